@@ -1,0 +1,138 @@
+//! What a source says about its tables: columns, keys, constraints, and what survives a rename.
+
+use crate::name::TableName;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// All tables of a source that the agent may look at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Catalogue {
+    /// In order of name.
+    pub tables: Vec<Table>,
+}
+
+impl Catalogue {
+    /// The table of that name.
+    pub fn table(&self, name: &TableName) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == *name)
+    }
+    /// The table with that identity, whatever its name is now.
+    pub fn by_identity(&self, identity: u64) -> Option<&Table> {
+        self.tables.iter().find(|table| table.identity == Some(identity))
+    }
+}
+
+/// What kind of relation it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableKind {
+    /// A table with rows of its own.
+    Table,
+    /// A table whose rows lie in partitions.
+    Partitioned,
+    /// A view.
+    View,
+    /// A materialized view.
+    MaterializedView,
+    /// A table of another server. Not read unless it is named.
+    Foreign,
+    /// A virtual table of SQLite. Not read unless it is named.
+    Virtual,
+}
+
+/// One table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// Schema and name.
+    pub name: TableName,
+    /// What survives a rename (PostgreSQL: the relation's oid), where the database has it.
+    pub identity: Option<u64>,
+    /// What changes when the rows are rewritten (PostgreSQL: the file node), where the database has it.
+    pub storage: Option<u64>,
+    /// What kind of relation.
+    pub kind: TableKind,
+    /// In order of position.
+    pub columns: Vec<Column>,
+    /// Columns of the primary key, in its order.
+    pub primary_key: Option<Vec<String>>,
+    /// Unique constraints and unique indexes on plain columns without a predicate, the primary key among them.
+    pub unique: Vec<Vec<String>>,
+    /// Columns of each index on plain columns without a predicate, in index order; unique ones and the primary key among them.
+    pub indexes: Vec<Vec<String>>,
+    /// Foreign keys that the database enforces.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// Rows as the database estimates them, if it does.
+    pub estimated_rows: Option<u64>,
+    /// Pages (blocks) of storage, if the database has such.
+    pub pages: Option<u64>,
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What survives a rename inside the table (PostgreSQL: the column number).
+    pub identity: Option<u64>,
+    /// The type as the database declares it (`numeric(12,2)`).
+    pub declared: String,
+    /// The Arrow type that its values travel in.
+    pub data_type: DataType,
+    /// True where values travel as canonical text because their type is not decoded.
+    pub canonical_text: bool,
+    /// False where the database refuses NULL.
+    pub nullable: bool,
+}
+
+/// A foreign key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForeignKey {
+    /// Referring columns.
+    pub columns: Vec<String>,
+    /// The table referred to.
+    pub table: TableName,
+    /// Its columns, in the same order.
+    pub to: Vec<String>,
+}
+
+impl Table {
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The primary key, else the first unique set of columns none of which may be NULL.
+    pub fn key(&self) -> Option<&[String]> {
+        self.primary_key.as_deref().or_else(|| {
+            let never_null = |name: &String| self.column(name).is_some_and(|column| !column.nullable);
+            self.unique.iter().find(|columns| columns.iter().all(never_null)).map(Vec::as_slice)
+        })
+    }
+
+    /// Whether an index begins with these columns, in any order among themselves.
+    pub fn indexed(&self, columns: &[String]) -> bool {
+        self.indexes.iter().any(|index| {
+            index.get(..columns.len()).is_some_and(|prefix| columns.iter().all(|column| prefix.contains(column)))
+        })
+    }
+
+    /// Arrow schema of the named columns, in that order; names that the table lacks are left out.
+    pub fn arrow_schema<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> SchemaRef {
+        let fields: Vec<Field> =
+            names.into_iter().filter_map(|name| self.column(name)).map(Column::arrow_field).collect();
+        Arc::new(Schema::new(fields))
+    }
+}
+
+impl Column {
+    /// The Arrow field: name, type, always nullable (a defect leaves NULL), declared type in the metadata.
+    pub fn arrow_field(&self) -> Field {
+        let mut metadata = HashMap::from([(crate::chunk::DECLARED_TYPE.to_owned(), self.declared.clone())]);
+        if self.canonical_text {
+            metadata.insert(crate::chunk::CANONICAL_TEXT.to_owned(), "text".to_owned());
+        }
+        Field::new(&self.name, self.data_type.clone(), true).with_metadata(metadata)
+    }
+}

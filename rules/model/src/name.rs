@@ -1,0 +1,161 @@
+//! Names: of sources, tables and rules. Newtypes, so that two of them cannot be swapped in a call.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! text_name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name with exactly this spelling.
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+            /// The spelling.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_name! {
+    /// A source as the configuration names it.
+    SourceName
+}
+text_name! {
+    /// The stable id of a rule: its own, or made of table, kind and columns.
+    RuleId
+}
+
+/// A table inside one source: schema and name, spelled as the database spells them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName {
+    /// The schema (PostgreSQL), database (MySQL) or attached file (SQLite: `main`).
+    pub schema: String,
+    /// The table's own name.
+    pub name: String,
+}
+
+impl TableName {
+    /// A table of a schema.
+    pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { schema: schema.into(), name: name.into() }
+    }
+
+    /// Both parts in SQL double quotes, for statements and for showing SQL to people.
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", quote_identifier(&self.schema), quote_identifier(&self.name))
+    }
+
+    /// Reads `schema.table`, `table` or parts in SQL double quotes; `None` for the schema where it is left out.
+    /// Returns no parts for text that is not a dotted name (an open quote, an empty part).
+    pub fn split(text: &str) -> Option<Vec<String>> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        loop {
+            let (part, after) = if let Some(quoted) = rest.strip_prefix('"') {
+                let mut part = String::new();
+                let mut characters = quoted.char_indices();
+                let end = loop {
+                    let (at, c) = characters.next()?;
+                    if c != '"' {
+                        part.push(c);
+                    } else if quoted.get(at + 1..)?.starts_with('"') {
+                        part.push('"');
+                        characters.next();
+                    } else {
+                        break at + 1;
+                    }
+                };
+                (part, quoted.get(end..)?)
+            } else {
+                let end = rest.find('.').unwrap_or(rest.len());
+                (rest.get(..end)?.to_owned(), rest.get(end..)?)
+            };
+            if part.is_empty() {
+                return None;
+            }
+            parts.push(part);
+            if after.is_empty() {
+                return Some(parts);
+            }
+            rest = after.strip_prefix('.')?;
+        }
+    }
+}
+
+/// One identifier in SQL double quotes, inner quotes doubled: the one function that quotes identifiers.
+pub fn quote_identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn plain(part: &str) -> bool {
+    !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+}
+
+impl fmt::Display for TableName {
+    /// `schema.table`, with SQL double quotes round a part that needs them to be read back.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, part) in [&self.schema, &self.name].into_iter().enumerate() {
+            if index > 0 {
+                f.write_str(".")?;
+            }
+            if plain(part) {
+                f.write_str(part)?;
+            } else {
+                f.write_str(&quote_identifier(part))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for TableName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TableName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match TableName::split(&text).as_deref() {
+            Some([schema, name]) => Ok(Self::new(schema, name)),
+            _ => Err(serde::de::Error::custom(format!("`{text}` is not schema.table"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_from_what_is_shown() {
+        for (schema, name) in [("public", "orders"), ("a.b", "c\"d"), ("Ünï", "x y"), ("s", "select")] {
+            let table = TableName::new(schema, name);
+            let parts = TableName::split(&table.to_string()).unwrap();
+            assert_eq!(parts, [schema, name]);
+            let json = serde_json::to_string(&table).unwrap();
+            assert_eq!(serde_json::from_str::<TableName>(&json).unwrap(), table);
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_name_is_refused() {
+        for text in ["", ".", "a.", ".a", "\"open", "\"a\"b", "a..b"] {
+            assert_eq!(TableName::split(text), None, "{text}");
+        }
+    }
+}
