@@ -1,0 +1,20 @@
+//! Evaluation of rules on Arrow batches by DataFusion.
+//!
+//! An expression is parsed by DataFusion's SQL parser, planned against the row's columns, walked by an allow-list, coerced,
+//! simplified and compiled to a physical expression, which is evaluated batch by batch. DataFusion's own clock and random
+//! functions are not there: `now()` is the time of the run.
+
+mod expression;
+mod functions;
+mod program;
+mod transition;
+mod verdict;
+
+pub use expression::{ExpressionProblem, Names, check_expression};
+pub use program::{RowProgram, Skipped};
+pub use transition::{Transition, TransitionProgram};
+pub use verdict::{RowVerdict, RowVerdicts};
+
+/// Runs a compiled condition on parts of a batch; shared by rules and transitions.
+mod run;
+

@@ -1,0 +1,70 @@
+//! `expect`: an SQL expression over the row holds.
+
+use super::sentence::meaning;
+use super::{CommonKey, Facts, Kind, Plan, Reading, Refusal};
+use crate::language::plain_sql;
+use arrow::datatypes::Schema;
+use fieldmark_document::{Node, Problem, Problems};
+use fieldmark_model::canonical::hexadecimal;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+pub(super) static FACTS: Facts = Facts {
+    name: "expect",
+    reference: "A row passes when the expression is TRUE, fails when it is FALSE and is unknown when it is NULL. The expression is \
+                DataFusion SQL over the row's columns: no subquery, aggregate, window, table or random function; `now()` is the time \
+                of the run. A row on which it errors (a division by zero, a failed cast) is unknown by `expression_error` and never \
+                fails its table; such rows count against a pass. Integer division cuts, text compares by its bytes whatever \
+                the collation, regular expressions are Rust's. It runs on the rows that `where` keeps. Columns of types without \
+                an Arrow type are refused (`type_mismatch`).",
+    example: "expect: total_cents = subtotal_cents + tax_cents",
+    keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect, CommonKey::Nulls],
+    without: super::ROW_BY_ROW,
+    read,
+};
+
+#[derive(Debug)]
+struct Expect {
+    text: String,
+}
+
+fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
+    let text = match node.scalar() {
+        // `expect: true` is an expression, too
+        Some(text) => text.trim().to_owned(),
+        None => {
+            problems.push(node.wrong("expect", "an SQL expression").allowed("`total = net + tax`"));
+            return None;
+        }
+    };
+    if text.is_empty() {
+        problems.push(Problem::new("`expect` is empty", &node.place).allowed("an SQL expression such as `total = net + tax`"));
+        return None;
+    }
+    let plain = plain_sql(&text);
+    let digest = hexadecimal(&Sha256::digest(plain.as_bytes()));
+    Some(vec![Reading {
+        meaning: meaning([("expression", plain)]),
+        label: digest.get(2..10).map(str::to_owned),
+        part: None,
+        kind: Arc::new(Expect { text }),
+    }])
+}
+
+impl Kind for Expect {
+    fn name(&self) -> &'static str {
+        FACTS.name
+    }
+    fn columns(&self) -> Vec<&str> {
+        Vec::new()
+    }
+    fn plan(&self, _schema: &Schema) -> Result<Plan, Refusal> {
+        Ok(Plan::Expression { text: self.text.clone() })
+    }
+    fn failing_sql(&self) -> Option<String> {
+        Some(format!("NOT ({})", self.text))
+    }
+    fn wording(&self) -> String {
+        self.text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}

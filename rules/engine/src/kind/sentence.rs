@@ -1,0 +1,74 @@
+//! Small parts that several kinds share: one spelling of a meaning for fingerprints, names in sentences, lists of columns.
+
+use fieldmark_document::{Node, Placed, Problem, Problems};
+use fieldmark_model::name::quote_identifier;
+use std::fmt::Write as _;
+
+/// A kind's settings in one spelling. Every part says its length, so that two meanings never render alike.
+pub(super) fn meaning<'a>(parts: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let mut rendered = String::new();
+    for (name, value) in parts {
+        // writing to a String cannot fail
+        writeln!(rendered, "{name} {}:{value}", value.len()).ok();
+    }
+    rendered
+}
+
+/// A text as an SQL literal.
+pub(super) fn quote_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A column's name as SQL.
+pub(super) fn sql(column: &Placed<String>) -> String {
+    quote_identifier(&column.value)
+}
+
+/// Columns joined for sentences and ids.
+pub(super) fn joined(columns: &[Placed<String>]) -> String {
+    let names: Vec<&str> = columns.iter().map(|column| column.value.as_str()).collect();
+    names.join(",")
+}
+
+/// `between` as SQL that is true outside: `x < min OR x > max`, with what there is of bounds.
+pub(super) fn outside(value: &str, min: Option<&str>, max: Option<&str>) -> String {
+    match (min, max) {
+        (Some(min), Some(max)) => format!("{value} < {min} OR {value} > {max}"),
+        (Some(min), None) => format!("{value} < {min}"),
+        (None, Some(max)) => format!("{value} > {max}"),
+        (None, None) => "FALSE".to_owned(),
+    }
+}
+
+/// `at least 1 and at most 5`, with what there is of bounds.
+pub(super) fn bounds(min: Option<&str>, max: Option<&str>) -> String {
+    match (min, max) {
+        (Some(min), Some(max)) if min == max => format!("exactly {min}"),
+        (Some(min), Some(max)) => format!("from {min} to {max}"),
+        (Some(min), None) => format!("at least {min}"),
+        (None, Some(max)) => format!("at most {max}"),
+        (None, None) => "anything".to_owned(),
+    }
+}
+
+/// A list of columns, none of them twice and at least one; a single name counts as a list of one.
+pub(crate) fn read_columns(node: &Node, key: &str, problems: &mut Problems) -> Option<Vec<Placed<String>>> {
+    let columns = node.read_texts(key, problems)?.value;
+    if columns.is_empty() {
+        problems.push(Problem::new(format!("`{key}` names no column"), &node.place).allowed("at least one"));
+        return None;
+    }
+    let mut sound = true;
+    for (index, column) in columns.iter().enumerate() {
+        if column.value.is_empty() {
+            problems.push(Problem::new(format!("`{key}` has a column without a name"), &column.place));
+            sound = false;
+        }
+        if let Some(first) = columns.iter().take(index).find(|earlier| earlier.value == column.value) {
+            let problem = Problem::new(format!("`{key}` names a column twice"), &column.place);
+            problems.push(problem.value(format!("`{}`", column.value)).also("first at", &first.place));
+            sound = false;
+        }
+    }
+    sound.then_some(columns)
+}

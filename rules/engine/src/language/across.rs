@@ -1,0 +1,123 @@
+//! The section `across_migrations`.
+
+use super::defaults::{NULLS, SEVERITIES};
+use super::fingerprint::plain_sql;
+use super::rules::{Ids, read_expression, read_id};
+use crate::kind::read_columns;
+use crate::rule::{AcrossExpectation, RowsAcross, UndeclaredChanges};
+use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems};
+use fieldmark_model::canonical::hexadecimal;
+use fieldmark_model::Severity;
+use sha2::{Digest, Sha256};
+
+/// The section as it stands: what it does not say is `None`.
+#[derive(Debug, Default)]
+pub(super) struct Across {
+    pub(super) rows: Option<Placed<RowsAcross>>,
+    pub(super) same: Vec<Placed<String>>,
+    pub(super) renamed: Vec<(Placed<String>, Placed<String>)>,
+    pub(super) expect: Vec<AcrossExpectation>,
+    pub(super) undeclared_changes: Option<Placed<UndeclaredChanges>>,
+}
+
+impl Across {
+    pub(super) fn read(mut map: MapReader<'_>, prefix: &str, ids: &mut Ids, problems: &mut Problems) -> Self {
+        let rows = map.node("rows").and_then(|node| read_rows(node, problems));
+        let same = map.node("same").and_then(|node| read_columns(node, "same", problems)).unwrap_or_default();
+        let renamed = map.node("renamed").map(|node| read_renamed(node, problems)).unwrap_or_default();
+        let expect = map.list("expect", problems).unwrap_or_default();
+        let expect = expect.iter().filter_map(|node| read_expectation(node, prefix, ids, problems)).collect();
+        let words = [
+            ("fail", UndeclaredChanges::Fail),
+            ("warn", UndeclaredChanges::Warn),
+            ("allow", UndeclaredChanges::Allow),
+        ];
+        let undeclared_changes = map.word("undeclared_changes", &words, problems);
+        map.finish(problems);
+        Self { rows, same, renamed, expect, undeclared_changes }
+    }
+}
+
+fn read_rows(node: &Node, problems: &mut Problems) -> Option<Placed<RowsAcross>> {
+    if let NodeKind::Map(_) = node.kind {
+        let mut map = MapReader::new(node, "`rows`", problems)?;
+        let missing = !map.has("may_vanish_where");
+        let condition = read_expression(&mut map, "may_vanish_where", problems);
+        map.finish(problems);
+        if missing {
+            problems.push(Problem::new("`rows` has no `may_vanish_where`", &node.place).allowed(ROWS));
+        }
+        return Some(Placed::new(RowsAcross::MayVanishWhere(condition?), node.place.clone()));
+    }
+    let words = [("kept", RowsAcross::Kept), ("may_vanish", RowsAcross::MayVanish)];
+    if node.scalar() == Some("may_vanish_where") {
+        problems.push(node.wrong("rows", "told which rows may vanish").allowed(ROWS));
+        return None;
+    }
+    node.read_word("rows", &words, problems)
+}
+
+const ROWS: &str = "kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`";
+
+/// `{ after: before }`.
+fn read_renamed(node: &Node, problems: &mut Problems) -> Vec<(Placed<String>, Placed<String>)> {
+    let NodeKind::Map(entries) = &node.kind else {
+        problems.push(node.wrong("renamed", "a mapping").allowed("`{ name_after: name_before }`"));
+        return Vec::new();
+    };
+    let mut renamed: Vec<(Placed<String>, Placed<String>)> = Vec::new();
+    for entry in entries {
+        let Some(before) = entry.value.read_text(&entry.key, problems) else { continue };
+        if let Some((_, first)) = renamed.iter().find(|(_, earlier)| earlier.value == before.value) {
+            let problem = Problem::new("one column cannot become two", &before.place).value(format!("`{}`", before.value));
+            problems.push(problem.also("first at", &first.place));
+        }
+        renamed.push((Placed::new(entry.key.clone(), entry.place.clone()), before));
+    }
+    renamed
+}
+
+fn read_expectation(node: &Node, prefix: &str, ids: &mut Ids, problems: &mut Problems) -> Option<AcrossExpectation> {
+    let mut map = MapReader::new(node, "an expectation", problems)?;
+    let before = problems.len();
+    let id = read_id(&mut map, problems);
+    let missing = map.require("that", problems).is_none();
+    // asked for again as an expression: `require` took it
+    let that = if missing { None } else { node.get("that").and_then(|node| expression(node, problems)) };
+    let severity = map.word("severity", &SEVERITIES, problems);
+    let tolerance = map.fraction("tolerance", problems);
+    let nulls = map.word("nulls", &NULLS, problems);
+    let description = map.text("description", problems);
+    map.finish(problems);
+    if problems.len() > before {
+        return None;
+    }
+    let that = that?;
+    let own = id.is_some();
+    let name = id.map_or_else(
+        || {
+            let digest = hexadecimal(&Sha256::digest(plain_sql(&that.value).as_bytes()));
+            format!("{prefix}.across.{}", digest.get(2..10).unwrap_or_default())
+        },
+        |id| id.value,
+    );
+    Some(AcrossExpectation {
+        id: ids.take(name, own, &node.place, problems),
+        that,
+        severity: severity.map_or(Severity::default(), |severity| severity.value),
+        tolerance: tolerance.map_or(0.0, |tolerance| tolerance.value),
+        nulls: nulls.map_or_else(Default::default, |nulls| nulls.value),
+        description: description.map(|description| description.value.trim().to_owned()),
+    })
+}
+
+fn expression(node: &Node, problems: &mut Problems) -> Option<Placed<String>> {
+    match node.scalar() {
+        Some(text) if !text.trim().is_empty() => Some(Placed::new(text.to_owned(), node.place.clone())),
+        Some(_) | None => {
+            let allowed = "`after.total_cents = before.total * 100`";
+            problems.push(node.wrong("that", "an SQL expression over `before.` and `after.`").allowed(allowed));
+            None
+        }
+    }
+}

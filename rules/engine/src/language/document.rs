@@ -1,0 +1,55 @@
+//! One document of a rule file, as it stands.
+
+use super::across::Across;
+use super::check_version;
+use super::defaults::Applying;
+use super::rules::{Ids, read_rules};
+use super::table::{Common, Named, read_sample};
+use crate::kind::read_columns;
+use crate::rule::{Rule, SampleWish};
+use fieldmark_document::{MapReader, Node, Placed, Problems};
+
+/// A document with what its folder's defaults say kept apart.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) named: Placed<Named>,
+    pub(super) common: Common,
+    pub(super) key: Option<Placed<Vec<String>>>,
+    pub(super) sample: Option<Placed<SampleWish>>,
+    pub(super) pii: Vec<Placed<String>>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) across: Across,
+    pub(super) defaults: Applying,
+}
+
+impl Document {
+    pub(super) fn read(node: &Node, defaults: &Applying, ids: &mut Ids, problems: &mut Problems) -> Option<Self> {
+        let mut map = MapReader::new(node, "a rule file", problems)?;
+        check_version(&mut map, problems);
+        let table = map.require_text("table", problems);
+        let named = table.and_then(|text| Some(Placed::new(Named::read(&text, problems)?, text.place)));
+        let common = Common::read(&mut map, problems);
+        let key = map.node("key").and_then(|node| {
+            let columns = read_columns(node, "key", problems)?;
+            Some(Placed::new(columns.into_iter().map(|column| column.value).collect(), node.place.clone()))
+        });
+        let sample = map.node("sample").and_then(|node| read_sample(node, problems));
+        let pii = map.node("pii").and_then(|node| read_columns(node, "pii", problems)).unwrap_or_default();
+        // ids need a name even where the document has no good one: its problems are to be found all the same
+        let prefix = named.as_ref().map_or_else(|| "?".to_owned(), |named| named.value.in_ids());
+        let rules = match map.list("rules", problems) {
+            Some(items) => read_rules(items, &prefix, defaults, ids, problems),
+            None => Vec::new(),
+        };
+        let across = match map.map("across_migrations", problems) {
+            Some(map) => Across::read(map, &prefix, ids, problems),
+            None => Across::default(),
+        };
+        // where somebody looks for them first
+        for key in ["severity", "tolerance", "detect", "nulls"] {
+            map.refuse(key, "write it at a rule, or for all rules of a folder in `_defaults.yaml`", problems);
+        }
+        map.finish(problems);
+        Some(Self { named: named?, common, key, sample, pii, rules, across, defaults: defaults.clone() })
+    }
+}

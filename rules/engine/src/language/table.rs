@@ -1,0 +1,121 @@
+//! What a document says about its table as a whole.
+
+use crate::rule::SampleWish;
+use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems};
+use fieldmark_model::TableName;
+use fieldmark_model::name::quote_identifier;
+
+/// Keys that a table's document and a folder's defaults share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Common {
+    pub(super) owner: Option<Placed<String>>,
+    pub(super) escalation: Option<Placed<String>>,
+    pub(super) runbook: Option<Placed<String>>,
+}
+
+impl Common {
+    pub(super) fn read(map: &mut MapReader<'_>, problems: &mut Problems) -> Self {
+        Self {
+            owner: full_text(map, "owner", problems),
+            escalation: full_text(map, "escalation", problems),
+            runbook: full_text(map, "runbook", problems),
+        }
+    }
+}
+
+/// A text with something in it.
+pub(super) fn full_text(map: &mut MapReader<'_>, key: &str, problems: &mut Problems) -> Option<Placed<String>> {
+    let text = map.text(key, problems)?;
+    if text.value.trim().is_empty() {
+        problems.push(Problem::new(format!("`{key}` is empty"), &text.place).help("leave it out, or fill it"));
+        return None;
+    }
+    Some(text)
+}
+
+/// The table that a document is about, as it names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Named {
+    pub(super) source: String,
+    pub(super) schema: Option<String>,
+    pub(super) table: String,
+}
+
+impl Named {
+    /// Reads `source.schema.table` or `source.table`.
+    pub(super) fn read(text: &Placed<String>, problems: &mut Problems) -> Option<Self> {
+        const ALLOWED: &str = "`source.schema.table` or `source.table`, odd names in SQL double quotes";
+        let problem = |what: &str| Problem::new(what, &text.place).value(format!("`{}`", text.value.escape_debug()));
+        let Some(parts) = TableName::split(&text.value) else {
+            problems.push(problem("`table` is no name of a table").allowed(ALLOWED));
+            return None;
+        };
+        if parts.iter().any(|part| part.contains(['*', '?'])) && !text.value.contains('"') {
+            let problem = problem("patterns of tables are not in this version").allowed(ALLOWED);
+            problems.push(problem.help("write one document for each table; quotes make `*` part of a name"));
+            return None;
+        }
+        let mut parts = parts.into_iter();
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(source), Some(table), None, None) => Some(Self { source, schema: None, table }),
+            (Some(source), Some(schema), Some(table), None) => Some(Self { source, schema: Some(schema), table }),
+            _ => {
+                problems.push(problem("`table` has to name a source and a table").allowed(ALLOWED));
+                None
+            }
+        }
+    }
+
+    /// The name as ids begin with it: parts joined by points, quoted where they need it.
+    pub(super) fn in_ids(&self) -> String {
+        let plain = |part: &str| part.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
+        let parts = [Some(&self.source), self.schema.as_ref(), Some(&self.table)];
+        let spelled: Vec<String> = parts
+            .into_iter()
+            .flatten()
+            .map(|part| if plain(part) { part.clone() } else { quote_identifier(part) })
+            .collect();
+        spelled.join(".")
+    }
+}
+
+/// `all`, `{ rows: 10000, per_block: 1 }` or `{ fraction: 1% }`.
+pub(super) fn read_sample(node: &Node, problems: &mut Problems) -> Option<Placed<SampleWish>> {
+    const ALLOWED: &str = "`all`, `{ rows: 10000 }` or `{ fraction: 1% }`, the last two with `per_block`";
+    let NodeKind::Map(_) = node.kind else {
+        if node.scalar() == Some("all") {
+            return Some(Placed::new(SampleWish::All, node.place.clone()));
+        }
+        problems.push(node.wrong("sample", "a wish for a sample").allowed(ALLOWED));
+        return None;
+    };
+    let mut map = MapReader::new(node, "`sample`", problems)?;
+    let before = problems.len();
+    let rows = map.integer("rows", 1..=i128::from(u64::MAX), problems);
+    let fraction = map.fraction("fraction", problems);
+    let per_block = map.integer("per_block", 1..=i128::from(u32::MAX), problems);
+    map.finish(problems);
+    if let Some(fraction) = &fraction
+        && !(fraction.value > 0.0 && fraction.value < 1.0)
+    {
+        let problem = Problem::new("`fraction` has to lie between 0 and 1", &fraction.place);
+        problems.push(problem.value(fraction.value.to_string()).help("`sample: all` reads every row"));
+    }
+    if problems.len() > before {
+        return None;
+    }
+    let per_block = per_block.and_then(|per_block| u32::try_from(per_block.value).ok());
+    let wish = match (rows, fraction) {
+        (Some(rows), None) => SampleWish::Rows { rows: u64::try_from(rows.value).ok()?, per_block },
+        (None, Some(fraction)) => SampleWish::Fraction { fraction: fraction.value, per_block },
+        (Some(_), Some(_)) => {
+            problems.push(Problem::new("`sample` has both `rows` and `fraction`", &node.place).allowed(ALLOWED));
+            return None;
+        }
+        (None, None) => {
+            problems.push(Problem::new("`sample` has neither `rows` nor `fraction`", &node.place).allowed(ALLOWED));
+            return None;
+        }
+    };
+    Some(Placed::new(wish, node.place.clone()))
+}
