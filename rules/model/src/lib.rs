@@ -18,7 +18,7 @@ pub mod observation;
 pub mod outcome;
 
 pub use catalogue::{Catalogue, Column, Table, TableKind};
-pub use chunk::{Cell, CellText, Chunk, Defect};
+pub use chunk::{Cell, CellText, Chunk, Defect, DefectKind};
 pub use counters::Counters;
 pub use finding::Finding;
 pub use name::{RuleId, SourceName, TableName};

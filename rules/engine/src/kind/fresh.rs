@@ -75,7 +75,7 @@ impl Kind for Fresh {
 fn spelled(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-        if milliseconds >= size && milliseconds % size == 0 {
+        if milliseconds >= size && milliseconds.is_multiple_of(size) {
             return format!("{} {unit}", milliseconds / size);
         }
     }

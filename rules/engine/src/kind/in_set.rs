@@ -2,7 +2,7 @@
 
 use super::column::{Family, subject};
 use super::judge::{Check, judged};
-use super::literal::{Literal, float, narrow};
+use super::literal::{Literal, binary};
 use super::sentence::{meaning, sql};
 use super::{CommonKey, DefectPolicy, Facts, Kind, Plan, Reading, Refusal};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
@@ -76,11 +76,7 @@ impl Kind for InSet {
             values.push(value.equal_to(&column)?);
         }
         let condition = if column.family == Family::Float {
-            let single = column.data_type == DataType::Float32;
-            let numbers = self.values.iter().filter_map(|value| Some((&value.spelling, float(&value.spelling.replace('_', ""))?)));
-            let mut bits: Vec<u64> = numbers
-                .map(|(text, value)| plain_bits(if single { f64::from(narrow(&text.replace('_', ""), value)) } else { value }))
-                .collect();
+            let mut bits: Vec<u64> = values.iter().filter_map(binary).map(plain_bits).collect();
             bits.sort_unstable();
             judged(OneOfNumbers { bits }, column.expr)
         } else {
@@ -120,6 +116,7 @@ struct OneOfNumbers {
 impl Check for OneOfNumbers {
     const NAME: &'static str = "fieldmark_in_set";
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "arrow's enum: no other type comes here")]
     fn answers(&self, values: &ArrayRef) -> Option<BooleanArray> {
         let holds = |value: f64| self.bits.binary_search(&plain_bits(value)).is_ok();
         match values.data_type() {

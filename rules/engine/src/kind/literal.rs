@@ -81,7 +81,7 @@ impl Literal {
                 "false" => Some(ScalarValue::Boolean(Some(false))),
                 _ => None,
             },
-            Family::Integer => integer_value(&subject.data_type, i128::try_from(whole(&self.number()?, 0)?.to_i128()?).ok()?),
+            Family::Integer => integer_value(&subject.data_type, whole(&self.number()?, 0)?.to_i128()?),
             Family::Float => match (&subject.data_type, float(&self.spelling).or_else(|| float(self.bare.as_deref()?))?) {
                 (DataType::Float32, value) => Some(ScalarValue::Float32(Some(narrow(&self.spelling, value)))),
                 (_, value) => Some(ScalarValue::Float64(Some(value))),
@@ -93,6 +93,7 @@ impl Literal {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "arrow's enum: no other type comes here")]
 fn text_value(data_type: &DataType, text: String) -> Option<ScalarValue> {
     match data_type {
         DataType::Utf8 => Some(ScalarValue::Utf8(Some(text))),
@@ -102,6 +103,7 @@ fn text_value(data_type: &DataType, text: String) -> Option<ScalarValue> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "arrow's enum: no other type comes here")]
 fn integer_value(data_type: &DataType, value: i128) -> Option<ScalarValue> {
     match data_type {
         DataType::Int8 => Some(ScalarValue::Int8(Some(value.try_into().ok()?))),
@@ -116,6 +118,7 @@ fn integer_value(data_type: &DataType, value: i128) -> Option<ScalarValue> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "arrow's enum: no other type comes here")]
 fn decimal_value(data_type: &DataType, number: &Decimal) -> Option<ScalarValue> {
     let fits = |value: i256, precision: u8| {
         let digits = value.to_string();
@@ -134,6 +137,7 @@ fn decimal_value(data_type: &DataType, number: &Decimal) -> Option<ScalarValue> 
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "arrow's enum: no other type comes here")]
 fn time_value(data_type: &DataType, text: &str) -> Option<ScalarValue> {
     let moment = read_moment(text)?;
     let units = |unit: i128| (moment.nanoseconds % unit == 0).then(|| i64::try_from(moment.nanoseconds / unit).ok()).flatten();
@@ -170,6 +174,16 @@ pub(super) fn float(text: &str) -> Option<f64> {
         ".inf" | "+.inf" | "infinity" => Some(f64::INFINITY),
         "-.inf" | "-infinity" => Some(f64::NEG_INFINITY),
         _ => decimal_parts(text)?.to_string().parse().ok(),
+    }
+}
+
+/// The number that a literal of a binary column's type holds.
+#[expect(clippy::wildcard_enum_match_arm, reason = "DataFusion's enum: every other value is no binary number")]
+pub(super) fn binary(value: &ScalarValue) -> Option<f64> {
+    match value {
+        ScalarValue::Float32(value) => value.map(f64::from),
+        ScalarValue::Float64(value) => *value,
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use super::fingerprint::plain_sql;
 use super::rules::{Ids, read_expression, read_id};
 use crate::kind::read_columns;
 use crate::rule::{AcrossExpectation, RowsAcross, UndeclaredChanges};
-use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems};
+use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems, nearest};
 use fieldmark_model::canonical::hexadecimal;
 use fieldmark_model::Severity;
 use sha2::{Digest, Sha256};
@@ -50,11 +50,12 @@ fn read_rows(node: &Node, problems: &mut Problems) -> Option<Placed<RowsAcross>>
         return Some(Placed::new(RowsAcross::MayVanishWhere(condition?), node.place.clone()));
     }
     let words = [("kept", RowsAcross::Kept), ("may_vanish", RowsAcross::MayVanish)];
-    if node.scalar() == Some("may_vanish_where") {
-        problems.push(node.wrong("rows", "told which rows may vanish").allowed(ROWS));
-        return None;
+    let word = node.scalar().and_then(|written| words.iter().find(|(word, _)| *word == written));
+    if word.is_none() {
+        let near = node.scalar().and_then(|written| nearest(written, words.iter().map(|(word, _)| *word)));
+        problems.push(node.wrong("rows", "told which rows may vanish").allowed(ROWS).nearest(near));
     }
-    node.read_word("rows", &words, problems)
+    Some(Placed::new(word?.1.clone(), node.place.clone()))
 }
 
 const ROWS: &str = "kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`";
@@ -71,6 +72,7 @@ fn read_renamed(node: &Node, problems: &mut Problems) -> Vec<(Placed<String>, Pl
         if let Some((_, first)) = renamed.iter().find(|(_, earlier)| earlier.value == before.value) {
             let problem = Problem::new("one column cannot become two", &before.place).value(format!("`{}`", before.value));
             problems.push(problem.also("first at", &first.place));
+            continue;
         }
         renamed.push((Placed::new(entry.key.clone(), entry.place.clone()), before));
     }

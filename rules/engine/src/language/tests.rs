@@ -177,7 +177,7 @@ fn broken_files_are_told_what_is_allowed() {
         (format!("{head}rules:\n  - unique: a\n  - unique: a\n"), "5:5: two rules have the same id: `s.t.unique.a`; give one of them an `id` of its own (first at t.yaml:4:5)"),
         (format!("{head}rules:\n  - {{ id: x, unique: a }}\n  - {{ id: x, unique: b }}\n"), "5:5: two rules have the same id: `x` (first at t.yaml:4:5)"),
         (across("{ rows: may_vanish_where }"), "3:28: `rows` has to be told which rows may vanish: `may_vanish_where`; allowed: kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`"),
-        (across("{ rows: keep }"), "3:28: `rows` has to be one of a few words: `keep`; allowed: kept, may_vanish"),
+        (across("{ rows: keep }"), "3:28: `rows` has to be told which rows may vanish: `keep`; allowed: kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`"),
         (across("{ rows: {} }"), "3:28: `rows` has no `may_vanish_where`; allowed: kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`"),
         (across("{ renamed: [a] }"), "3:31: `renamed` has to be a mapping: a list of 1; allowed: `{ name_after: name_before }`"),
         (across("{ renamed: { a: x, b: x } }"), "3:42: one column cannot become two: `x` (first at t.yaml:3:36)"),

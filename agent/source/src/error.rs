@@ -1,0 +1,124 @@
+//! Why a read did not succeed. Messages name places and codes, never a row's value or a secret.
+
+use fieldmark_model::NotEvaluated;
+use thiserror::Error;
+
+/// Why a source did not answer.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No connection could be made.
+    #[error("{address} cannot be reached: {reason}")]
+    Unreachable {
+        /// Where, without secrets.
+        address: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The database refused user or password.
+    #[error("{address} refused the login ({code})")]
+    LoginRefused {
+        /// Where, without secrets.
+        address: String,
+        /// The database's code.
+        code: String,
+    },
+    /// The configured address makes no sense.
+    #[error("{reason}")]
+    Address {
+        /// What is wrong with it; never the address itself, which may hold a password.
+        reason: String,
+    },
+    /// The connection broke off.
+    #[error("the connection was lost ({code})")]
+    ConnectionLost {
+        /// The database's code, or the system's word.
+        code: String,
+    },
+    /// The statement ran into its time limit.
+    #[error("the statement's time was up")]
+    Timeout,
+    /// A lock could not be had at once: somebody changes the table.
+    #[error("the table is locked by somebody who changes it")]
+    Locked,
+    /// Cancelled through the handle.
+    #[error("cancelled")]
+    Cancelled,
+    /// The role may not read it.
+    #[error("permission denied ({code})")]
+    PermissionDenied {
+        /// The database's code.
+        code: String,
+    },
+    /// Row security would hide rows.
+    #[error("row security hides rows from this role")]
+    CoverageLimited,
+    /// Table or column is not there any more, or another type.
+    #[error("the schema changed under the read ({code})")]
+    SchemaChanged {
+        /// The database's code.
+        code: String,
+    },
+    /// This kind of source cannot do that.
+    #[error("{what} is not possible on this source")]
+    Unsupported {
+        /// What was asked.
+        what: &'static str,
+    },
+    /// Any other refusal of the database.
+    #[error("the database answered with error {code}")]
+    Database {
+        /// The database's code.
+        code: String,
+    },
+    /// Bytes that do not follow the database's own protocol, or a fault of ours.
+    #[error("internal error: {what}")]
+    Internal {
+        /// What happened.
+        what: String,
+    },
+}
+
+/// What may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// The same again, later.
+    Retry,
+    /// A person has to do this.
+    Operator(&'static str),
+    /// A fault of ours: report it.
+    Bug,
+}
+
+impl Error {
+    /// What may help.
+    pub fn recovery(&self) -> Recovery {
+        match self {
+            Self::ConnectionLost { .. } | Self::Timeout | Self::Locked | Self::Cancelled => Recovery::Retry,
+            Self::Unreachable { .. } => Recovery::Operator("start the database, or correct the source's url"),
+            Self::LoginRefused { .. } => Recovery::Operator("correct user and password of the source's url"),
+            Self::Address { .. } => Recovery::Operator("correct the source's url"),
+            Self::PermissionDenied { .. } => Recovery::Operator("grant SELECT to the role"),
+            Self::CoverageLimited => Recovery::Operator("grant BYPASSRLS to the role, or leave the table out"),
+            Self::SchemaChanged { .. } => Recovery::Operator("run again: the next run reads the new schema"),
+            Self::Unsupported { .. } => Recovery::Operator("check all rows with sample: all"),
+            Self::Database { .. } => Recovery::Operator("look the code up in the database's documentation"),
+            Self::Internal { .. } => Recovery::Bug,
+        }
+    }
+
+    /// How an outcome calls it.
+    pub fn not_evaluated(&self) -> NotEvaluated {
+        match self {
+            Self::Unreachable { .. } | Self::LoginRefused { .. } | Self::Address { .. } | Self::ConnectionLost { .. } => {
+                NotEvaluated::ConnectionLost
+            }
+            Self::Timeout | Self::Cancelled => NotEvaluated::Timeout,
+            Self::Locked => NotEvaluated::YieldedToMigration,
+            Self::PermissionDenied { .. } => NotEvaluated::PermissionDenied,
+            Self::CoverageLimited => NotEvaluated::CoverageLimited,
+            Self::SchemaChanged { .. } => NotEvaluated::ColumnMissing,
+            Self::Unsupported { .. } => NotEvaluated::NotSampleable,
+            Self::Database { .. } | Self::Internal { .. } => NotEvaluated::Internal,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Databases in, Arrow out.
+//!
+//! A [`Source`] is a set of bounded reads and a cancel handle, never a held stream: each call is one short statement in
+//! its own read-only transaction (a *chunk*), read whole before it returns, so that nothing of ours can keep a lock that
+//! a migration waits for. Only statements made here, from typed requests, are sent to a database; identifiers go through
+//! [`fieldmark_model::name::quote_identifier`], values are bound or quoted.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod error;
+mod pace;
+pub mod postgres;
+mod request;
+pub mod sqlite;
+
+pub use error::{Error, Recovery};
+pub use pace::Pace;
+pub use request::{BlockDraw, BlockSample, Cursor, Dialect, Facts, Read, Reference, ScanChunk};
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use fieldmark_model::{Catalogue, Chunk, Counters, Table};
+
+/// Interrupts the statement that a source is running, from another task or thread.
+#[async_trait]
+pub trait Cancel: Send + Sync {
+    /// Interrupts the running statement, if there is one; the call that waits for it returns [`Error::Cancelled`].
+    async fn cancel(&self);
+}
+
+/// One database, read in bounded chunks over one connection.
+#[async_trait]
+pub trait Source: Send {
+    /// What kind of database it is and where.
+    fn facts(&self) -> &Facts;
+
+    /// A handle that interrupts whatever this source runs, at any time.
+    fn canceller(&self) -> std::sync::Arc<dyn Cancel>;
+
+    /// Every table of the configured schemas, with columns, keys and constraints.
+    async fn catalogue(&mut self) -> Result<Catalogue, Error>;
+
+    /// The next rows of a pass over the whole table, at most about `rows` of them, in physical or key order. With no columns
+    /// asked for, rows are counted: the batch has no columns, but its row count.
+    async fn scan(&mut self, read: &Read<'_>, from: &Cursor, rows: usize) -> Result<ScanChunk, Error>;
+
+    /// The rows whose `key` columns equal a row of `keys` (same columns in the same order), in any order, through the
+    /// key's index, in one statement. Keys that are not there give no row. A key column that is canonical text holds that.
+    async fn by_key(&mut self, read: &Read<'_>, key: &[String], keys: &RecordBatch) -> Result<Chunk, Error>;
+
+    /// Least and greatest value of a column: a chunk of one row and two columns named `min` and `max`, of the column's type
+    /// (both NULL on an empty table). Meant for indexed columns; without an index it runs under the same limits as all else.
+    async fn extremes(&mut self, table: &Table, column: &str) -> Result<Chunk, Error>;
+
+    /// Random blocks of the table, and `per_block` random live rows of each.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the database has no blocks that one could address.
+    async fn blocks(&mut self, read: &Read<'_>, draw: &BlockDraw) -> Result<BlockSample, Error>;
+
+    /// The key `step` rows after the given one in key order (`None`: from the start), as a batch of one row with the key's
+    /// columns, or an empty batch past the end. A walk of these collects key boundaries without a sort.
+    async fn key_after(
+        &mut self,
+        table: &Table,
+        key: &[String],
+        after: Option<&RecordBatch>,
+        step: u64,
+    ) -> Result<RecordBatch, Error>;
+
+    /// For each row of `values` (the named columns, none of them NULL), up to `at_most` rows of the table that have those
+    /// values; all in one statement, so that rows which come back together existed together.
+    async fn sharing(
+        &mut self,
+        read: &Read<'_>,
+        columns: &[String],
+        values: &RecordBatch,
+        at_most: u32,
+    ) -> Result<Chunk, Error>;
+
+    /// For each row of `values` (in the order of `reference.columns`, none NULL) whether the referred table has it.
+    async fn has_parent(&mut self, reference: &Reference<'_>, values: &RecordBatch) -> Result<Vec<bool>, Error>;
+
+    /// The rows whose `key` equals a row of `keys`, whose referring columns are all not NULL and which at this instant refer
+    /// to nothing: row and look-up in one statement.
+    async fn orphans(
+        &mut self,
+        read: &Read<'_>,
+        key: &[String],
+        keys: &RecordBatch,
+        reference: &Reference<'_>,
+    ) -> Result<Chunk, Error>;
+
+    /// The database's own row counters of a table.
+    async fn counters(&mut self, table: &Table) -> Result<Counters, Error>;
+}

@@ -1,0 +1,82 @@
+//! How large the next chunk is, and how long to rest after one.
+
+use std::time::Duration;
+
+/// Sizes chunks so that each takes about the target time, and rests between them to keep the duty cycle. Pure: durations in,
+/// durations out.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    target: Duration,
+    duty: f64,
+    limits: (usize, usize),
+    rows: usize,
+    recent: [Option<f64>; 4],
+    next: usize,
+}
+
+impl Pace {
+    /// Target time of one chunk.
+    pub const TARGET: Duration = Duration::from_millis(50);
+
+    /// A pace for a table of which nothing is known yet. `duty` is the share of time that may be busy, over 0 and at most 1.
+    pub fn new(duty: f64) -> Self {
+        Self {
+            target: Self::TARGET,
+            duty: duty.clamp(0.01, 1.0),
+            limits: (64, 32_768),
+            rows: 2_048,
+            recent: [None; 4],
+            next: 0,
+        }
+    }
+
+    /// Rows to ask for next.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Takes note of a chunk and says how long to rest. The next size follows the slowest of the last four chunks, so that one fast
+    /// chunk does not make the next overshoot.
+    pub fn took(&mut self, rows: usize, time: Duration) -> Duration {
+        if rows > 0 {
+            if let Some(slot) = self.recent.get_mut(self.next) {
+                *slot = Some(time.as_secs_f64() / rows as f64);
+            }
+            self.next = (self.next + 1) % self.recent.len();
+            let slowest = self.recent.iter().flatten().copied().fold(0.0, f64::max);
+            if slowest > 0.0 {
+                let fits = (self.target.as_secs_f64() / slowest) as usize;
+                self.rows = fits.min(self.rows.saturating_mul(2)).clamp(self.limits.0, self.limits.1);
+            }
+        }
+        time.mul_f64((1.0 - self.duty) / self.duty)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_grow_to_the_target_and_shrink_at_once() {
+        let mut pace = Pace::new(0.5);
+        for _ in 0..8 {
+            let rest = pace.took(pace.rows(), Duration::from_secs_f64(pace.rows() as f64 * 5e-6));
+            assert!(rest > Duration::ZERO);
+        }
+        assert_eq!(pace.rows(), 10_000);
+        pace.took(10_000, Duration::from_secs(1));
+        assert_eq!(pace.rows(), 500);
+        for _ in 0..3 {
+            pace.took(500, Duration::from_micros(2_500));
+            assert_eq!(pace.rows(), 500, "one slow chunk is remembered");
+        }
+    }
+
+    #[test]
+    fn the_duty_cycle_decides_the_rest() {
+        assert_eq!(Pace::new(1.0).took(10, Duration::from_millis(40)), Duration::ZERO);
+        assert_eq!(Pace::new(0.5).took(10, Duration::from_millis(40)), Duration::from_millis(40));
+        assert_eq!(Pace::new(0.25).took(10, Duration::from_millis(40)), Duration::from_millis(120));
+    }
+}

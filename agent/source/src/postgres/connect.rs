@@ -1,0 +1,228 @@
+//! Where the database is and how it is connected to.
+
+use super::courtesy::Limits;
+use super::fault;
+use crate::Error;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _, ValueRef as _};
+use std::net::IpAddr;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+/// Longest time to make a connection.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How to connect. See [`super::connect`].
+#[derive(Clone)]
+pub struct ConnectOptions {
+    /// `postgres://user:password@host:port/database`, with the parameters that sqlx reads (`sslmode`, `sslrootcert`, `host`
+    /// for a socket's folder, `options`). What it leaves out comes from libpq's environment variables and password file.
+    pub url: String,
+    /// The schemas to look at; `None`: those of the connection's own search path.
+    pub schemas: Option<Vec<String>>,
+    /// What `pg_stat_activity` shows: `fieldmark/<agent>`.
+    pub application_name: String,
+    /// How long statements may run.
+    pub limits: Limits,
+}
+
+impl ConnectOptions {
+    /// This address with everything else as usual.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            schemas: None,
+            application_name: "fieldmark".to_owned(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for ConnectOptions {
+    /// Without the url, which may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("schemas", &self.schemas)
+            .field("application_name", &self.application_name)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A server that can be connected to at any time.
+#[derive(Clone)]
+pub(super) struct Server {
+    options: PgConnectOptions,
+    /// Without user and password.
+    pub(super) address: String,
+}
+
+/// What a fresh connection says of itself.
+pub(super) struct Greeting {
+    pub(super) version: String,
+    /// `server_encoding`.
+    pub(super) encoding: String,
+    /// Schemas of the search path that exist.
+    pub(super) schemas: Vec<String>,
+}
+
+impl Server {
+    pub(super) fn new(options: &ConnectOptions) -> Result<Self, Error> {
+        let address = |reason: &str| Error::Address { reason: reason.to_owned() };
+        let url = url::Url::parse(&options.url).map_err(|_| address("the source's url is no url"))?;
+        if !matches!(url.scheme(), "postgres" | "postgresql") {
+            return Err(address("the source's url has to begin with postgres:// or postgresql://"));
+        }
+        let mut parsed = PgConnectOptions::from_str(&options.url)
+            .map_err(|_| address("the source's url has a part that cannot be read"))?
+            .application_name(&options.application_name)
+            .extra_float_digits(None)
+            .statement_cache_capacity(0)
+            .disable_statement_logging();
+        // an IPv6 address in a url stands in brackets, in a socket's address it does not
+        if let Some(bare) = parsed.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            let bare = bare.to_owned();
+            parsed = parsed.host(&bare);
+        }
+        let says_sslmode = url.query_pairs().any(|(name, _)| matches!(&*name, "sslmode" | "ssl-mode"));
+        if !says_sslmode {
+            let secret = parsed.to_url_lossy().password().is_some();
+            let mode = if secret && !is_local(&parsed) { PgSslMode::VerifyFull } else { PgSslMode::Prefer };
+            parsed = parsed.ssl_mode(mode);
+        }
+        let address = shown(&parsed);
+        Ok(Self { options: parsed, address })
+    }
+
+    /// A new connection, not yet asked anything.
+    pub(super) async fn connect(&self) -> Result<PgConnection, Error> {
+        match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&self.options)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(fault::of_connect(&error, &self.address)),
+            Err(_) => Err(Error::Unreachable {
+                address: self.address.clone(),
+                reason: format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+            }),
+        }
+    }
+
+    /// A new connection that is fit to read on: recent enough, and not one of those reserved for a superuser in need.
+    pub(super) async fn greeted(&self) -> Result<(PgConnection, Greeting), Error> {
+        let unreachable = |reason: &str| Error::Unreachable { address: self.address.clone(), reason: reason.to_owned() };
+        let mut connection = self.connect().await?;
+        let rows = tokio::time::timeout(CONNECT_TIMEOUT, simple(&mut connection, GREETING)).await;
+        let rows = rows.map_err(|_| unreachable("no answer"))?.map_err(|error| fault::of_connect(&error, &self.address))?;
+        let mut fields = rows.into_iter().flatten().map(Option::unwrap_or_default);
+        let mut field = || fields.next().unwrap_or_default();
+        let (version, number, encoding, schemas, reserve) = (field(), field(), field(), field(), field());
+        let refusal = if number.parse::<u32>().is_ok_and(|number| number < 140_000) {
+            Some("PostgreSQL 14 or later is needed")
+        } else if reserve == "true" {
+            Some("too many connections: only those reserved for superusers are left")
+        } else {
+            None
+        };
+        if let Some(reason) = refusal {
+            hang_up(connection).await;
+            return Err(unreachable(reason));
+        }
+        let schemas = serde_json::from_str(&schemas).unwrap_or_default();
+        Ok((connection, Greeting { version, encoding, schemas }))
+    }
+}
+
+/// The search path is read here, as it is before a chunk empties it.
+const GREETING: &str = "/* fieldmark */ SELECT \
+    pg_catalog.current_setting('server_version'), \
+    pg_catalog.current_setting('server_version_num'), \
+    pg_catalog.current_setting('server_encoding'), \
+    pg_catalog.to_json(pg_catalog.current_schemas(false))::pg_catalog.text, \
+    (pg_catalog.current_setting('is_superuser') OPERATOR(pg_catalog.=) 'on' AND \
+     (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity \
+      WHERE backend_type OPERATOR(pg_catalog.=) 'client backend') OPERATOR(pg_catalog.>) \
+     pg_catalog.current_setting('max_connections')::pg_catalog.int8 \
+     OPERATOR(pg_catalog.-) pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int8 \
+     OPERATOR(pg_catalog.-) COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int8)::pg_catalog.text";
+
+/// Runs statements as they are; all rows of all of them, as text.
+pub(super) async fn simple(connection: &mut PgConnection, sql: &str) -> Result<Vec<Vec<Option<String>>>, sqlx::Error> {
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(connection).await?;
+    let text = |row: &sqlx::postgres::PgRow, at: usize| -> Result<Option<String>, sqlx::Error> {
+        let value = row.try_get_raw(at)?;
+        if value.is_null() {
+            return Ok(None);
+        }
+        value.as_str().map(|text| Some(text.to_owned())).map_err(sqlx::Error::Decode)
+    };
+    rows.iter().map(|row| (0..row.len()).map(|at| text(row, at)).collect()).collect()
+}
+
+/// Closes a connection in the way that a server does not log as a fault; at most for a moment.
+pub(super) async fn hang_up(connection: PgConnection) {
+    // whether the server takes note is its own affair: the socket is closed in any case
+    tokio::time::timeout(Duration::from_millis(200), connection.close()).await.ok();
+}
+
+/// A socket file or a loopback address: nothing goes over a network.
+fn is_local(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    options.get_socket().is_some()
+        || host.starts_with('/')
+        || host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The address as it may be shown.
+fn shown(options: &PgConnectOptions) -> String {
+    let host = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None if options.get_host().contains(':') => format!("[{}]", options.get_host()),
+        None => options.get_host().to_owned(),
+    };
+    let port = if options.get_port() == 5432 { String::new() } else { format!(":{}", options.get_port()) };
+    let database = options.get_database().unwrap_or(options.get_username());
+    format!("postgres://{host}{port}/{database}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(url: &str) -> Server {
+        Server::new(&ConnectOptions::new(url)).unwrap()
+    }
+
+    #[test]
+    fn addresses_are_shown_without_secrets() {
+        for (url, expected) in [
+            ("postgres://me:secret@db.example/shop", "postgres://db.example/shop"),
+            ("postgres://me:secret@127.0.0.1:5433/shop?sslmode=disable", "postgres://127.0.0.1:5433/shop"),
+            ("postgres://me:secret@[::1]:5433/shop", "postgres://[::1]:5433/shop"),
+            ("postgresql:///shop?host=/run/postgresql&user=me", "postgres:///run/postgresql/shop"),
+        ] {
+            assert_eq!(server(url).address, expected);
+        }
+    }
+
+    #[test]
+    fn a_password_goes_over_the_network_to_a_verified_server_only() {
+        let mode = |url: &str| format!("{:?}", server(url).options.get_ssl_mode());
+        assert_eq!(mode("postgres://me:secret@db.example/shop"), "VerifyFull");
+        assert_eq!(mode("postgres://me@db.example/shop?password=secret"), "VerifyFull");
+        assert_eq!(mode("postgres://me:secret@db.example/shop?sslmode=disable"), "Disable");
+        assert_eq!(mode("postgres://me:secret@127.1.2.3/shop"), "Prefer");
+        assert_eq!(mode("postgres://me:secret@[::1]/shop"), "Prefer");
+        assert_eq!(mode("postgres://me:secret@localhost/shop"), "Prefer");
+        assert_eq!(mode("postgresql:///shop?host=/run/postgresql&password=secret"), "Prefer");
+    }
+
+    #[test]
+    fn a_bad_url_is_refused_without_showing_it() {
+        for url in ["", "shop", "mysql://me:secret@h/d", "postgres://me:secret@h/d?sslmode=secret"] {
+            let error = Server::new(&ConnectOptions::new(url)).err().unwrap();
+            assert!(matches!(error, Error::Address { .. }));
+            assert!(!format!("{error} {error:?}").contains("secret"));
+        }
+        assert!(!format!("{:?}", ConnectOptions::new("postgres://me:secret@h/d")).contains("secret"));
+    }
+}

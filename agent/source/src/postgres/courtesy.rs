@@ -1,0 +1,209 @@
+//! What keeps us out of the application's way: settings of every transaction, and the handle that cancels a statement.
+
+use super::connect::{Server, hang_up, simple};
+use super::literal::quote_literal;
+use crate::Cancel;
+use async_trait::async_trait;
+use sqlx::PgConnection;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long statements may run before the server ends them with [`Error::Timeout`](crate::Error::Timeout).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A read of rows.
+    pub read: Duration,
+    /// A read of the catalogue.
+    pub catalogue: Duration,
+}
+
+impl Default for Limits {
+    /// 500 ms and 2 s.
+    fn default() -> Self {
+        Self { read: Duration::from_millis(500), catalogue: Duration::from_secs(2) }
+    }
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Rows by position, or whatever the planner thinks best.
+    Rows,
+    /// Rows by values of indexed columns: the index is used even where the planner would rather read the whole table, since
+    /// that would cost more on a larger table and the same here.
+    Indexed,
+    /// The catalogue.
+    Catalogue,
+}
+
+/// Settings of every transaction, all local to it. Those after the first empty line fix what values look like as text.
+const SETTINGS: [(&str, &str); 23] = [
+    ("idle_in_transaction_session_timeout", "1s"),
+    ("client_connection_check_interval", "500ms"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("jit", "off"),
+    ("work_mem", "4MB"),
+    // a hidden row is an error and not a silent half table
+    ("row_security", "off"),
+    ("search_path", ""),
+    // a chunk ends at its last row: rows have to come in physical order, and only those of the range be read
+    ("synchronize_seqscans", "off"),
+    ("enable_tidscan", "on"),
+    ("enable_indexscan", "on"),
+    ("enable_nestloop", "on"),
+    ("transform_null_equals", "off"),
+    ("standard_conforming_strings", "on"),
+    ("DateStyle", "ISO, MDY"),
+    ("IntervalStyle", "iso_8601"),
+    ("TimeZone", "UTC"),
+    ("extra_float_digits", "3"),
+    ("bytea_output", "hex"),
+    ("xmloption", "content"),
+    ("xmlbinary", "base64"),
+    ("lc_monetary", "C"),
+    ("quote_all_identifiers", "off"),
+    ("array_nulls", "on"),
+];
+
+impl Purpose {
+    fn lock_timeout(self) -> &'static str {
+        match self {
+            Self::Rows | Self::Indexed => "20ms",
+            Self::Catalogue => "50ms",
+        }
+    }
+
+    pub(super) fn statement_timeout(self, limits: Limits) -> Duration {
+        match self {
+            Self::Rows | Self::Indexed => limits.read,
+            Self::Catalogue => limits.catalogue,
+        }
+    }
+}
+
+/// What begins a read: one round trip. Settings are made by `set_config(.., true)`, which is `SET LOCAL`, and end with the
+/// transaction; so they hold for us alone, behind a pooler too. The answer's last column is the backend's number.
+pub(super) fn begin(purpose: Purpose, limits: Limits, encoding: &str) -> String {
+    format!("/* fieldmark */ BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {}", settings(purpose, limits, encoding))
+}
+
+/// What begins a read of several statements over one snapshot. The table is locked before the snapshot is taken: what the
+/// catalogue says in that snapshot is then true of the rows.
+pub(super) fn begin_snapshot(purpose: Purpose, limits: Limits, encoding: &str, table: &str) -> String {
+    format!(
+        "/* fieldmark */ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '{}'; \
+         SET LOCAL statement_timeout = '{}ms'; LOCK TABLE ONLY {table} IN ACCESS SHARE MODE; {}",
+        purpose.lock_timeout(),
+        purpose.statement_timeout(limits).as_millis(),
+        settings(purpose, limits, encoding),
+    )
+}
+
+fn settings(purpose: Purpose, limits: Limits, encoding: &str) -> String {
+    let statement_timeout = format!("{}ms", purpose.statement_timeout(limits).as_millis());
+    let planner = match purpose {
+        Purpose::Rows => ("off", "on"),
+        Purpose::Indexed => ("off", "off"),
+        Purpose::Catalogue => ("on", "on"),
+    };
+    let given = [
+        ("lock_timeout", purpose.lock_timeout()),
+        ("statement_timeout", statement_timeout.as_str()),
+        ("client_encoding", encoding),
+        ("enable_seqscan", planner.0),
+        ("enable_hashjoin", planner.1),
+        ("enable_mergejoin", planner.1),
+    ];
+    let calls: Vec<String> = given
+        .iter()
+        .chain(&SETTINGS)
+        .map(|(name, value)| format!("pg_catalog.set_config('{name}', {}, true)", quote_literal(value)))
+        .collect();
+    format!("/* fieldmark */ SELECT {}, pg_catalog.pg_backend_pid()::pg_catalog.text", calls.join(", "))
+}
+
+/// What runs now, shared with the cancel handle.
+#[derive(Default)]
+struct Running {
+    /// Of the call that runs, if one does.
+    call: Option<CancellationToken>,
+    /// The server process that works for it.
+    backend: Option<i32>,
+}
+
+/// Cancels by `pg_cancel_backend` over a second, short connection.
+pub(super) struct Interrupt {
+    server: Server,
+    running: Mutex<Running>,
+}
+
+impl Interrupt {
+    pub(super) fn new(server: Server) -> Self {
+        Self { server, running: Mutex::default() }
+    }
+
+    /// A call begins. It can be cancelled until the value is dropped.
+    pub(super) fn enter(self: &Arc<Self>) -> Call {
+        let token = CancellationToken::new();
+        *self.lock() = Running { call: Some(token.clone()), backend: None };
+        Call { interrupt: Arc::clone(self), token }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Longest time that cancelling takes.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[async_trait]
+impl Cancel for Interrupt {
+    async fn cancel(&self) {
+        let backend = {
+            let running = self.lock();
+            let Some(call) = &running.call else { return };
+            call.cancel();
+            running.backend
+        };
+        let Some(backend) = backend else { return };
+        let sql = format!("/* fieldmark */ SELECT pg_catalog.pg_cancel_backend({backend})");
+        let cancel = async {
+            let mut connection: PgConnection = self.server.connect().await?;
+            simple(&mut connection, &sql).await.ok();
+            hang_up(connection).await;
+            Ok::<(), crate::Error>(())
+        };
+        // Without a second connection the call still ends: its own connection is closed, and the server notices within
+        // client_connection_check_interval.
+        tokio::time::timeout(CANCEL_TIMEOUT, cancel).await.ok();
+    }
+}
+
+/// One call of the source, while it lasts.
+pub(super) struct Call {
+    interrupt: Arc<Interrupt>,
+    token: CancellationToken,
+}
+
+impl Call {
+    /// Which server process works for the call.
+    pub(super) fn served_by(&self, backend: Option<i32>) {
+        self.interrupt.lock().backend = backend;
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    pub(super) async fn cancelled(&self) {
+        self.token.cancelled().await;
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        *self.interrupt.lock() = Running::default();
+    }
+}

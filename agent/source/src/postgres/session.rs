@@ -1,0 +1,185 @@
+//! The one connection, and transactions on it.
+//!
+//! A connection leaves the session while a transaction runs and comes back when that has ended; a transaction that failed,
+//! or whose future was dropped, takes its connection with it. The next one connects anew. (sqlx would answer the next
+//! statement with what was left of the last one.)
+
+use super::connect::{Greeting, Server, hang_up, simple};
+use super::copy::Malformed;
+use super::courtesy::{self, Call, Limits, Purpose};
+use super::fault::{self, Circumstances};
+use crate::Error;
+use futures::TryStreamExt as _;
+use sqlx::PgConnection;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// How much longer than a statement's limit its answer may take to arrive.
+const NETWORK: Duration = Duration::from_secs(5);
+/// How long a cancelled statement may take to end before its connection is closed under it.
+const CANCEL_GRACE: Duration = Duration::from_millis(500);
+
+/// The connection between transactions.
+pub(super) struct Session {
+    server: Server,
+    limits: Limits,
+    /// `server_encoding`: what the database stores text in.
+    encoding: String,
+    connection: Option<PgConnection>,
+}
+
+impl Session {
+    pub(super) async fn open(server: Server, limits: Limits) -> Result<(Self, Greeting), Error> {
+        let (connection, greeting) = server.greeted().await?;
+        let encoding = greeting.encoding.clone();
+        Ok((Self { server, limits, encoding, connection: Some(connection) }, greeting))
+    }
+
+    /// Whether text arrives in the server's own encoding when not converted, and that is not UTF-8.
+    pub(super) fn foreign_encoding(&self) -> bool {
+        !matches!(self.encoding.as_str(), "UTF8" | "SQL_ASCII")
+    }
+
+    /// Bytes of a SQL_ASCII database are no particular encoding: asked for UTF-8 the server would refuse a whole statement for one bad
+    /// value. `raw` asks for unconverted bytes of any database.
+    fn client_encoding(&self, raw: bool) -> &'static str {
+        if raw || self.encoding == "SQL_ASCII" { "SQL_ASCII" } else { "UTF8" }
+    }
+
+    /// Begins a transaction of one statement.
+    pub(super) async fn begin<'s>(&'s mut self, call: &'s Call, purpose: Purpose, raw: bool) -> Result<Transaction<'s>, Error> {
+        let sql = courtesy::begin(purpose, self.limits, self.client_encoding(raw));
+        self.start(call, purpose, &sql).await
+    }
+
+    /// Begins a transaction of several statements over one snapshot of `table` (quoted).
+    pub(super) async fn begin_snapshot<'s>(&'s mut self, call: &'s Call, table: &str, raw: bool) -> Result<Transaction<'s>, Error> {
+        let sql = courtesy::begin_snapshot(Purpose::Rows, self.limits, self.client_encoding(raw), table);
+        self.start(call, Purpose::Rows, &sql).await
+    }
+
+    async fn start<'s>(&'s mut self, call: &'s Call, purpose: Purpose, sql: &str) -> Result<Transaction<'s>, Error> {
+        if call.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.server.greeted().await?.0,
+        };
+        let limit = purpose.statement_timeout(self.limits);
+        let mut transaction = Transaction { home: &mut self.connection, connection: Some(connection), call, limit };
+        let rows = transaction.text(sql).await?;
+        let backend = rows.last().and_then(|row| row.last()).and_then(|pid| pid.as_deref()?.parse().ok());
+        call.served_by(backend);
+        Ok(transaction)
+    }
+}
+
+/// A transaction that has begun.
+pub(super) struct Transaction<'s> {
+    home: &'s mut Option<PgConnection>,
+    connection: Option<PgConnection>,
+    call: &'s Call,
+    limit: Duration,
+}
+
+impl Transaction<'_> {
+    /// Runs one `COPY .. TO STDOUT` and hands over its bytes as they come. They are all taken off the connection, even
+    /// where the first of them are found wanting.
+    pub(super) async fn copy(
+        &mut self,
+        sql: &str,
+        take: &mut (dyn FnMut(&[u8]) -> Result<(), Malformed> + Send),
+    ) -> Result<Result<(), Malformed>, Error> {
+        let mut connection = self.take(sql).await?;
+        self.run(async move {
+            let work = async {
+                let mut taken = Ok(());
+                let mut bytes = connection.copy_out_raw(sql).await?;
+                while let Some(piece) = bytes.try_next().await? {
+                    if taken.is_ok() {
+                        taken = take(&piece);
+                    }
+                }
+                Ok(taken)
+            };
+            let result = work.await;
+            (connection, result)
+        })
+        .await
+    }
+
+    /// Runs small statements; all rows of all of them as text.
+    pub(super) async fn text(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+        let mut connection = self.take(sql).await?;
+        self.run(async move {
+            let result = simple(&mut connection, sql).await;
+            (connection, result)
+        })
+        .await
+    }
+
+    /// Runs a last statement and ends the transaction, in one round trip.
+    pub(super) async fn finish(mut self, last: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+        let separator = if last.is_empty() { "" } else { "; " };
+        let rows = self.text(&format!("{last}{separator}/* fieldmark */ COMMIT")).await?;
+        if self.call.is_cancelled() {
+            // a cancel that was too late for this statement must not meet the next one
+            self.close().await;
+            return Err(Error::Cancelled);
+        }
+        self.call.served_by(None);
+        *self.home = self.connection.take();
+        Ok(rows)
+    }
+
+    /// As [`Transaction::finish`], the last statement under a limit of its own.
+    pub(super) async fn finish_within(mut self, last: &str, limit: Duration) -> Result<Vec<Vec<Option<String>>>, Error> {
+        self.limit = limit;
+        self.finish(&format!("SET LOCAL statement_timeout = '{}ms'; {last}", limit.as_millis())).await
+    }
+
+    /// Ends the transaction and the connection.
+    pub(super) async fn close(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            hang_up(connection).await;
+        }
+    }
+
+    async fn take(&mut self, sql: &str) -> Result<PgConnection, Error> {
+        if sql.contains('\0') {
+            // would end the message too early; no name in a catalogue has one
+            self.close().await;
+            return Err(Error::SchemaChanged { code: "42602".to_owned() });
+        }
+        self.connection.take().ok_or_else(|| Error::Internal { what: "a statement after its transaction".to_owned() })
+    }
+
+    async fn run<T>(
+        &mut self,
+        work: impl Future<Output = (PgConnection, Result<T, sqlx::Error>)> + Send,
+    ) -> Result<T, Error> {
+        let begun = Instant::now();
+        let cancelled = async {
+            self.call.cancelled().await;
+            tokio::time::sleep(CANCEL_GRACE).await;
+        };
+        let result = tokio::select! {
+            result = tokio::time::timeout(self.limit + NETWORK, work) => result,
+            () = cancelled => return Err(Error::Cancelled),
+        };
+        match result {
+            Ok((connection, Ok(value))) => {
+                self.connection = Some(connection);
+                Ok(value)
+            }
+            Ok((connection, Err(error))) => {
+                let circumstances =
+                    Circumstances { cancelled: self.call.is_cancelled(), elapsed: begun.elapsed(), limit: self.limit };
+                hang_up(connection).await;
+                Err(fault::of_statement(&error, circumstances))
+            }
+            Err(_) => Err(Error::ConnectionLost { code: "no answer".to_owned() }),
+        }
+    }
+}

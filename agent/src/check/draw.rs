@@ -1,0 +1,222 @@
+//! Drawing rows of one table: random keys with misses rejected, or random blocks. A drawing can be gone on with, so that looks nest.
+
+use crate::reader::Reader;
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+use fieldmark_model::{Chunk, Table};
+use fieldmark_source::{BlockDraw, Error, Read};
+use fieldmark_statistics::draw::{KeyDraw, KeyRange, generator};
+use fieldmark_statistics::population::{KeyHits, LiveRows};
+use fieldmark_statistics::{Level, Method, Population};
+use rand_chacha::ChaCha12Rng;
+use std::sync::Arc;
+
+/// Rows that came of one draw.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// The rows.
+    pub chunk: Chunk,
+    /// Where blocks were drawn: the block of each row and the live rows of each block.
+    pub blocks: Option<DrawnBlocks>,
+}
+
+/// Blocks of a draw.
+#[derive(Clone, Debug)]
+pub struct DrawnBlocks {
+    /// For each row, the index of its block in `live`.
+    pub of_row: Vec<u32>,
+    /// Live rows of each block.
+    pub live: Vec<u32>,
+}
+
+/// A draw that can be gone on with.
+#[derive(Debug)]
+pub enum Drawing {
+    /// Random keys of an integer key.
+    Keys(Box<KeyDrawing>),
+    /// Random blocks.
+    Blocks(BlockDrawing),
+}
+
+/// Random keys of an integer key, misses rejected: each row has the same chance, independent of its neighbours.
+#[derive(Debug)]
+pub struct KeyDrawing {
+    key: [String; 1],
+    key_type: DataType,
+    draw: KeyDraw,
+    range: KeyRange,
+    rng: ChaCha12Rng,
+    seed: u64,
+    hits: u64,
+}
+
+/// Random blocks and some rows of each.
+#[derive(Debug)]
+pub struct BlockDrawing {
+    per_block: u32,
+    seed: u64,
+    live: LiveRows,
+    table_blocks: u64,
+}
+
+/// Keys asked for in one statement.
+const KEYS_A_STATEMENT: usize = 1_000;
+/// Keys tried before the share of hits is believed.
+const KEYS_TRIED: u64 = 500;
+/// Below this share of hits, random keys cost more than they bring.
+const FEWEST_HITS: f64 = 0.2;
+
+/// Least and greatest value of an integer key, `None` on an empty table.
+///
+/// # Errors
+/// As the source.
+pub async fn key_range(reader: &mut Reader, table: &Table, key: &str) -> Result<Option<KeyRange>, Error> {
+    let extremes = reader.extremes(table, key).await?;
+    let bound = |name: &str| {
+        let column = extremes.batch.column_by_name(name)?;
+        let column = cast(column, &DataType::Int64).ok()?;
+        let column = column.as_primitive::<Int64Type>();
+        (column.len() == 1 && !column.is_null(0)).then(|| column.value(0))
+    };
+    Ok(match (bound("min"), bound("max")) {
+        (Some(min), Some(max)) => Some(KeyRange { min, max }),
+        _ => None,
+    })
+}
+
+/// The single integer column that rows of a table can be drawn by, if it has one: never NULL, unique, indexed.
+pub fn drawable_key(table: &Table) -> Option<&str> {
+    let single = |columns: &[String]| match columns {
+        [one] => table.column(one).filter(|column| {
+            let integer = matches!(column.data_type, DataType::Int16 | DataType::Int32 | DataType::Int64);
+            integer && !column.nullable
+        }),
+        _ => None,
+    };
+    let key = table.primary_key.as_deref().and_then(single);
+    key.or_else(|| table.unique.iter().find_map(|columns| single(columns))).map(|column| column.name.as_str())
+}
+
+impl Drawing {
+    /// A drawing of random keys, if the key's values are dense enough; `None` where too many keys would miss.
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn of_keys(reader: &mut Reader, table: &Table, key: &str, seed: u64) -> Result<Option<Self>, Error> {
+        let Some(range) = key_range(reader, table, key).await? else { return Ok(None) };
+        let (Ok(draw), Some(column)) = (KeyDraw::new(range), table.column(key)) else { return Ok(None) };
+        let drawing = KeyDrawing {
+            key: [key.to_owned()],
+            key_type: column.data_type.clone(),
+            draw,
+            range,
+            rng: generator(seed),
+            seed,
+            hits: 0,
+        };
+        Ok(Some(Self::Keys(Box::new(drawing))))
+    }
+
+    /// A drawing of random blocks.
+    pub fn of_blocks(per_block: u32, seed: u64) -> Self {
+        Self::Blocks(BlockDrawing { per_block, seed, live: LiveRows::default(), table_blocks: 0 })
+    }
+
+    /// How rows are drawn.
+    pub fn method(&self) -> Method {
+        match self {
+            Self::Keys(_) => Method::IndependentRows,
+            Self::Blocks(blocks) => Method::Blocks { per_block: Some(blocks.per_block) },
+        }
+    }
+
+    /// The draw's seed.
+    pub fn seed(&self) -> u64 {
+        match self {
+            Self::Keys(keys) => keys.seed,
+            Self::Blocks(blocks) => blocks.seed,
+        }
+    }
+
+    /// Units drawn so far: keys tried, or blocks read.
+    pub fn units_drawn(&self) -> u64 {
+        match self {
+            Self::Keys(keys) => u64::try_from(keys.draw.drawn()).unwrap_or(u64::MAX),
+            Self::Blocks(blocks) => blocks.live.blocks(),
+        }
+    }
+
+    /// Rows of the table, by what was drawn so far.
+    pub fn population(&self, level: Level) -> Population {
+        match self {
+            Self::Keys(keys) => {
+                let drawn = u64::try_from(keys.draw.drawn()).unwrap_or(u64::MAX);
+                KeyHits { span: keys.range.span(), drawn, hits: keys.hits }.population(level)
+            }
+            Self::Blocks(blocks) => blocks.live.population(blocks.table_blocks, level),
+        }
+    }
+
+    /// About so many rows more. `None` where random keys hit too rarely to go on.
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn more(&mut self, reader: &mut Reader, read: &Read<'_>, rows: u64) -> Result<Option<Drawn>, Error> {
+        match self {
+            Self::Keys(keys) => keys.more(reader, read, rows).await,
+            Self::Blocks(blocks) => blocks.more(reader, read, rows).await.map(Some),
+        }
+    }
+}
+
+impl KeyDrawing {
+    async fn more(&mut self, reader: &mut Reader, read: &Read<'_>, rows: u64) -> Result<Option<Drawn>, Error> {
+        let wanted = self.hits.saturating_add(rows);
+        let schema = read.table.arrow_schema(read.columns.iter().map(String::as_str));
+        let mut chunks = Vec::new();
+        while self.hits < wanted {
+            let keys = self.draw.next_keys(&mut self.rng, KEYS_A_STATEMENT);
+            if keys.is_empty() {
+                break;
+            }
+            let chunk = reader.by_key(read, &self.key, &self.batch_of(&keys)?).await?;
+            self.hits += chunk.rows() as u64;
+            chunks.push(chunk);
+            let tried = u64::try_from(self.draw.drawn()).unwrap_or(u64::MAX);
+            if tried >= KEYS_TRIED && (self.hits as f64) < FEWEST_HITS * tried as f64 {
+                return Ok(None);
+            }
+        }
+        let chunk = Chunk::concat(&schema, &chunks).map_err(|error| internal("joining chunks", &error))?;
+        Ok(Some(Drawn { chunk, blocks: None }))
+    }
+
+    fn batch_of(&self, keys: &[i64]) -> Result<RecordBatch, Error> {
+        let wide: ArrayRef = Arc::new(Int64Array::from(keys.to_vec()));
+        let column = cast(&wide, &self.key_type).map_err(|error| internal("a drawn key", &error))?;
+        let [name] = &self.key;
+        RecordBatch::try_from_iter_with_nullable([(name.as_str(), column, true)])
+            .map_err(|error| internal("a drawn key", &error))
+    }
+}
+
+impl BlockDrawing {
+    async fn more(&mut self, reader: &mut Reader, read: &Read<'_>, rows: u64) -> Result<Drawn, Error> {
+        let blocks = rows.div_ceil(u64::from(self.per_block.max(1)));
+        let wish = BlockDraw { skip: self.live.blocks(), blocks, per_block: self.per_block, seed: self.seed };
+        let sample = reader.blocks(read, &wish).await?;
+        for live in &sample.live {
+            self.live.add_block(u64::from(*live));
+        }
+        self.table_blocks = sample.table_blocks;
+        let blocks = DrawnBlocks { of_row: sample.block_of_row, live: sample.live };
+        Ok(Drawn { chunk: sample.chunk, blocks: Some(blocks) })
+    }
+}
+
+fn internal(what: &str, error: &arrow::error::ArrowError) -> Error {
+    // the error's own text may hold a value; its variant does not
+    let kind = format!("{error:?}").split(['(', ' ', '{']).next().unwrap_or("").to_owned();
+    Error::Internal { what: format!("{what}: {kind}") }
+}

@@ -1,0 +1,119 @@
+//! `check`: every rule of every table of a source, answered.
+//!
+//! A table is read once for all its rules ([`reading`]), rows are judged by DataFusion, values are looked up in the table
+//! itself ([`lookup`]), counts become outcomes ([`outcome`]). Nothing here owns a command line: a call with a [`Reader`],
+//! which can be cancelled.
+
+mod draw;
+mod duplicates;
+mod example;
+mod lookup;
+mod outcome;
+mod reading;
+mod setting;
+mod table;
+mod values;
+mod whole;
+
+pub use draw::{Drawn, DrawnBlocks};
+pub use reading::Reading;
+pub use setting::{RunFacts, Settings};
+pub(crate) use example::show_row;
+pub(crate) use outcome::fill;
+
+use crate::progress::Progress;
+use crate::reader::Reader;
+use crate::state::{RowCount, SourceState};
+use fieldmark_engine::language::resolve_table;
+use fieldmark_engine::rule::TableRules;
+use fieldmark_model::{Catalogue, Outcome, TableName};
+use fieldmark_source::Error;
+use fieldmark_statistics::Population;
+use reading::Taking;
+use table::TableCheck;
+
+/// What a check of one source gave.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Outcomes, in the order of the rule files.
+    pub outcomes: Vec<Outcome>,
+    /// How each table was read.
+    pub readings: Vec<(TableName, Reading)>,
+    /// Rows of tables, to be remembered for `row_count: { change: … }`.
+    pub row_counts: Vec<(TableName, RowCount)>,
+}
+
+/// One source being checked.
+pub struct SourceCheck<'a> {
+    /// How it is read.
+    pub reader: &'a mut Reader,
+    /// Its tables.
+    pub catalogue: &'a Catalogue,
+    /// Its settings.
+    pub settings: &'a Settings,
+    /// The run.
+    pub run: &'a RunFacts,
+    /// What is remembered of it.
+    pub state: &'a SourceState,
+    /// Where progress is shown.
+    pub progress: &'a Progress,
+}
+
+impl SourceCheck<'_> {
+    /// Checks all these tables.
+    ///
+    /// # Errors
+    /// The run was cancelled; everything else is in the outcomes.
+    pub async fn check(&mut self, tables: &[&TableRules]) -> Result<Checked, Error> {
+        let mut checked = Checked::default();
+        for rules in tables {
+            self.check_table(rules, None, &mut checked).await?;
+        }
+        Ok(checked)
+    }
+
+    /// Checks one table. Its rows, all columns of them, are kept in `keep` where that is given.
+    ///
+    /// # Errors
+    /// As [`SourceCheck::check`].
+    pub async fn check_table(
+        &mut self,
+        rules: &TableRules,
+        mut keep: Option<&mut Vec<Drawn>>,
+        checked: &mut Checked,
+    ) -> Result<(), Error> {
+        let default_schema = self.reader.facts().default_schema.clone();
+        let Ok(table) = resolve_table(rules, self.catalogue, default_schema.as_deref()) else {
+            let missing = rules.rules.iter().map(|rule| outcome::table_missing(rules, rule, self.settings.detect));
+            checked.outcomes.extend(missing);
+            return Ok(());
+        };
+        let mut check = TableCheck::new(rules, table, self.catalogue, self.run, self.settings, keep.is_some());
+        let reading = if keep.is_some() || check.needs_rows() {
+            let task = self.progress.task(format!("reading {}", table.name), table.estimated_rows);
+            let read = Taking { check: &mut check, keep: keep.as_deref_mut(), task: &task }.read(self.reader).await;
+            task.finish();
+            if matches!(read, Err(reading::Unread::Source(Error::Cancelled))) {
+                return Err(Error::Cancelled);
+            }
+            Some(read)
+        } else {
+            None
+        };
+        let previous = self.state.row_counts.get(&table.name).copied();
+        checked.outcomes.extend(check.outcomes(self.reader, reading.as_ref(), previous).await);
+        if let Some(Ok(reading)) = reading {
+            let exact = matches!(reading.design.population, Population::Exact { .. });
+            let rows = reading.design.population.rows().round() as u64;
+            let known = exact || reading.design.population.interval().width().is_finite();
+            if known {
+                checked.row_counts.push((table.name.clone(), RowCount { rows, exact, time: self.run.now }));
+            }
+            checked.readings.push((table.name.clone(), reading));
+        }
+        if self.reader.cancel_token().is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        Ok(())
+    }
+}

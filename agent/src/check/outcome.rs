@@ -1,0 +1,326 @@
+//! From what was counted to outcomes.
+
+use super::reading::{Reading, Unread};
+use super::table::{State, TableCheck};
+use crate::reader::Reader;
+use crate::report::words;
+use crate::state::RowCount;
+use fieldmark_engine::kind::{Plan, Refusal};
+use fieldmark_engine::rule::{Nulls, Rule};
+use fieldmark_model::name::quote_identifier;
+use fieldmark_model::outcome::UnknownBy;
+use fieldmark_model::{NotEvaluated, Outcome, Status, TableName};
+use fieldmark_statistics::{Criterion, Decision, Estimate, Population, StratumEvidence, decide, estimate};
+
+/// An outcome that says nothing yet: names, settings, status `not_evaluated`.
+pub(crate) fn blank(check: &TableCheck<'_>, rule: &Rule) -> Outcome {
+    Outcome {
+        source: check.rules.source.clone(),
+        table: check.table.name.clone(),
+        rule: rule.id.clone(),
+        kind: rule.kind.name().to_owned(),
+        fingerprint: rule.fingerprint.clone(),
+        status: Status::NotEvaluated,
+        not_evaluated: None,
+        reason: String::new(),
+        population: None,
+        checked: None,
+        failed: 0,
+        unknown: 0,
+        unknown_by: UnknownBy::default(),
+        fraction: None,
+        interval: None,
+        level: None,
+        tolerance: rule.tolerance,
+        detect: rule.detect.unwrap_or(check.settings.detect),
+        severity: rule.severity,
+        owner: check.rules.owner.clone(),
+        sampled: false,
+        moving: false,
+        value: None,
+        examples: Vec::new(),
+        sql: None,
+        description: rule.description.clone(),
+        runbook: check.rules.runbook.clone(),
+    }
+}
+
+/// An outcome of a rule that was not evaluated.
+pub(crate) fn refused(mut outcome: Outcome, refusal: &Refusal) -> Outcome {
+    outcome.status = Status::NotEvaluated;
+    outcome.not_evaluated = Some(refusal.why);
+    outcome.reason.clone_from(&refusal.reason);
+    outcome
+}
+
+impl TableCheck<'_> {
+    /// Every rule's outcome, in the order of the rule file.
+    pub(crate) async fn outcomes(
+        &self,
+        reader: &mut Reader,
+        reading: Option<&Result<Reading, Unread>>,
+        previous: Option<RowCount>,
+    ) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(self.rules.rules.len());
+        for (index, rule) in self.rules.rules.iter().enumerate() {
+            let blank = blank(self, rule);
+            if let Some((_, refusal)) = self.refused.iter().find(|(refused, _)| *refused == index) {
+                outcomes.push(refused(blank, refusal));
+                continue;
+            }
+            let Some(state) = self.states.iter().find(|state| state.rule == index) else { continue };
+            outcomes.push(match (&state.plan, reading) {
+                (Plan::Fresh { column, within }, _) => self.fresh(reader, blank, column, *within).await,
+                (_, Some(Err(unread))) => refused(blank, &unread_refusal(unread)),
+                (Plan::RowCount { min, max, change }, Some(Ok(reading))) => {
+                    let bounds = RowBounds { min: *min, max: *max, change: *change };
+                    row_count(blank, bounds, &reading.design.population, previous)
+                }
+                (_, Some(Ok(reading))) => self.of_rows(blank, rule, state, reading),
+                (_, None) => blank,
+            });
+        }
+        outcomes
+    }
+
+    fn of_rows(&self, mut outcome: Outcome, rule: &Rule, state: &State, reading: &Reading) -> Outcome {
+        if let Some(refusal) = &state.stopped {
+            return refused(outcome, refusal);
+        }
+        let evidence = StratumEvidence {
+            method: reading.design.method,
+            population: reading.design.population,
+            tally: state.tally.clone(),
+        };
+        let estimate = estimate(&[evidence], reading.level);
+        fill(&mut outcome, &estimate, self.criterion(state.rule));
+        outcome.population = Some(rows_of(&reading.design.population));
+        outcome.moving = reading.moving;
+        if outcome.status == Status::Failed {
+            outcome.examples.clone_from(&state.examples);
+            outcome.sql = reproduce(self, rule, &state.plan);
+        }
+        outcome
+    }
+
+    async fn fresh(
+        &self,
+        reader: &mut Reader,
+        mut outcome: Outcome,
+        column: &str,
+        within: std::time::Duration,
+    ) -> Outcome {
+        let newest = match self.newest(reader, column).await {
+            Ok(newest) => newest,
+            Err(refusal) => return refused(outcome, &refusal),
+        };
+        let allowed = words::duration(within.as_secs_f64());
+        match newest {
+            None => {
+                outcome.status = Status::Failed;
+                outcome.failed = 1;
+                outcome.reason = format!("no row has a {column}; within {allowed} is allowed");
+            }
+            Some(newest) => {
+                let lag = (self.run.now - newest).as_seconds_f64();
+                let fails = lag > within.as_secs_f64();
+                outcome.status = if fails { Status::Failed } else { Status::Passed };
+                outcome.failed = u64::from(fails);
+                outcome.value = Some(lag);
+                outcome.reason = if lag < 0.0 {
+                    format!("the newest {column} lies {} in the future", words::duration(-lag))
+                } else {
+                    format!("the newest {column} is {} old; {allowed} is allowed", words::duration(lag))
+                };
+            }
+        }
+        if outcome.status == Status::Failed {
+            outcome.sql = Some(format!("SELECT max({}) FROM {}", quote_identifier(column), self.table.name.quoted()));
+        }
+        outcome
+    }
+}
+
+pub(crate) fn unread_refusal(unread: &Unread) -> Refusal {
+    match unread {
+        Unread::Source(error) => Refusal { why: error.not_evaluated(), reason: error.to_string() },
+        Unread::Refused(why, reason) => Refusal { why: *why, reason: reason.clone() },
+    }
+}
+
+fn rows_of(population: &Population) -> u64 {
+    match population {
+        Population::Exact { rows } => *rows,
+        Population::Estimated { rows, .. } => rows.round() as u64,
+    }
+}
+
+/// Fills in what an estimate says.
+pub(crate) fn fill(outcome: &mut Outcome, estimate: &Estimate, criterion: Criterion) {
+    let counts = estimate.counts;
+    outcome.checked = Some(counts.checked);
+    outcome.failed = counts.failed;
+    outcome.unknown_by = UnknownBy {
+        null: counts.unknown.null,
+        expression_error: counts.unknown.expression_error,
+        value_too_large: counts.unknown.value_too_large,
+        unrepresentable: counts.unknown.unrepresentable,
+    };
+    outcome.unknown = outcome.unknown_by.total();
+    outcome.fraction = estimate.fraction;
+    outcome.interval = estimate.interval().map(|interval| [interval.low, interval.high]);
+    outcome.level = estimate.interval().map(|_| estimate.level.confidence());
+    outcome.sampled = !estimate.all_rows;
+    outcome.status = match decide(estimate, criterion) {
+        Decision::Passed => Status::Passed,
+        Decision::Failed => Status::Failed,
+        Decision::Inconclusive { .. } => Status::Inconclusive,
+    };
+    outcome.reason = match decide(estimate, criterion) {
+        Decision::Passed | Decision::Failed => words::seen(outcome),
+        Decision::Inconclusive { rows_needed: Some(rows) } => {
+            format!("{}; about {} rows would decide", words::seen(outcome), words::count(rows))
+        }
+        Decision::Inconclusive { rows_needed: None } => {
+            format!("{}; no sample would decide", words::seen(outcome))
+        }
+    };
+}
+
+#[derive(Clone, Copy)]
+struct RowBounds {
+    min: Option<u64>,
+    max: Option<u64>,
+    change: Option<f64>,
+}
+
+/// Exact when counted, else the estimate's interval decides; without a stored count the `change` part passes.
+fn row_count(mut outcome: Outcome, bounds: RowBounds, population: &Population, previous: Option<RowCount>) -> Outcome {
+    let interval = population.interval();
+    let exact = matches!(population, Population::Exact { .. });
+    let rows = rows_of(population);
+    let (mut low, mut high) = (bounds.min.map(|min| min as f64), bounds.max.map(|max| max as f64));
+    if let (Some(change), Some(previous)) = (bounds.change, previous) {
+        let before = previous.rows as f64;
+        low = Some(low.unwrap_or(0.0).max(before * (1.0 - change)));
+        high = Some(high.unwrap_or(f64::INFINITY).min(before * (1.0 + change)));
+    }
+    let (low, high) = (low.unwrap_or(0.0), high.unwrap_or(f64::INFINITY));
+    let inside = interval.low >= low && interval.high <= high;
+    let outside = interval.high < low || interval.low > high;
+    outcome.value = Some(population.rows());
+    outcome.population = Some(rows);
+    outcome.sampled = !exact;
+    outcome.level = (!exact).then_some(fieldmark_statistics::Level::NINETY_FIVE.confidence());
+    outcome.status = match (inside, outside) {
+        (true, _) => Status::Passed,
+        (false, true) => Status::Failed,
+        (false, false) => Status::Inconclusive,
+    };
+    outcome.failed = u64::from(outcome.status == Status::Failed);
+    let counted = if exact {
+        words::plural(rows, "row")
+    } else {
+        format!(
+            "about {} rows ({} to {})",
+            words::count(rows),
+            words::count(interval.low.max(0.0) as u64),
+            words::count(interval.high.min(1e18) as u64)
+        )
+    };
+    let allowed = match (low > 0.0, high.is_finite()) {
+        (true, true) => format!("{} to {} allowed", words::count(low.ceil() as u64), words::count(high as u64)),
+        (true, false) => format!("at least {} wanted", words::count(low.ceil() as u64)),
+        (false, true) => format!("at most {} allowed", words::count(high as u64)),
+        (false, false) => "no earlier count to compare with".to_owned(),
+    };
+    outcome.reason = match (bounds.change, previous) {
+        (Some(_), Some(previous)) => format!("{counted}, {} before; {allowed}", words::count(previous.rows)),
+        _ => format!("{counted}; {allowed}"),
+    };
+    if outcome.status == Status::Failed {
+        outcome.sql = Some(format!("SELECT count(*) FROM {}", outcome.table.quoted()));
+    }
+    outcome
+}
+
+/// SQL that shows a rule's failing rows: the rule's own literals, never a row's.
+fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan) -> Option<String> {
+    let table = check.table.name.quoted();
+    let filter = rule.filter.as_ref().map(|filter| format!("({})", filter.value.trim()));
+    let list = |columns: &[String], prefix: &str| {
+        columns.iter().map(|column| format!("{prefix}{}", quote_identifier(column))).collect::<Vec<_>>().join(", ")
+    };
+    let shown = |prefix: &str| if check.key.is_empty() { format!("{prefix}*") } else { list(&check.key, prefix) };
+    match plan {
+        Plan::Row { .. } | Plan::Expression { .. } => {
+            let mut failing = rule.kind.failing_sql()?;
+            if rule.nulls == Nulls::Fail {
+                failing = format!("({failing}) IS NOT FALSE");
+            }
+            let condition = match filter {
+                Some(filter) => format!("{filter} AND ({failing})"),
+                None => failing,
+            };
+            Some(format!("SELECT {} FROM {table} WHERE {condition} LIMIT 100", shown("")))
+        }
+        Plan::Unique { columns } => {
+            let columns = list(columns, "");
+            let filter = filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
+            Some(format!(
+                "SELECT {columns}, count(*) FROM {table}{filter} GROUP BY {columns} HAVING count(*) > 1 LIMIT 100"
+            ))
+        }
+        Plan::References { columns, to_schema, to_table, to_columns } => {
+            let schema = to_schema.as_ref().unwrap_or(&check.table.name.schema);
+            let to = TableName::new(schema.as_str(), to_table.as_str()).quoted();
+            let join: Vec<String> = (columns.iter().zip(to_columns))
+                .map(|(column, to)| format!("p.{} = c.{}", quote_identifier(to), quote_identifier(column)))
+                .collect();
+            let present: Vec<String> =
+                columns.iter().map(|column| format!("c.{} IS NOT NULL", quote_identifier(column))).collect();
+            let filter = filter.map(|filter| format!("{filter} AND ")).unwrap_or_default();
+            Some(format!(
+                "SELECT {} FROM {table} AS c WHERE {filter}{} AND NOT EXISTS (SELECT 1 FROM {to} AS p WHERE {}) LIMIT 100",
+                shown("c."),
+                present.join(" AND "),
+                join.join(" AND ")
+            ))
+        }
+        Plan::Fresh { .. } | Plan::RowCount { .. } => None,
+    }
+}
+
+/// A rule of a table that the source lacks.
+pub(crate) fn table_missing(rules: &fieldmark_engine::rule::TableRules, rule: &Rule, detect: f64) -> Outcome {
+    let name = TableName::new(rules.schema.clone().unwrap_or_default(), rules.table.clone());
+    Outcome {
+        source: rules.source.clone(),
+        reason: format!("the source has no table {}", rules.table),
+        table: name,
+        rule: rule.id.clone(),
+        kind: rule.kind.name().to_owned(),
+        fingerprint: rule.fingerprint.clone(),
+        status: Status::NotEvaluated,
+        not_evaluated: Some(NotEvaluated::TableMissing),
+        population: None,
+        checked: None,
+        failed: 0,
+        unknown: 0,
+        unknown_by: UnknownBy::default(),
+        fraction: None,
+        interval: None,
+        level: None,
+        tolerance: rule.tolerance,
+        detect: rule.detect.unwrap_or(detect),
+        severity: rule.severity,
+        owner: rules.owner.clone(),
+        sampled: false,
+        moving: false,
+        value: None,
+        examples: Vec::new(),
+        sql: None,
+        description: rule.description.clone(),
+        runbook: rules.runbook.clone(),
+    }
+}

@@ -1,0 +1,68 @@
+//! `check`.
+
+use super::{Ended, Session, SourceReport, begin, deliver};
+use crate::check::SourceCheck;
+use crate::cli::{Check, Common};
+use crate::config::SourceConfig;
+use crate::report::Report;
+use crate::signals::Signals;
+use fieldmark_source::Error;
+
+pub(crate) async fn run(common: &Common, arguments: &Check, signals: &Signals) -> Result<u8, Ended> {
+    let session = Session::open(common, signals, arguments.duty, !arguments.no_enlarge)?;
+    let mut report = begin("check", common, session.run.seed);
+    for source in &session.config.sources {
+        if !session.rules_of(&source.name).is_empty() {
+            check_source(&session, source, &mut report).await?;
+        }
+    }
+    if report.sources.is_empty() && report.errors.is_empty() {
+        report.notes.push("no rule file speaks of any source: nothing was checked".to_owned());
+    }
+    report.finished = chrono::Utc::now();
+    deliver(&report, common)
+}
+
+async fn check_source(session: &Session, source: &SourceConfig, report: &mut Report) -> Result<(), Ended> {
+    let state = session.state_of(&source.name, report)?;
+    let mut reader = match session.connect(source).await {
+        Ok(reader) => reader,
+        Err(error) => return failed(source, &error, report),
+    };
+    let catalogue = match reader.catalogue().await {
+        Ok(catalogue) => catalogue,
+        Err(error) => return failed(source, &error, report),
+    };
+    let default_schema = reader.facts().default_schema.clone();
+    let problems = session.validate(&source.name, &catalogue, default_schema.as_deref());
+    if !problems.is_empty() {
+        return Err(Ended::Problems(problems, fieldmark_document::Problems::default()));
+    }
+    let rules = session.rules_of(&source.name);
+    let settings = session.settings(source);
+    let mut check = SourceCheck {
+        reader: &mut reader,
+        catalogue: &catalogue,
+        settings: &settings,
+        run: &session.run,
+        state: &state,
+        progress: &session.progress,
+    };
+    let checked = match check.check(&rules).await {
+        Ok(checked) => checked,
+        Err(error) => return failed(source, &error, report),
+    };
+    session.remember(&source.name, &checked, report)?;
+    let mut of_source = SourceReport { report, name: &source.name };
+    of_source.used(&reader, rules.len() as u64);
+    of_source.checked(&checked);
+    Ok(())
+}
+
+fn failed(source: &SourceConfig, error: &Error, report: &mut Report) -> Result<(), Ended> {
+    if matches!(error, Error::Cancelled) {
+        return Err(Ended::Interrupted);
+    }
+    SourceReport { report, name: &source.name }.failed(None, error);
+    Ok(())
+}

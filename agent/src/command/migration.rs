@@ -1,0 +1,279 @@
+//! `before`, `after`, `guard`.
+
+use super::{Ended, Session, SourceReport, begin, deliver};
+use crate::cli::{After, Before, Common, Guard, Marking};
+use crate::config::SourceConfig;
+use crate::mark::{MarkError, MarkStore};
+use crate::recapture::{SourceMark, SourceRecapture};
+use crate::report::{ErrorSummary, MarkSummary, MigrationSummary, Report};
+use crate::signals::{Signal, Signals};
+use fieldmark_change::Direction;
+use fieldmark_model::SourceName;
+use fieldmark_source::Error;
+use rustix::process::{Pid, kill_process};
+use std::ffi::OsString;
+
+/// Share of the time that marks and recaptures may read.
+const DUTY: f64 = 0.5;
+
+pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signals) -> Result<u8, Ended> {
+    let session = Session::open(common, signals, DUTY, false)?;
+    let mut report = begin("before", common, session.run.seed);
+    report.migration = Some(MigrationSummary { verdict: None, command_status: None, marks: Vec::new(), sources: Vec::new() });
+    mark_all(&session, &arguments.marking, &mut report).await?;
+    report.finished = chrono::Utc::now();
+    deliver(&report, common)
+}
+
+pub(crate) async fn after(common: &Common, arguments: &After, signals: &Signals) -> Result<u8, Ended> {
+    let session = Session::open(common, signals, DUTY, false)?;
+    let mut report = begin("after", common, session.run.seed);
+    report.migration = Some(MigrationSummary { verdict: None, command_status: None, marks: Vec::new(), sources: Vec::new() });
+    let direction = if arguments.rollback { Direction::Rollback } else { Direction::Forward };
+    for source in &session.config.sources {
+        recapture(&session, source, arguments.mark.as_deref(), &arguments.marking, direction, &mut report).await?;
+    }
+    conclude(&mut report);
+    deliver(&report, common)
+}
+
+pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals) -> Result<u8, Ended> {
+    let session = Session::open(common, signals, DUTY, false)?;
+    let mut report = begin("guard", common, session.run.seed);
+    report.migration = Some(MigrationSummary { verdict: None, command_status: None, marks: Vec::new(), sources: Vec::new() });
+    let direction = if arguments.rollback { Direction::Rollback } else { Direction::Forward };
+    let mut marked: Vec<(SourceName, Option<String>)> = Vec::new();
+    if arguments.rollback {
+        marked.extend(session.config.sources.iter().map(|source| (source.name.clone(), arguments.mark.clone())));
+    } else {
+        mark_all(&session, &arguments.marking, &mut report).await?;
+        let marks = report.migration.iter().flat_map(|migration| &migration.marks);
+        marked.extend(marks.map(|mark| (mark.source.clone(), Some(mark.id.clone()))));
+        let lacking = session.config.sources.iter().any(|source| !marked.iter().any(|(name, _)| *name == source.name));
+        if lacking && !arguments.proceed_unmarked {
+            report.notes.push("the command was not started: not every source could be marked (--proceed-unmarked runs it all the same)".to_owned());
+            report.finished = chrono::Utc::now();
+            return deliver(&report, common);
+        }
+        // what the rules gave before is in the mark; the report shows what they give after
+        report.outcomes.clear();
+        report.samples.clear();
+    }
+    let status = execute(&arguments.command, signals).await;
+    match status {
+        Ok(status) => {
+            if let Some(migration) = &mut report.migration {
+                migration.command_status = Some(status);
+            }
+        }
+        Err(error) => {
+            let program = arguments.command.first().map(|program| program.to_string_lossy().into_owned());
+            let what = format!("the command {} could not be started: {error}", program.unwrap_or_default());
+            report.errors.push(ErrorSummary { source: None, table: None, what, remedy: None });
+            if let Some(migration) = &mut report.migration {
+                migration.command_status = Some(127);
+            }
+        }
+    }
+    for source in &session.config.sources {
+        if let Some((_, mark)) = marked.iter().find(|(name, _)| *name == source.name) {
+            recapture(&session, source, mark.as_deref(), &arguments.marking, direction, &mut report).await?;
+        }
+    }
+    conclude(&mut report);
+    deliver(&report, common)
+}
+
+/// Runs the migration's command to its end; signals go to it.
+async fn execute(command: &[OsString], signals: &Signals) -> std::io::Result<i32> {
+    let (Some(program), arguments) = (command.first(), command.get(1..).unwrap_or_default()) else { return Ok(0) };
+    let mut handed_over = signals.hand_over();
+    let mut child = tokio::process::Command::new(program)
+        .args(arguments)
+        .env("TRACEPARENT", traceparent())
+        .env("PGAPPNAME", "fieldmark-migration")
+        .spawn()?;
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    loop {
+        tokio::select! {
+            status = child.wait() => {
+                use std::os::unix::process::ExitStatusExt as _;
+                let status = status?;
+                return Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));
+            }
+            signal = handed_over.next() => {
+                let signal = match signal {
+                    Signal::Interrupt => rustix::process::Signal::INT,
+                    Signal::Terminate => rustix::process::Signal::TERM,
+                };
+                if let Some(pid) = pid {
+                    // it may have ended by itself just now
+                    kill_process(pid, signal).ok();
+                }
+            }
+        }
+    }
+}
+
+/// A W3C trace context of a new trace, for what the command itself may export.
+fn traceparent() -> String {
+    use rand::RngExt as _;
+    let mut random = rand::rng();
+    format!("00-{:032x}-{:016x}-01", random.random::<u128>().max(1), random.random::<u64>().max(1))
+}
+
+fn store(session: &Session, source: &SourceName, marking: &Marking) -> MarkStore {
+    MarkStore::new(match &marking.mark_dir {
+        Some(folder) => folder.join(source.as_str()),
+        None => session.folder.marks(source),
+    })
+}
+
+async fn mark_all(session: &Session, marking: &Marking, report: &mut Report) -> Result<(), Ended> {
+    for source in &session.config.sources {
+        mark(session, source, marking, report).await?;
+    }
+    Ok(())
+}
+
+async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, report: &mut Report) -> Result<(), Ended> {
+    let state = session.state_of(&source.name, report)?;
+    let mut reader = match session.connect(source).await {
+        Ok(reader) => reader,
+        Err(error) => return failed(&source.name, &error, report),
+    };
+    let catalogue = match reader.catalogue().await {
+        Ok(catalogue) => catalogue,
+        Err(error) => return failed(&source.name, &error, report),
+    };
+    let default_schema = reader.facts().default_schema.clone();
+    let problems = session.validate(&source.name, &catalogue, default_schema.as_deref());
+    if !problems.is_empty() {
+        return Err(Ended::Problems(problems, fieldmark_document::Problems::default()));
+    }
+    let rules = session.rules_of(&source.name);
+    let settings = session.settings(source);
+    let take = SourceMark {
+        reader: &mut reader,
+        source: &source.name,
+        rules: &rules,
+        every_table: !session.narrowed,
+        settings: &settings,
+        run: &session.run,
+        state: &state,
+        progress: &session.progress,
+        control: marking.control,
+        max_bytes: session.config.marks.max_bytes.value,
+    };
+    let mut taken = match take.take().await {
+        Ok(taken) => taken,
+        Err(error) => return failed(&source.name, &error, report),
+    };
+    let store = store(session, &source.name, marking);
+    let lock = session.folder.lock_within(&source.name, crate::state::PATIENCE)?;
+    let kept = store.keep(&mut taken.marked).and_then(|stored| {
+        let marks = &session.config.marks;
+        store.expire(session.run.now, marks.keep.value, marks.max_bytes.value).map(|()| stored)
+    });
+    drop(lock);
+    let stored = match kept {
+        Ok(stored) => stored,
+        Err(MarkError::State(error)) => return Err(Ended::State(error)),
+        Err(error) => return Err(Ended::Because(2, error.to_string())),
+    };
+    session.remember(&source.name, &taken.checked, report)?;
+    let mark = &taken.marked.mark;
+    for (table, why) in &mark.unmarked {
+        report.notes.push(format!("{} {table} is not marked: {why}", source.name));
+    }
+    if let Some(migration) = &mut report.migration {
+        migration.marks.push(MarkSummary {
+            source: source.name.clone(),
+            id: stored.id,
+            taken: mark.taken,
+            path: stored.path.display().to_string(),
+            tables: mark.tables.len() as u64,
+            rows: mark.tables.iter().map(|table| table.rows).sum(),
+            bytes: stored.bytes,
+        });
+    }
+    let mut of_source = SourceReport { report, name: &source.name };
+    of_source.used(&reader, rules.len() as u64);
+    of_source.checked(&taken.checked);
+    Ok(())
+}
+
+async fn recapture(
+    session: &Session,
+    source: &SourceConfig,
+    mark: Option<&str>,
+    marking: &Marking,
+    direction: Direction,
+    report: &mut Report,
+) -> Result<(), Ended> {
+    let state = session.state_of(&source.name, report)?;
+    let store = store(session, &source.name, marking);
+    let (id, marked) = match store.load(mark) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            report.errors.push(ErrorSummary {
+                source: Some(source.name.clone()),
+                table: None,
+                what: error.to_string(),
+                remedy: None,
+            });
+            return Ok(());
+        }
+    };
+    if mark.is_none() && marked.mark.source != source.name {
+        report.notes.push(format!("the mark {id} was taken of a source named {}", marked.mark.source));
+    }
+    let mut reader = match session.connect(source).await {
+        Ok(reader) => reader,
+        Err(error) => return failed(&source.name, &error, report),
+    };
+    let rules = session.rules_of(&source.name);
+    let settings = session.settings(source);
+    let recapture = SourceRecapture {
+        reader: &mut reader,
+        source: &source.name,
+        mark: (&id, &marked),
+        rules: &rules,
+        settings: &settings,
+        run: &session.run,
+        state: &state,
+        progress: &session.progress,
+        control: marking.control,
+        direction,
+    };
+    let mut recaptured = match recapture.judge().await {
+        Ok(recaptured) => recaptured,
+        Err(error) => return failed(&source.name, &error, report),
+    };
+    session.remember(&source.name, &recaptured.checked, report)?;
+    if let Some(migration) = &mut report.migration {
+        recaptured.report.command_status = migration.command_status;
+        migration.sources.push(recaptured.report);
+    }
+    let mut of_source = SourceReport { report, name: &source.name };
+    of_source.used(&reader, rules.len() as u64);
+    of_source.checked(&recaptured.checked);
+    Ok(())
+}
+
+/// The verdict over all sources: the gravest.
+fn conclude(report: &mut Report) {
+    if let Some(migration) = &mut report.migration {
+        let verdicts = migration.sources.iter().map(|source| source.verdict);
+        migration.verdict = fieldmark_change::gravest(verdicts);
+    }
+    report.finished = chrono::Utc::now();
+}
+
+fn failed(source: &SourceName, error: &Error, report: &mut Report) -> Result<(), Ended> {
+    if matches!(error, Error::Cancelled) {
+        return Err(Ended::Interrupted);
+    }
+    SourceReport { report, name: source }.failed(None, error);
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! The commands: from arguments to calls of the other rooms, and from what those give to a report and an exit code.
+
+pub(crate) mod check;
+pub(crate) mod migration;
+mod session;
+mod show;
+
+use crate::cli::{Cli, Command, Common, Output};
+use crate::config::{self, Environment, Style};
+use crate::report::{self, Report, exit_code, html, json, terminal};
+use crate::signals::Signals;
+use crate::state::StateError;
+use fieldmark_document::Problems;
+use std::io::Write as _;
+
+pub(crate) use session::{Session, SourceReport};
+
+/// Why a command ended without a report.
+#[derive(Debug)]
+pub enum Ended {
+    /// Configuration or rules are wrong: exit code 78.
+    Problems(Problems, Problems),
+    /// The state folder.
+    State(StateError),
+    /// Interrupted by a signal.
+    Interrupted,
+    /// Anything else, with its exit code.
+    Because(u8, String),
+}
+
+impl From<StateError> for Ended {
+    fn from(error: StateError) -> Self {
+        Self::State(error)
+    }
+}
+
+/// Configuration or rules are wrong.
+pub const WRONG_CONFIGURATION: u8 = 78;
+
+/// Runs a command and gives its exit code.
+pub async fn run(cli: Cli, signals: &Signals) -> u8 {
+    let ended = match &cli.command {
+        Command::Check(arguments) => check::run(&cli.common, arguments, signals).await,
+        Command::Before(arguments) => migration::before(&cli.common, arguments, signals).await,
+        Command::After(arguments) => migration::after(&cli.common, arguments, signals).await,
+        Command::Guard(arguments) => migration::guard(&cli.common, arguments, signals).await,
+        Command::Config => show::config(&cli.common),
+        Command::Rules(arguments) => show::rules(arguments),
+        Command::Demo(arguments) => crate::demo::run(&cli.common, arguments, signals).await,
+    };
+    match ended {
+        Ok(code) => code,
+        Err(ended) => explain(&ended, &cli.common, signals),
+    }
+}
+
+fn explain(ended: &Ended, common: &Common, signals: &Signals) -> u8 {
+    match ended {
+        Ended::Problems(problems, warnings) => {
+            eprint!("{}", config::render(problems, warnings, Style::of_standard_error(common.no_color)));
+            WRONG_CONFIGURATION
+        }
+        Ended::State(error) => {
+            eprintln!("fieldmark: {}", error.explain());
+            error.exit_code()
+        }
+        Ended::Interrupted => {
+            eprintln!("fieldmark: interrupted; nothing was left half-written");
+            signals.received().map_or(130, crate::signals::Signal::exit_code)
+        }
+        Ended::Because(code, why) => {
+            eprintln!("fieldmark: {why}");
+            *code
+        }
+    }
+}
+
+/// Prints a report, writes the file that was asked for, gives the exit code.
+pub(crate) fn deliver(report: &Report, common: &Common) -> Result<u8, Ended> {
+    let (printed, file) = common.outputs();
+    let mut look = terminal::Look::of(&std::io::stdout(), common.no_color);
+    if let Some((path, form)) = file {
+        let plain = terminal::Look { color: false, ..look.clone() };
+        let text = rendered(report, form, &plain)?;
+        std::fs::write(path, text).map_err(|error| {
+            Ended::Because(2, format!("the report cannot be written to {}: {error}", path.display()))
+        })?;
+        if form == Output::Html {
+            look.html = Some(path.display().to_string());
+        }
+    }
+    let code = exit_code(report);
+    if !(common.quiet && code == 0 && printed == Output::Terminal) {
+        let text = rendered(report, printed, &look)?;
+        // a reader that has gone away (`| head`) is no failure of the check
+        std::io::stdout().lock().write_all(text.as_bytes()).ok();
+    }
+    Ok(code)
+}
+
+fn rendered(report: &Report, form: Output, look: &terminal::Look) -> Result<String, Ended> {
+    let failed = |error: String| Ended::Because(2, format!("the report cannot be made: {error}"));
+    match form {
+        Output::Terminal => Ok(terminal::render(report, look)),
+        Output::Json => json::render(report).map(|text| text + "\n").map_err(|error| failed(error.to_string())),
+        Output::Html => html::render(report).map_err(|error| failed(error.to_string())),
+    }
+}
+
+/// Reads the configuration as the command line and the environment have it.
+pub(crate) fn load(common: &Common) -> config::Reading {
+    config::load(common.config.as_deref(), &Environment::of_process(), &common.overrides())
+}
+
+/// A report of a command that has just begun.
+pub(crate) fn begin(command: &str, common: &Common, seed: u64) -> Report {
+    let now = chrono::Utc::now();
+    Report {
+        version: report::VERSION,
+        fieldmark: env!("CARGO_PKG_VERSION").to_owned(),
+        command: command.to_owned(),
+        started: now,
+        finished: now,
+        seed,
+        strict: common.strict,
+        sources: Vec::new(),
+        samples: Vec::new(),
+        outcomes: Vec::new(),
+        findings: Vec::new(),
+        migration: None,
+        errors: Vec::new(),
+        notes: Vec::new(),
+    }
+}

@@ -1,0 +1,322 @@
+//! What the commands that read databases have in common: configuration, rules, state folder, connected sources.
+
+use super::{Ended, load};
+use crate::check::{Checked, RunFacts, Settings};
+use crate::cli::Common;
+use crate::config::{Address, Config, SampleSize, SourceConfig};
+use crate::progress::Progress;
+use crate::reader::Reader;
+use crate::report::{ErrorSummary, Report, SampleSummary, SourceSummary};
+use crate::signals::Signals;
+use crate::state::{SourceState, StateFolder};
+use chrono::Utc;
+use fieldmark_document::Problems;
+use fieldmark_engine::evaluate::{Names, check_expression};
+use fieldmark_engine::kind::Plan;
+use fieldmark_engine::language::{RuleFile, check_catalogue, check_sources, parse_rule_files, resolve_table};
+use fieldmark_engine::rule::{SampleWish, TableRules};
+use fieldmark_model::{Catalogue, SourceName, TableName};
+use fieldmark_source::postgres::{self, ConnectOptions};
+use fieldmark_source::{Error, Recovery, Source, sqlite};
+use fieldmark_statistics::{Method, Population};
+use rand::RngExt as _;
+
+/// A run: configuration, rules, state folder.
+pub(crate) struct Session {
+    pub(crate) config: Config,
+    pub(crate) tables: Vec<TableRules>,
+    pub(crate) folder: StateFolder,
+    pub(crate) run: RunFacts,
+    pub(crate) progress: Progress,
+    pub(crate) duty: f64,
+    pub(crate) enlarge: bool,
+    pub(crate) signals: Signals,
+    /// Whether `--table` narrows the run.
+    pub(crate) narrowed: bool,
+}
+
+impl Session {
+    /// Reads configuration and rules, opens the state folder.
+    ///
+    /// # Errors
+    /// What is wrong with any of them.
+    pub(crate) fn open(common: &Common, signals: &Signals, duty: f64, enlarge: bool) -> Result<Self, Ended> {
+        let mut reading = load(common);
+        let files = |files: &[crate::config::RuleFile]| -> Vec<RuleFile> {
+            files.iter().map(|file| RuleFile { path: file.name.to_string(), text: file.text.clone() }).collect()
+        };
+        let mut all = files(&reading.rules.files);
+        all.extend(files(&reading.rules.defaults));
+        let tables = match parse_rule_files(&all) {
+            Ok(tables) => tables,
+            Err(problems) => {
+                reading.problems.append(problems);
+                Vec::new()
+            }
+        };
+        if let Some(config) = &reading.config {
+            let names: Vec<SourceName> = config.sources.iter().map(|source| source.name.clone()).collect();
+            let mut problems = check_sources(&tables, &names);
+            for file in &all {
+                problems.keep_source(&file.path.as_str().into(), &file.text);
+            }
+            reading.problems.append(problems);
+        }
+        let warnings = std::mem::take(&mut reading.warnings);
+        let (config, _) = match reading.into_result() {
+            Ok(read) => read,
+            Err(problems) => return Err(Ended::Problems(problems, warnings)),
+        };
+        if !warnings.is_empty() {
+            let style = crate::config::Style::of_standard_error(common.no_color);
+            eprint!("{}", crate::config::render(&Problems::default(), &warnings, style));
+        }
+        let tables = selected(tables, common)?;
+        let config = with_sources(config, common)?;
+        let folder = StateFolder::open(config.state_dir.value.clone())?;
+        let seed = common.seed.unwrap_or_else(|| rand::rng().random::<u32>().into());
+        let run = RunFacts {
+            now: Utc::now(),
+            seed,
+            spill_folder: folder.path().to_owned(),
+            digest_key: folder.digest_key()?,
+        };
+        Ok(Self {
+            config,
+            tables,
+            folder,
+            run,
+            progress: Progress::new(common.quiet),
+            duty,
+            enlarge,
+            signals: signals.clone(),
+            narrowed: !common.table.is_empty(),
+        })
+    }
+
+    /// Rules of one source.
+    pub(crate) fn rules_of(&self, source: &SourceName) -> Vec<&TableRules> {
+        self.tables.iter().filter(|rules| rules.source == *source).collect()
+    }
+
+    /// A source's settings in this run.
+    pub(crate) fn settings(&self, source: &SourceConfig) -> Settings {
+        let size = source.sample.size.value;
+        let wish = match size {
+            SampleSize::All => SampleWish::All,
+            SampleSize::Rows(rows) => SampleWish::Rows { rows, per_block: None },
+            SampleSize::Fraction(fraction) => SampleWish::Fraction { fraction, per_block: None },
+        };
+        let by_flag = matches!(source.sample.size.origin, crate::config::Origin::Flag(_));
+        Settings {
+            sample: wish,
+            per_block: source.sample.per_block.value,
+            override_sample: by_flag.then_some(wish),
+            detect: source.detect.value,
+            examples: source.examples.value,
+            rows_per_check: source.budget.rows_per_check.value,
+            enlarge: self.enlarge,
+            schemas: source.schemas.value.clone(),
+        }
+    }
+
+    /// Connects to a source.
+    ///
+    /// # Errors
+    /// Why it does not answer.
+    pub(crate) async fn connect(&self, source: &SourceConfig) -> Result<Reader, Error> {
+        let connected: Box<dyn Source> = match &source.address.value {
+            Address::Sqlite(path) => Box::new(sqlite::open(&sqlite::Address::file(path)).await?),
+            Address::Postgres(address) => {
+                let options = ConnectOptions {
+                    schemas: source.schemas.value.clone(),
+                    application_name: format!("fieldmark/{}", crate::state::host_name()),
+                    ..ConnectOptions::new(address.url.expose())
+                };
+                Box::new(postgres::connect(&options).await?)
+            }
+        };
+        Ok(Reader::new(connected, self.duty, self.signals.token().clone(), self.run.seed))
+    }
+
+    /// What is remembered of a source; notes go to the report.
+    ///
+    /// # Errors
+    /// The state folder's.
+    pub(crate) fn state_of(&self, source: &SourceName, report: &mut Report) -> Result<SourceState, Ended> {
+        let (state, note) = self.folder.load(source)?;
+        report.notes.extend(note.map(|note| note.0));
+        Ok(state)
+    }
+
+    /// Remembers row counts.
+    ///
+    /// # Errors
+    /// The state folder's.
+    pub(crate) fn remember(&self, source: &SourceName, checked: &Checked, report: &mut Report) -> Result<(), Ended> {
+        if checked.row_counts.is_empty() {
+            return Ok(());
+        }
+        let lock = self.folder.lock_within(source, crate::state::PATIENCE)?;
+        let note = self.folder.update(&lock, |state| {
+            state.row_counts.extend(checked.row_counts.iter().cloned());
+        })?;
+        report.notes.extend(note.map(|note| note.0));
+        Ok(())
+    }
+
+    /// Everything that rule files say of this source, held against its catalogue.
+    pub(crate) fn validate(&self, source: &SourceName, catalogue: &Catalogue, default_schema: Option<&str>) -> Problems {
+        let mut problems = Problems::default();
+        for rules in self.rules_of(source) {
+            problems.append(check_catalogue(rules, catalogue, default_schema));
+            let Ok(table) = resolve_table(rules, catalogue, default_schema) else { continue };
+            let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
+            let Ok(names) = Names::of_table(&schema) else { continue };
+            for rule in &rules.rules {
+                let plan = rule.kind.plan(&schema);
+                let expression = match &plan {
+                    Ok(Plan::Expression { text }) => Some((text.as_str(), &rule.place)),
+                    _ => None,
+                };
+                let filter = rule.filter.as_ref().map(|filter| (filter.value.as_str(), &filter.place));
+                for (text, place) in expression.into_iter().chain(filter) {
+                    if let Err(problem) = check_expression(text, &names) {
+                        let mut shown = fieldmark_document::Problem::new(problem.what, place).value(format!("`{text}`"));
+                        if let Some(help) = problem.help {
+                            shown = shown.help(help);
+                        }
+                        problems.push(shown);
+                    }
+                }
+            }
+        }
+        problems
+    }
+}
+
+/// A source's part of a report.
+pub(crate) struct SourceReport<'a> {
+    pub(crate) report: &'a mut Report,
+    pub(crate) name: &'a SourceName,
+}
+
+impl SourceReport<'_> {
+    /// Where the source is and what reading it has cost.
+    pub(crate) fn used(&mut self, reader: &Reader, tables: u64) {
+        let facts = reader.facts();
+        let usage = reader.usage();
+        let database = match facts.dialect {
+            fieldmark_source::Dialect::Postgres => format!("PostgreSQL {}", facts.version),
+            fieldmark_source::Dialect::Sqlite => format!("SQLite {}", facts.version),
+        };
+        let summary = SourceSummary {
+            name: self.name.clone(),
+            database,
+            address: facts.address.clone(),
+            tables,
+            rows_read: usage.rows,
+            statements: usage.statements,
+            statement_seconds: usage.time.as_secs_f64(),
+        };
+        match self.report.sources.iter_mut().find(|source| source.name == *self.name) {
+            Some(before) => {
+                before.rows_read += summary.rows_read;
+                before.statements += summary.statements;
+                before.statement_seconds += summary.statement_seconds;
+            }
+            None => self.report.sources.push(summary),
+        }
+    }
+
+    /// What a check gave.
+    pub(crate) fn checked(&mut self, checked: &Checked) {
+        self.report.outcomes.extend(checked.outcomes.iter().cloned());
+        for (table, reading) in &checked.readings {
+            let design = &reading.design;
+            let (method, blocks) = match design.method {
+                Method::AllRows => ("all rows", None),
+                Method::IndependentRows => ("random keys", None),
+                Method::Blocks { .. } => ("blocks", Some(design.units_drawn)),
+            };
+            self.report.samples.push(SampleSummary {
+                source: self.name.clone(),
+                table: table.clone(),
+                method: method.to_owned(),
+                population: Some(design.population.rows().round() as u64),
+                population_exact: matches!(design.population, Population::Exact { .. }),
+                rows: design.rows_kept,
+                blocks,
+            });
+        }
+    }
+
+    /// Something that could not be done.
+    pub(crate) fn failed(&mut self, table: Option<&TableName>, error: &Error) {
+        let remedy = match error.recovery() {
+            Recovery::Operator(remedy) => remedy,
+            Recovery::Retry => "try again",
+            Recovery::Bug => "please report this",
+        };
+        self.report.errors.push(ErrorSummary {
+            source: Some(self.name.clone()),
+            table: table.cloned(),
+            what: error.to_string(),
+            remedy: Some(remedy.to_owned()),
+        });
+    }
+}
+
+/// Tables and rules that `--table` and `--rule` leave.
+fn selected(mut tables: Vec<TableRules>, common: &Common) -> Result<Vec<TableRules>, Ended> {
+    let names = |rules: &TableRules| {
+        let mut names = vec![rules.table.clone(), format!("{}.{}", rules.source, rules.table)];
+        if let Some(schema) = &rules.schema {
+            names.push(format!("{schema}.{}", rules.table));
+            names.push(format!("{}.{schema}.{}", rules.source, rules.table));
+        }
+        names
+    };
+    let unknown = |what: &str, given: &str, known: Vec<String>| {
+        let near = fieldmark_document::nearest(given, known.iter().map(String::as_str));
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        Ended::Because(crate::cli::USAGE, format!("no rule file speaks of the {what} `{given}`{near}"))
+    };
+    for given in &common.table {
+        if !tables.iter().any(|rules| names(rules).contains(given)) {
+            return Err(unknown("table", given, tables.iter().flat_map(names).collect()));
+        }
+    }
+    for given in &common.rule {
+        let ids = || tables.iter().flat_map(|rules| &rules.rules).map(|rule| rule.id.as_str());
+        if !ids().any(|id| id == given) {
+            return Err(unknown("rule", given, ids().map(str::to_owned).collect()));
+        }
+    }
+    if !common.table.is_empty() {
+        tables.retain(|rules| names(rules).iter().any(|name| common.table.contains(name)));
+    }
+    if !common.rule.is_empty() {
+        for rules in &mut tables {
+            rules.rules.retain(|rule| common.rule.iter().any(|id| id == rule.id.as_str()));
+        }
+        tables.retain(|rules| !rules.rules.is_empty());
+    }
+    Ok(tables)
+}
+
+/// Sources that `--source` leaves.
+fn with_sources(mut config: Config, common: &Common) -> Result<Config, Ended> {
+    for given in &common.source {
+        if !config.sources.iter().any(|source| source.name.as_str() == given) {
+            let near = fieldmark_document::nearest(given, config.sources.iter().map(|source| source.name.as_str()));
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let why = format!("the configuration has no source `{given}`{near}");
+            return Err(Ended::Because(crate::cli::USAGE, why));
+        }
+    }
+    if !common.source.is_empty() {
+        config.sources.retain(|source| common.source.iter().any(|given| given == source.name.as_str()));
+    }
+    Ok(config)
+}

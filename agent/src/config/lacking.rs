@@ -1,0 +1,92 @@
+//! Keys of features that this version lacks: refused as such, never ignored. A value that asks for nothing may stand.
+
+use fieldmark_document::{MapReader, Node, NodeKind, Problem, Problems};
+
+/// What of a key's values asks for nothing.
+#[derive(Clone, Copy)]
+enum Stands {
+    /// Nothing, an empty list, an empty mapping.
+    Empty,
+    /// This word, too.
+    Word(&'static str),
+}
+
+/// Of the whole file.
+const FILE: [(&str, Stands); 8] = [
+    ("contracts", Stands::Empty),
+    ("agent", Stands::Empty),
+    ("collector", Stands::Empty),
+    ("serve", Stands::Empty),
+    ("scan", Stands::Empty),
+    ("telemetry", Stands::Empty),
+    ("routes", Stands::Empty),
+    ("maintenance", Stands::Empty),
+];
+
+/// Of a source.
+const SOURCE: [(&str, Stands); 7] = [
+    ("files", Stands::Empty),
+    ("scan_connections", Stands::Word("1")),
+    ("snapshot", Stands::Word("false")),
+    ("sql", Stands::Word("deny")),
+    ("quiet_hours", Stands::Empty),
+    ("replica_of", Stands::Empty),
+    ("shadow_url", Stands::Empty),
+];
+
+/// Takes the keys of the whole file that this version lacks.
+pub(super) fn of_file(file: &mut MapReader<'_>, problems: &mut Problems) {
+    each(file, &FILE, problems);
+    // the documented defaults may stand: this version looks at no migration scripts in any case
+    if let Some(mut migrations) = hidden_map(file, "migrations", problems) {
+        each(&mut migrations, &[("dir", Stands::Word("migrations")), ("tool", Stands::Word("auto"))], problems);
+        migrations.finish(problems);
+    }
+}
+
+/// Takes the keys of a source that this version lacks.
+pub(super) fn of_source(source: &mut MapReader<'_>, problems: &mut Problems) {
+    each(source, &SOURCE, problems);
+}
+
+/// Takes the keys of `marks` that this version lacks.
+pub(super) fn of_marks(marks: &mut MapReader<'_>, problems: &mut Problems) {
+    each(marks, &[("encrypt_with", Stands::Empty)], problems);
+}
+
+fn hidden_map<'a>(reader: &mut MapReader<'a>, key: &str, problems: &mut Problems) -> Option<MapReader<'a>> {
+    if reader.has(key) { reader.map(key, problems) } else { None }
+}
+
+/// Keys are taken only where they are there, so that no message names them as allowed.
+fn each(reader: &mut MapReader<'_>, keys: &[(&str, Stands)], problems: &mut Problems) {
+    for (key, stands) in keys {
+        if !reader.has(key) {
+            continue;
+        }
+        let place = reader.place_of(key).cloned();
+        let Some(node) = reader.take(key) else { continue };
+        if is_empty(node) || matches!(stands, Stands::Word(word) if node.scalar() == Some(word)) {
+            continue;
+        }
+        let help = match stands {
+            Stands::Empty => "leave it out".to_owned(),
+            Stands::Word(word) => format!("leave it out, or write `{word}`"),
+        };
+        let place = place.as_ref().unwrap_or(&node.place);
+        let what = match stands {
+            Stands::Empty => format!("`{key}` is not in this version of Fieldmark"),
+            Stands::Word(word) => format!("`{key}` other than `{word}` is not in this version of Fieldmark"),
+        };
+        problems.push(Problem::new(what, place).help(help));
+    }
+}
+
+fn is_empty(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::Null => true,
+        NodeKind::List(items) => items.is_empty(),
+        NodeKind::Map(entries) => entries.is_empty(),
+        NodeKind::Bool(_) | NodeKind::Integer(_) | NodeKind::Float(_) | NodeKind::Text(_) => false,
+    }
+}

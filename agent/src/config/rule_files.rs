@@ -1,0 +1,194 @@
+//! Finds the rule files that the configuration's patterns mean, and reads them.
+//!
+//! A pattern is relative to the configuration file's folder: `*` and `?` stay within a folder's name, `**` is any number of
+//! folders, `[ab]` is a choice. Hidden files are met only by a pattern that says so. `_defaults.yaml` is no rule file of its
+//! own: it gives what the rule files of its folder and of those below it leave out.
+
+use fieldmark_document::{Limits, Placed, Problem, Problems, nearest};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read as _};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// Names of the files that hold defaults.
+pub const DEFAULTS: [&str; 2] = ["_defaults.yaml", "_defaults.yml"];
+
+/// The rule files of a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleFiles {
+    /// Rule files, in order of path, each once.
+    pub files: Vec<RuleFile>,
+    /// `_defaults.yaml` files of the folders in which those lie, and of the folders above, up to the configuration file's.
+    pub defaults: Vec<RuleFile>,
+}
+
+/// A file with its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// The path as problems name it.
+    pub name: Arc<str>,
+    /// What is in it.
+    pub text: String,
+}
+
+impl RuleFiles {
+    /// Defaults, then rule files: what the rule language's parser takes, which knows the ones by their names.
+    pub fn all(&self) -> impl Iterator<Item = &RuleFile> {
+        self.defaults.iter().chain(&self.files)
+    }
+}
+
+/// Expands patterns and reads what they mean. A pattern without a match is a warning, an unreadable file a problem.
+pub(super) fn find(
+    folder: &Path,
+    patterns: &[Placed<String>],
+    problems: &mut Problems,
+    warnings: &mut Problems,
+) -> RuleFiles {
+    let mut paths: BTreeMap<PathBuf, &Placed<String>> = BTreeMap::new();
+    for pattern in patterns {
+        let matched = expand(folder, pattern, problems);
+        let Some(matched) = matched else { continue };
+        if matched.is_empty() {
+            let shown = format!("`{}`", pattern.value.escape_debug());
+            let problem = Problem::new("no file matches the pattern", &pattern.place).value(shown);
+            warnings.push(problem.help("patterns are relative to the configuration file's folder"));
+        }
+        for path in matched {
+            paths.entry(path).or_insert(pattern);
+        }
+    }
+    let mut found = RuleFiles::default();
+    let mut folders: BTreeMap<PathBuf, &Placed<String>> = BTreeMap::new();
+    let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
+    for (path, pattern) in &paths {
+        let inside = path
+            .strip_prefix(folder)
+            .is_ok_and(|rest| rest.is_relative() && !rest.components().any(|part| part == Component::ParentDir));
+        let mut at = path.parent();
+        while let Some(own) = at {
+            folders.entry(own.to_owned()).or_insert(pattern);
+            at = own.parent().filter(|_| inside && own != folder);
+        }
+        // a link to a file that is met anyway
+        let same = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let is_defaults = path.file_name().is_some_and(|name| DEFAULTS.iter().any(|defaults| name == *defaults));
+        if !is_defaults && seen.insert(same) {
+            found.files.extend(read(path, pattern, problems));
+        }
+    }
+    for (own, pattern) in &folders {
+        for path in DEFAULTS.iter().map(|name| own.join(name)).filter(|path| path.is_file()) {
+            found.defaults.extend(read(&path, pattern, problems));
+        }
+    }
+    found
+}
+
+/// `None` where the pattern itself is wrong.
+fn expand(folder: &Path, pattern: &Placed<String>, problems: &mut Problems) -> Option<Vec<PathBuf>> {
+    let shown = format!("`{}`", pattern.value.escape_debug());
+    let wrong =
+        |what: &str, help: String| Problem::new(what.to_owned(), &pattern.place).value(shown.clone()).help(help);
+    if pattern.value.is_empty() || pattern.value.contains('\0') {
+        problems.push(wrong("a pattern of rule files is empty", "such as `rules/**/*.yaml`".to_owned()));
+        return None;
+    }
+    let full = if Path::new(&pattern.value).is_absolute() || folder.as_os_str().is_empty() {
+        pattern.value.clone()
+    } else {
+        format!("{}/{}", glob::Pattern::escape(&folder.to_string_lossy()), pattern.value.trim_start_matches("./"))
+    };
+    let options =
+        glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+    let matches = match glob::glob_with(&full, options) {
+        Ok(matches) => matches,
+        Err(error) => {
+            problems.push(wrong("the pattern of rule files cannot be understood", error.msg.to_owned()));
+            return None;
+        }
+    };
+    let mut paths = Vec::new();
+    for matched in matches {
+        match matched {
+            Ok(path) if path.is_dir() => {}
+            Ok(path) => paths.push(path),
+            Err(error) => {
+                let help = format!("`{}`: {}", error.path().display(), reason(error.error()));
+                problems.push(wrong("a folder of rule files cannot be read", help));
+            }
+        }
+    }
+    Some(paths)
+}
+
+fn read(path: &Path, pattern: &Placed<String>, problems: &mut Problems) -> Option<RuleFile> {
+    let name = name_of(path);
+    match read_text(path) {
+        Ok(text) => Some(RuleFile { path: path.to_owned(), name, text }),
+        Err(error) => {
+            let problem = Problem::new("the rule file cannot be read", &pattern.place);
+            problems.push(problem.value(format!("`{name}`")).help(reason(&error)));
+            None
+        }
+    }
+}
+
+/// Reads a text file, and no more of it than the parser takes.
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
+    let file = std::fs::File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    let limit = u64::try_from(Limits::default().bytes).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() > Limits::default().bytes {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+/// The path as it is shown: without `./` before it, control characters escaped.
+pub(super) fn name_of(path: &Path) -> Arc<str> {
+    let plain: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+    let mut name = String::new();
+    for c in plain.to_string_lossy().chars() {
+        if c.is_control() {
+            name.extend(c.escape_debug());
+        } else {
+            name.push(c);
+        }
+    }
+    Arc::from(name)
+}
+
+/// Why a file cannot be read, in words that do not change with the system.
+pub(super) fn reason(error: &io::Error) -> String {
+    const WORDS: [(io::ErrorKind, &str); 4] = [
+        (io::ErrorKind::NotFound, "there is no such file"),
+        (io::ErrorKind::PermissionDenied, "this user may not read it"),
+        (io::ErrorKind::IsADirectory, "it is a folder"),
+        (io::ErrorKind::InvalidData, "it is not UTF-8 text"),
+    ];
+    if error.kind() == io::ErrorKind::FileTooLarge {
+        return format!("it is larger than {} bytes", Limits::default().bytes);
+    }
+    let known = WORDS.iter().find(|(kind, _)| *kind == error.kind());
+    known.map_or_else(|| error.to_string(), |(_, words)| (*words).to_owned())
+}
+
+/// A file beside a missing one whose name is near to it.
+pub(super) fn nearest_file(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let wanted = path.file_name()?.to_str()?;
+    let names: Vec<String> = std::fs::read_dir(folder)
+        .ok()?
+        .take(1000)
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".yaml") || name.ends_with(".yml"))
+        .collect();
+    nearest(wanted, names.iter().map(String::as_str))
+}

@@ -1,0 +1,18 @@
+//! The agent: the daemon beside a database and its command line.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod check;
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod demo;
+pub mod mark;
+pub mod progress;
+pub mod reader;
+pub mod recapture;
+pub mod report;
+pub mod signals;
+pub mod state;

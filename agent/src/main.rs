@@ -1,0 +1,38 @@
+//! The program `fieldmark`.
+
+use fieldmark_agent::{cli, command, signals::Signals};
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let cli = match cli::parse(std::env::args_os(), colours) {
+        Ok(cli) => cli,
+        Err(ended) => {
+            let written = if ended.to_stderr {
+                std::io::stderr().write_all(ended.text.as_bytes())
+            } else {
+                std::io::stdout().write_all(ended.text.as_bytes())
+            };
+            // a reader that has gone away is no failure
+            written.ok();
+            return ExitCode::from(ended.code);
+        }
+    };
+    match run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("fieldmark: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: cli::Cli) -> anyhow::Result<u8> {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        anyhow::bail!("a TLS provider is installed already");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let signals = Signals::listen()?;
+    Ok(runtime.block_on(command::run(cli, &signals)))
+}

@@ -1,0 +1,241 @@
+//! Where marks are kept: one folder for each source, one folder in it for each mark.
+
+use super::{Mark, MarkWithRows, VERSION, rows};
+use crate::state::{StateError, make_folder, write};
+use chrono::{DateTime, Utc};
+use fieldmark_model::Chunk;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use thiserror::Error;
+
+/// Marks of one source.
+#[derive(Clone, Debug)]
+pub struct MarkStore {
+    folder: PathBuf,
+}
+
+/// A mark that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its id.
+    pub id: String,
+    /// Its folder.
+    pub path: PathBuf,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// Why there is no usable mark.
+#[derive(Debug, Error)]
+pub enum MarkError {
+    /// It could not be written or read.
+    #[error("{}", .0.explain())]
+    State(#[from] StateError),
+    /// Nothing to compare with.
+    #[error("there is no mark in {folder}; take one with `fieldmark before`")]
+    Absent {
+        /// Where marks were looked for.
+        folder: PathBuf,
+    },
+    /// No mark of this id.
+    #[error("there is no mark {id} in {folder}; `fieldmark before` prints the id of the mark it takes")]
+    Unknown {
+        /// The id.
+        id: String,
+        /// Where.
+        folder: PathBuf,
+    },
+    /// Its content is not what its id says.
+    #[error("the mark {id} is damaged ({what}); take another with `fieldmark before`")]
+    Damaged {
+        /// The id.
+        id: String,
+        /// What does not fit.
+        what: String,
+    },
+    /// A newer Fieldmark wrote it.
+    #[error("the mark {id} was written by a newer Fieldmark (version {version} of the form); use that")]
+    Newer {
+        /// The id.
+        id: String,
+        /// Version of its form.
+        version: u64,
+    },
+    /// Rows that Parquet does not take.
+    #[error("the rows of {table} cannot be kept: {what}")]
+    Rows {
+        /// The table.
+        table: String,
+        /// What Parquet says, without values.
+        what: String,
+    },
+}
+
+const MANIFEST: &str = "mark.json";
+
+impl MarkStore {
+    /// Marks in this folder.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Where marks are kept.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Keeps a mark. Whole or not at all, also when the disk is full or the process is killed.
+    ///
+    /// # Errors
+    /// What could not be written, and why.
+    pub fn keep(&self, marked: &mut MarkWithRows) -> Result<Stored, MarkError> {
+        make_folder(&self.folder)?;
+        let draft = self.folder.join(format!(".{}.tmp", std::process::id()));
+        let kept = self.write(marked, &draft);
+        if kept.is_err() {
+            // what is left of a draft is no mark: it has no id, and nobody reads it
+            fs::remove_dir_all(&draft).ok();
+        }
+        kept
+    }
+
+    fn write(&self, marked: &mut MarkWithRows, draft: &Path) -> Result<Stored, MarkError> {
+        match fs::remove_dir_all(draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(system("clear", draft, error));
+            }
+            _ => {}
+        }
+        make_folder(draft)?;
+        let mut bytes = 0;
+        for ((number, table), chunk) in (1..).zip(&mut marked.mark.tables).zip(&marked.rows) {
+            let content = rows::write(&chunk.batch).map_err(|error| MarkError::Rows {
+                table: table.name.to_string(),
+                what: error.to_string(),
+            })?;
+            table.file = format!("{number}.parquet");
+            table.sha256 = digest(&content);
+            bytes += content.len() as u64;
+            write(&draft.join(&table.file), &content)?;
+        }
+        let manifest = serde_json::to_vec_pretty(&marked.mark).map_err(|error| MarkError::Rows {
+            table: marked.mark.source.to_string(),
+            what: error.to_string(),
+        })?;
+        bytes += manifest.len() as u64;
+        let id = digest(&manifest).chars().take(16).collect::<String>();
+        write(&draft.join(MANIFEST), &manifest)?;
+        let path = self.folder.join(&id);
+        fs::rename(draft, &path).map_err(|error| system("name", &path, error))?;
+        let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| system("sync", &self.folder, error))?;
+        Ok(Stored { id, path, bytes })
+    }
+
+    /// Ids of all marks with their times, oldest first; damaged ones are left out.
+    pub fn list(&self) -> Vec<(String, DateTime<Utc>)> {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
+        let mut marks: Vec<(String, DateTime<Utc>)> = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| !name.starts_with('.'))
+            .filter_map(|id| self.manifest(&id).ok().map(|mark| (id, mark.taken)))
+            .collect();
+        marks.sort_by(|one, other| (one.1, &one.0).cmp(&(other.1, &other.0)));
+        marks
+    }
+
+    fn manifest(&self, id: &str) -> Result<Mark, MarkError> {
+        let damaged = |what: String| MarkError::Damaged { id: id.to_owned(), what };
+        let path = self.folder.join(id).join(MANIFEST);
+        let content = match fs::read(&path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(MarkError::Unknown { id: id.to_owned(), folder: self.folder.clone() });
+            }
+            Err(error) => return Err(system("read", &path, error)),
+        };
+        if !digest(&content).starts_with(id) || id.len() != 16 {
+            return Err(damaged("its content is not what its id says".to_owned()));
+        }
+        let value: serde_json::Value =
+            serde_json::from_slice(&content).map_err(|_| damaged("it is no JSON".to_owned()))?;
+        match value.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version > u64::from(VERSION) => Err(MarkError::Newer { id: id.to_owned(), version }),
+            Some(_) => serde_json::from_value(value).map_err(|error| damaged(format!("line {}", error.line()))),
+            None => Err(damaged("it has no version".to_owned())),
+        }
+    }
+
+    /// The mark of that id, or the latest, with its rows.
+    ///
+    /// # Errors
+    /// There is none, or it is damaged.
+    pub fn load(&self, id: Option<&str>) -> Result<(String, MarkWithRows), MarkError> {
+        let id = match id {
+            Some(id) => id.to_owned(),
+            None => match self.list().pop() {
+                Some((id, _)) => id,
+                None => return Err(self.why_absent()),
+            },
+        };
+        let mark = self.manifest(&id)?;
+        let damaged = |what: String| MarkError::Damaged { id: id.clone(), what };
+        let mut chunks = Vec::with_capacity(mark.tables.len());
+        for table in &mark.tables {
+            let path = self.folder.join(&id).join(&table.file);
+            let content = fs::read(&path).map_err(|error| damaged(format!("{}: {}", table.file, error.kind())))?;
+            if digest(&content) != table.sha256 {
+                return Err(damaged(format!("{} is not what was written", table.file)));
+            }
+            let batch = rows::read(content).map_err(|_| damaged(format!("{} is no Parquet", table.file)))?;
+            let defects = table.defects.iter().map(Into::into).collect();
+            chunks.push(Chunk { batch, defects });
+        }
+        Ok((id, MarkWithRows { mark, rows: chunks }))
+    }
+
+    /// No mark can be listed: because there is none, or because all are damaged.
+    fn why_absent(&self) -> MarkError {
+        let ids = fs::read_dir(&self.folder).into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        for id in ids.filter(|name| !name.starts_with('.')) {
+            if let Err(error) = self.manifest(&id) {
+                return error;
+            }
+        }
+        MarkError::Absent { folder: self.folder.clone() }
+    }
+
+    /// Removes marks that are too old, and the oldest beyond so many bytes; the newest stays.
+    ///
+    /// # Errors
+    /// One could not be removed.
+    pub fn expire(&self, now: DateTime<Utc>, keep: Duration, max_bytes: u64) -> Result<(), MarkError> {
+        let mut kept_bytes = 0;
+        for (position, (id, taken)) in self.list().into_iter().rev().enumerate() {
+            let path = self.folder.join(&id);
+            let bytes: u64 = fs::read_dir(&path)
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| entry.ok()?.metadata().ok())
+                .map(|metadata| metadata.len())
+                .sum();
+            kept_bytes += bytes;
+            let old = (now - taken).to_std().is_ok_and(|age| age > keep);
+            if position > 0 && (old || kept_bytes > max_bytes) {
+                fs::remove_dir_all(&path).map_err(|error| system("remove", &path, error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn digest(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn system(doing: &'static str, path: &Path, source: io::Error) -> MarkError {
+    MarkError::State(StateError::System { doing, path: path.to_owned(), source })
+}

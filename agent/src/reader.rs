@@ -1,0 +1,222 @@
+//! One source, read politely: every call is timed, rests are taken, passing faults are tried again, a cancelled run stops at once.
+
+use arrow::array::RecordBatch;
+use fieldmark_model::{Catalogue, Chunk, Counters, Table};
+use fieldmark_source::{
+    BlockDraw, BlockSample, Cursor, Error, Facts, Pace, Read, Recovery, Reference, ScanChunk, Source,
+};
+use rand::Rng as _;
+use rand::RngExt as _;
+use rand_chacha::ChaCha12Rng;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// What reading has cost so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Rows that came over.
+    pub rows: u64,
+    /// Calls to the source, tries included.
+    pub statements: u64,
+    /// Wall time of those calls.
+    pub time: Duration,
+}
+
+/// A source with a pace, a cancel token and an account of what was used.
+pub struct Reader {
+    source: Box<dyn Source>,
+    pace: Pace,
+    cancel: CancellationToken,
+    usage: Usage,
+    jitter: ChaCha12Rng,
+}
+
+/// Tries of a call that meets a passing fault.
+const TRIES: u32 = 3;
+
+/// Times, counts, rests, retries: round any call of a source.
+macro_rules! politely {
+    ($reader:ident, $answer:ident => $rows:expr, $call:expr) => {{
+        let mut tried = 0;
+        loop {
+            if $reader.cancel.is_cancelled() {
+                break Err(Error::Cancelled);
+            }
+            let canceller = $reader.source.canceller();
+            let began = Instant::now();
+            let answer = {
+                let call = $call;
+                tokio::pin!(call);
+                tokio::select! {
+                    biased;
+                    answer = &mut call => answer,
+                    () = $reader.cancel.cancelled() => {
+                        canceller.cancel().await;
+                        // the call ends by itself now; awaiting it leaves the connection clean
+                        call.await.and(Err(Error::Cancelled))
+                    }
+                }
+            };
+            let took = began.elapsed();
+            tried += 1;
+            $reader.usage.statements += 1;
+            $reader.usage.time += took;
+            match answer {
+                Ok($answer) => {
+                    let rows: usize = $rows;
+                    $reader.usage.rows += rows as u64;
+                    let rest = $reader.pace.took(rows, took);
+                    $reader.rest(rest).await;
+                    break Ok($answer);
+                }
+                Err(Error::Cancelled) => break Err(Error::Cancelled),
+                Err(error) if error.recovery() == Recovery::Retry && tried < TRIES => {
+                    let most = Duration::from_millis(100 << tried);
+                    let wait = most.mul_f64($reader.jitter.random::<f64>());
+                    $reader.rest(wait).await;
+                }
+                Err(error) => break Err(error),
+            }
+        }
+    }};
+}
+
+impl Reader {
+    /// Reads a source at most for this share of the time (over 0, at most 1) until the token is cancelled.
+    pub fn new(source: Box<dyn Source>, duty: f64, cancel: CancellationToken, seed: u64) -> Self {
+        Self {
+            source,
+            pace: Pace::new(duty),
+            cancel,
+            usage: Usage::default(),
+            jitter: fieldmark_statistics::draw::generator(seed ^ 0x6a69_7474_6572),
+        }
+    }
+
+    /// What kind of database it is and where.
+    pub fn facts(&self) -> &Facts {
+        self.source.facts()
+    }
+
+    /// What reading has cost so far.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// The token that stops this reader.
+    pub fn cancel_token(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
+    /// A seed for one more draw.
+    pub fn draw_seed(&mut self) -> u64 {
+        self.jitter.next_u64()
+    }
+
+    async fn rest(&self, time: Duration) {
+        if time > Duration::ZERO {
+            tokio::select! {
+                () = tokio::time::sleep(time) => {}
+                () = self.cancel.cancelled() => {}
+            }
+        }
+    }
+
+    /// See [`Source::catalogue`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn catalogue(&mut self) -> Result<Catalogue, Error> {
+        politely!(self, catalogue => 0, self.source.catalogue())
+    }
+
+    /// The next chunk of a pass, of the size that the pace allows.
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn scan(&mut self, read: &Read<'_>, from: &Cursor) -> Result<ScanChunk, Error> {
+        politely!(self, scanned => scanned.chunk.rows(), self.source.scan(read, from, self.pace.rows()))
+    }
+
+    /// See [`Source::by_key`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn by_key(&mut self, read: &Read<'_>, key: &[String], keys: &RecordBatch) -> Result<Chunk, Error> {
+        politely!(self, chunk => chunk.rows(), self.source.by_key(read, key, keys))
+    }
+
+    /// See [`Source::extremes`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn extremes(&mut self, table: &Table, column: &str) -> Result<Chunk, Error> {
+        politely!(self, chunk => 0, self.source.extremes(table, column))
+    }
+
+    /// See [`Source::blocks`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn blocks(&mut self, read: &Read<'_>, draw: &BlockDraw) -> Result<BlockSample, Error> {
+        politely!(self, sample => sample.chunk.rows(), self.source.blocks(read, draw))
+    }
+
+    /// See [`Source::sharing`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn sharing(
+        &mut self,
+        read: &Read<'_>,
+        columns: &[String],
+        values: &RecordBatch,
+        at_most: u32,
+    ) -> Result<Chunk, Error> {
+        politely!(self, chunk => chunk.rows(), self.source.sharing(read, columns, values, at_most))
+    }
+
+    /// See [`Source::has_parent`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn has_parent(&mut self, reference: &Reference<'_>, values: &RecordBatch) -> Result<Vec<bool>, Error> {
+        politely!(self, found => found.len(), self.source.has_parent(reference, values))
+    }
+
+    /// See [`Source::orphans`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn orphans(
+        &mut self,
+        read: &Read<'_>,
+        key: &[String],
+        keys: &RecordBatch,
+        reference: &Reference<'_>,
+    ) -> Result<Chunk, Error> {
+        politely!(self, chunk => chunk.rows(), self.source.orphans(read, key, keys, reference))
+    }
+
+    /// See [`Source::key_after`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn key_after(
+        &mut self,
+        table: &Table,
+        key: &[String],
+        after: Option<&RecordBatch>,
+        step: u64,
+    ) -> Result<RecordBatch, Error> {
+        politely!(self, batch => batch.num_rows(), self.source.key_after(table, key, after, step))
+    }
+
+    /// See [`Source::counters`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn counters(&mut self, table: &Table) -> Result<Counters, Error> {
+        politely!(self, counters => 0, self.source.counters(table))
+    }
+}

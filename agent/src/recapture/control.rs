@@ -1,0 +1,137 @@
+//! Control slices: the marked rows read again with no migration between, to learn what ordinary writes do.
+
+use super::{arrow_error, keys_for, read_keys};
+use crate::check::RunFacts;
+use crate::mark::digested;
+use crate::progress::Progress;
+use crate::reader::Reader;
+use fieldmark_change::{ColumnHints, ColumnPairs, Slice, TablePair, TablePairing, align, compare_column, pair_columns};
+use fieldmark_model::{Chunk, Table};
+use fieldmark_source::Error;
+use std::time::{Duration, Instant};
+
+/// Slices of a control period.
+const SLICES: u32 = 5;
+
+/// The last reading of a table, and of each of its rows the number that it has in the mark.
+pub(super) struct Readings {
+    rows: Option<Chunk>,
+    number: Vec<Option<usize>>,
+    read: Instant,
+}
+
+impl Readings {
+    /// The mark itself as the first reading.
+    pub(super) fn of_mark(rows: &Chunk) -> Self {
+        Self { rows: Some(rows.clone()), number: (0..rows.rows()).map(Some).collect(), read: Instant::now() }
+    }
+
+    /// The recapture as the first reading.
+    pub(super) fn of_recapture(
+        before: &Chunk,
+        after: Option<&Chunk>,
+        key: &[String],
+        columns: &ColumnPairs,
+    ) -> Result<Self, Error> {
+        let read = Instant::now();
+        let Some(after) = after else { return Ok(Self { rows: None, number: Vec::new(), read }) };
+        let aligned = align(before, after, key, columns).map_err(|error| internal(&error))?;
+        let Ok(aligned) = aligned else { return Ok(Self { rows: None, number: Vec::new(), read }) };
+        let mut number = vec![None; after.rows()];
+        for row in aligned.matched {
+            if let Some(slot) = number.get_mut(row.after) {
+                *slot = Some(row.before);
+            }
+        }
+        Ok(Self { rows: Some(after.clone()), number, read })
+    }
+}
+
+/// Reads all tables again, slice by slice, over this time. Tables: as they are now, key, digested columns.
+///
+/// # Errors
+/// The run was cancelled, or the connection is lost; a table that cannot be read has no slices.
+pub(super) async fn watch(
+    reader: &mut Reader,
+    tables: &[(Option<&Table>, Vec<String>, Vec<String>)],
+    mut readings: Vec<Readings>,
+    time: Duration,
+    run: &RunFacts,
+    progress: &Progress,
+) -> Result<Vec<Vec<Slice>>, Error> {
+    let mut slices: Vec<Vec<Slice>> = tables.iter().map(|_| Vec::new()).collect();
+    if time.is_zero() {
+        return Ok(slices);
+    }
+    let task = progress.task("watching ordinary writes", None);
+    let length = time / SLICES;
+    let began = Instant::now();
+    for number in 1..=SLICES {
+        let until = length * number;
+        let wait = until.saturating_sub(began.elapsed());
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = reader.cancel_token().cancelled() => return Err(Error::Cancelled),
+        }
+        for (((table, key, digests), readings), slices) in tables.iter().zip(&mut readings).zip(&mut slices) {
+            let (Some(table), Some(rows)) = (table, &readings.rows) else { continue };
+            match again(reader, table, key, digests, rows, readings, run).await {
+                Ok((slice, next)) => {
+                    task.advance(slice.rows);
+                    slices.push(slice);
+                    *readings = next;
+                }
+                Err(error @ (Error::Cancelled | Error::ConnectionLost { .. })) => return Err(error),
+                // no slice: the test then says that it cannot tell
+                Err(_) => {}
+            }
+        }
+    }
+    task.finish();
+    Ok(slices)
+}
+
+async fn again(
+    reader: &mut Reader,
+    table: &Table,
+    key: &[String],
+    digests: &[String],
+    rows: &Chunk,
+    last: &Readings,
+    run: &RunFacts,
+) -> Result<(Slice, Readings), Error> {
+    let columns: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+    let keys = keys_for(rows, key, table, key).ok_or_else(|| Error::Internal { what: "a key's type".to_owned() })?;
+    let chunk = read_keys(reader, table, &columns, key, &keys, |_| {}).await?;
+    let read = Instant::now();
+    let chunk = digested(&chunk, digests, run).map_err(|error| arrow_error("digesting", &error))?;
+    let pair = TablePair { before: Some(table), after: Some(table), by: TablePairing::Same };
+    let pairs = pair_columns(pair, ColumnHints::default());
+    let aligned = align(rows, &chunk, key, &pairs).map_err(|error| internal(&error))?;
+    let aligned = aligned.map_err(|error| Error::Internal { what: error.to_string() })?;
+    let number = |row: usize| last.number.get(row).copied().flatten();
+    let mut slice = Slice {
+        seconds: (read - last.read).as_secs_f64().max(1e-6),
+        rows: aligned.matched.len() as u64,
+        ..Slice::default()
+    };
+    for pair in &pairs.pairs {
+        let compared = compare_column(rows, &chunk, pair, &aligned).map_err(|error| internal(&error))?;
+        let changed: Vec<usize> = compared.changed.iter().filter_map(|cell| number(cell.row)).collect();
+        if let (false, Some(column)) = (changed.is_empty(), &pair.after) {
+            slice.changed.insert(column.name.clone(), changed);
+        }
+    }
+    slice.vanished = aligned.vanished.iter().filter_map(|row| number(*row)).collect();
+    let mut numbers = vec![None; chunk.rows()];
+    for row in &aligned.matched {
+        if let Some(slot) = numbers.get_mut(row.after) {
+            *slot = number(row.before);
+        }
+    }
+    Ok((slice, Readings { rows: Some(chunk), number: numbers, read }))
+}
+
+fn internal(error: &fieldmark_change::ChangeError) -> Error {
+    Error::Internal { what: error.to_string() }
+}

@@ -1,0 +1,347 @@
+//! Taking marks and reading the same rows again.
+//!
+//! Both are calls that can be cancelled and that no command line owns: [`SourceMark::take`] and [`SourceRecapture::judge`].
+
+mod control;
+mod take;
+mod transition;
+
+pub use take::{SourceMark, Taken};
+
+use crate::check::{Checked, RunFacts, Settings, SourceCheck};
+use crate::mark::{MarkWithRows, MarkedTable, digested};
+use crate::progress::Progress;
+use crate::reader::Reader;
+use crate::state::SourceState;
+use arrow::array::RecordBatch;
+use arrow::compute::cast;
+use arrow::datatypes::{Field, Schema};
+use chrono::{DateTime, Utc};
+use control::{Readings, watch};
+use fieldmark_change::{
+    ColumnHints, ColumnPairs, ControlEvidence, Direction, Marks, MarkDesign, Rename, TableInput, TablePair, judge,
+    key_after, overall, pair_columns, pair_tables,
+};
+use fieldmark_engine::rule::TableRules;
+use fieldmark_model::migration::{MigrationReport, RuleChange};
+use fieldmark_model::{Catalogue, Chunk, Counters, SourceName, Table, TableName};
+use fieldmark_source::{Error, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Keys read in one statement.
+const KEYS_A_STATEMENT: usize = 1_000;
+
+/// One source being recaptured.
+pub struct SourceRecapture<'a> {
+    /// How it is read.
+    pub reader: &'a mut Reader,
+    /// Its name.
+    pub source: &'a SourceName,
+    /// The mark and its id.
+    pub mark: (&'a str, &'a MarkWithRows),
+    /// Its rules.
+    pub rules: &'a [&'a TableRules],
+    /// Its settings.
+    pub settings: &'a Settings,
+    /// The run.
+    pub run: &'a RunFacts,
+    /// What is remembered of it.
+    pub state: &'a SourceState,
+    /// Where progress is shown.
+    pub progress: &'a Progress,
+    /// How long ordinary writes are watched.
+    pub control: Duration,
+    /// Forward, or back to the mark.
+    pub direction: Direction,
+}
+
+/// What a recapture gave.
+#[derive(Debug)]
+pub struct Recaptured {
+    /// The verdict with everything under it.
+    pub report: MigrationReport,
+    /// What a check gave after the migration.
+    pub checked: Checked,
+}
+
+/// One marked table and what was read of it again.
+struct Again<'a> {
+    marked: &'a MarkedTable,
+    pair: TablePair<'a>,
+    columns: ColumnPairs,
+    before: &'a Chunk,
+    after: Option<Chunk>,
+    key_after: Vec<String>,
+    read_at: DateTime<Utc>,
+    written: Option<Counters>,
+    rules: Option<&'a TableRules>,
+}
+
+impl SourceRecapture<'_> {
+    /// Reads the marked rows again, checks the rules, watches ordinary writes, judges.
+    ///
+    /// # Errors
+    /// The source's, where nothing can be said without it.
+    pub async fn judge(mut self) -> Result<Recaptured, Error> {
+        let (mark_id, marked) = self.mark;
+        let catalogue = self.reader.catalogue().await?;
+        let pairs = pair_tables(&marked.mark.catalogue, &catalogue);
+        let mut again = Vec::new();
+        for (table, before) in marked.mark.tables.iter().zip(&marked.rows) {
+            if let Some(pair) = pairs.iter().find(|pair| pair.before.is_some_and(|before| before.name == table.name)) {
+                again.push(self.read_again(table, *pair, before).await?);
+            }
+        }
+        let recaptured_at = Utc::now();
+        let mut readings: Vec<Readings> = Vec::new();
+        for table in &again {
+            readings.push(Readings::of_recapture(table.before, table.after.as_ref(), &table.marked.key, &table.columns)?);
+        }
+        let control = {
+            let watched: Vec<_> = again
+                .iter()
+                .map(|table| (table.pair.after, table.key_after.clone(), table.marked.digested.clone()))
+                .collect();
+            watch(self.reader, &watched, readings, self.control, self.run, self.progress).await?
+        };
+        let checked = self.check(&catalogue).await?;
+        let report = self.conclude(mark_id, &pairs, &again, control, &checked, recaptured_at)?;
+        Ok(Recaptured { report, checked })
+    }
+
+    async fn check(&mut self, catalogue: &Catalogue) -> Result<Checked, Error> {
+        let mut check = SourceCheck {
+            reader: self.reader,
+            catalogue,
+            settings: self.settings,
+            run: self.run,
+            state: self.state,
+            progress: self.progress,
+        };
+        check.check(self.rules).await
+    }
+
+    async fn read_again<'p>(
+        &mut self,
+        marked: &'p MarkedTable,
+        pair: TablePair<'p>,
+        before: &'p Chunk,
+    ) -> Result<Again<'p>, Error>
+    where
+        Self: 'p,
+    {
+        let rules = self.rules_of(&marked.name);
+        let declared = rules.map(renames).unwrap_or_default();
+        let columns = pair_columns(pair, ColumnHints { declared: &declared, statements: &[] });
+        let mut again = Again {
+            marked,
+            pair,
+            columns,
+            before,
+            after: None,
+            key_after: Vec::new(),
+            read_at: Utc::now(),
+            written: None,
+            rules: None,
+        };
+        if let (Some(after), Ok(key)) = (pair.after, key_after(&marked.key, &again.columns)) {
+            let names: Vec<String> = after.columns.iter().map(|column| column.name.clone()).collect();
+            let task = self.progress.task(format!("recapturing {}", after.name), Some(marked.rows));
+            if let Some(keys) = keys_for(before, &marked.key, after, &key) {
+                let chunk = read_keys(self.reader, after, &names, &key, &keys, |rows| task.advance(rows)).await?;
+                again.after = Some(digest_again(&chunk, marked, &again.columns, self.run)?);
+            }
+            task.finish();
+            again.key_after = key;
+            let counters = self.reader.counters(after).await?;
+            again.written = difference(marked.counters, counters);
+        }
+        again.read_at = Utc::now();
+        Ok(again)
+    }
+
+    fn rules_of(&self, table: &TableName) -> Option<&TableRules> {
+        let default_schema = self.reader.facts().default_schema.clone();
+        self.rules.iter().copied().find(|rules| {
+            rules.table == table.name
+                && rules.schema.as_ref().or(default_schema.as_ref()).is_none_or(|schema| *schema == table.schema)
+        })
+    }
+
+    fn conclude(
+        &self,
+        mark_id: &str,
+        pairs: &[TablePair<'_>],
+        again: &[Again<'_>],
+        control: Vec<Vec<fieldmark_change::Slice>>,
+        checked: &Checked,
+        recaptured_at: DateTime<Utc>,
+    ) -> Result<MigrationReport, Error> {
+        let marked = self.mark.1;
+        let changes: Vec<RuleChange> = checked
+            .outcomes
+            .iter()
+            .filter_map(|after| {
+                let before = marked.mark.outcomes.iter().find(|before| before.rule == after.rule)?;
+                Some(RuleChange { before: before.clone(), after: after.clone() })
+            })
+            .collect();
+        let rules_of_table: Vec<Vec<RuleChange>> = again
+            .iter()
+            .map(|table| {
+                let of_it = changes.iter().filter(|change| change.before.table == table.marked.name);
+                of_it.cloned().collect()
+            })
+            .collect();
+        let evidence: Vec<ControlEvidence> = again
+            .iter()
+            .zip(control)
+            .map(|(table, after)| ControlEvidence { before: table.marked.control.clone(), after })
+            .collect();
+        let designs: Vec<MarkDesign> = again.iter().map(|table| table.marked.design()).collect();
+        let mut declared = Vec::new();
+        let mut transitions = Vec::new();
+        for table in again {
+            let rules = self.rules_of(&table.marked.name);
+            declared.push(transition::declared(rules, table.before, table.after.as_ref(), self.run));
+            transitions.push(transition::evaluate(rules, self.source, table, self.run, self.settings)?);
+        }
+        let mut inputs = Vec::new();
+        for (index, table) in again.iter().enumerate() {
+            let (Some(control), Some(design), Some(declared), Some(transitions), Some(rules)) = (
+                evidence.get(index),
+                designs.get(index),
+                declared.get(index),
+                transitions.get(index),
+                rules_of_table.get(index),
+            ) else {
+                continue;
+            };
+            let rows_after = table.pair.after.and_then(|after| {
+                let counted = checked.row_counts.iter().find(|(name, _)| *name == after.name);
+                counted.map(|(_, count)| count.rows).or(after.estimated_rows)
+            });
+            inputs.push(TableInput {
+                source: self.source,
+                tables: table.pair,
+                marks: table.after.as_ref().map(|after| Marks {
+                    before: table.before,
+                    after,
+                    key: &table.marked.key,
+                    design,
+                    stamps: None,
+                }),
+                control,
+                exposure_seconds: (table.read_at - table.marked.read_at).as_seconds_f64().max(0.001),
+                alone: false,
+                declared,
+                statements: &[],
+                transitions,
+                rules,
+                written: table.written,
+                rows_before: Some(table.marked.population.rows().round() as u64),
+                rows_after,
+                direction: self.direction,
+            });
+        }
+        let judged = judge(&inputs).map_err(|error| Error::Internal { what: error.to_string() })?;
+        let tables: Vec<_> = judged
+            .into_iter()
+            .zip(again)
+            .map(|(judged, table)| {
+                let mut change = judged.change;
+                change.examples = transition::examples(&judged.suspects, table, self.run, self.settings);
+                change
+            })
+            .collect();
+        let elsewhere: Vec<RuleChange> = (changes.iter())
+            .filter(|change| !again.iter().any(|table| table.marked.name == change.before.table))
+            .cloned()
+            .collect();
+        let (verdict, reasons) = overall(&tables, &elsewhere, self.direction);
+        Ok(MigrationReport {
+            source: self.source.clone(),
+            mark: mark_id.to_owned(),
+            marked_at: marked.mark.taken,
+            recaptured_at,
+            command_status: None,
+            verdict,
+            reasons,
+            tables,
+            tables_added: (pairs.iter().filter(|pair| pair.before.is_none()))
+                .filter_map(|pair| Some(pair.after?.name.clone()))
+                .collect(),
+            rules: changes,
+        })
+    }
+}
+
+/// `renamed:` of a rule file.
+fn renames(rules: &TableRules) -> Vec<Rename> {
+    let renamed = rules.across.renamed.iter();
+    renamed.map(|(after, before)| Rename { after: after.value.clone(), before: before.value.clone() }).collect()
+}
+
+/// Marked keys as values of the key's columns after; `None` where a type cannot be followed.
+fn keys_for(before: &Chunk, key: &[String], after: &Table, key_after: &[String]) -> Option<RecordBatch> {
+    let projected = before.project(key).ok()?;
+    let mut fields = Vec::new();
+    let mut arrays = Vec::new();
+    for (array, name) in projected.batch.columns().iter().zip(key_after) {
+        let column = after.column(name)?;
+        fields.push(Field::new(name, column.data_type.clone(), true));
+        arrays.push(cast(array, &column.data_type).ok()?);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).ok()
+}
+
+/// The rows of these keys, some at a time; rows whose key is NULL are not asked for.
+async fn read_keys(
+    reader: &mut Reader,
+    table: &Table,
+    columns: &[String],
+    key: &[String],
+    keys: &RecordBatch,
+    advance: impl Fn(u64),
+) -> Result<Chunk, Error> {
+    let read = Read::new(table, columns);
+    let schema = table.arrow_schema(columns.iter().map(String::as_str));
+    let mut chunks = Vec::new();
+    let mut from = 0;
+    while from < keys.num_rows() {
+        let length = KEYS_A_STATEMENT.min(keys.num_rows() - from);
+        let chunk = reader.by_key(&read, key, &keys.slice(from, length)).await?;
+        advance(length as u64);
+        chunks.push(chunk);
+        from += length;
+    }
+    Chunk::concat(&schema, &chunks).map_err(|error| arrow_error("joining chunks", &error))
+}
+
+/// Columns whose values the mark has as digests, digested the same way.
+fn digest_again(chunk: &Chunk, marked: &MarkedTable, columns: &ColumnPairs, run: &RunFacts) -> Result<Chunk, Error> {
+    let now: Vec<String> = (columns.pairs.iter())
+        .filter(|pair| pair.before.as_ref().is_some_and(|before| marked.digested.contains(&before.name)))
+        .filter_map(|pair| Some(pair.after.as_ref()?.name.clone()))
+        .chain(marked.digested.iter().cloned())
+        .collect();
+    digested(chunk, &now, run).map_err(|error| arrow_error("digesting", &error))
+}
+
+fn difference(before: Counters, after: Counters) -> Option<Counters> {
+    let minus = |after: Option<u64>, before: Option<u64>| Some(after?.saturating_sub(before?));
+    let written = Counters {
+        inserted: minus(after.inserted, before.inserted),
+        updated: minus(after.updated, before.updated),
+        deleted: minus(after.deleted, before.deleted),
+        rows: None,
+    };
+    (written != Counters::default()).then_some(written)
+}
+
+fn arrow_error(what: &str, error: &arrow::error::ArrowError) -> Error {
+    // the error's text may hold a value; its variant does not
+    let kind = format!("{error:?}").split(['(', ' ', '{']).next().unwrap_or("").to_owned();
+    Error::Internal { what: format!("{what}: {kind}") }
+}

@@ -1,0 +1,220 @@
+//! Taking a mark.
+
+use super::control::{Readings, watch};
+use crate::check::{Checked, Drawn, RunFacts, Settings, SourceCheck};
+use crate::mark::{Mark, MarkWithRows, MarkedTable, StoredDefect, VERSION, digested};
+use crate::progress::Progress;
+use crate::reader::Reader;
+use crate::state::SourceState;
+use chrono::Utc;
+use fieldmark_document::Place;
+use fieldmark_engine::language::resolve_table;
+use fieldmark_engine::rule::{AcrossMigrations, TableRules};
+use fieldmark_model::{Catalogue, Chunk, SourceName, Table, TableKind};
+use fieldmark_source::Error;
+use std::time::Duration;
+
+/// One source being marked.
+pub struct SourceMark<'a> {
+    /// How it is read.
+    pub reader: &'a mut Reader,
+    /// Its name.
+    pub source: &'a SourceName,
+    /// Its rules.
+    pub rules: &'a [&'a TableRules],
+    /// Whether tables without rules are marked too.
+    pub every_table: bool,
+    /// Its settings.
+    pub settings: &'a Settings,
+    /// The run.
+    pub run: &'a RunFacts,
+    /// What is remembered of it.
+    pub state: &'a SourceState,
+    /// Where progress is shown.
+    pub progress: &'a Progress,
+    /// How long ordinary writes are watched.
+    pub control: Duration,
+    /// Most bytes of rows, as they are in memory.
+    pub max_bytes: u64,
+}
+
+/// A mark that was taken and not yet kept.
+#[derive(Debug)]
+pub struct Taken {
+    /// The mark and its rows.
+    pub marked: MarkWithRows,
+    /// What the rules gave.
+    pub checked: Checked,
+}
+
+impl SourceMark<'_> {
+    /// Reads the rows, answers the rules on them, watches ordinary writes.
+    ///
+    /// # Errors
+    /// The source's, where nothing can be marked without it.
+    pub async fn take(mut self) -> Result<Taken, Error> {
+        let catalogue = self.reader.catalogue().await?;
+        let default_schema = self.reader.facts().default_schema.clone();
+        let mut checked = Checked::default();
+        let mut tables = Vec::new();
+        let mut rows: Vec<Chunk> = Vec::new();
+        let mut unmarked = Vec::new();
+        let mut bytes = 0u64;
+        let bare = self.tables_without_rules(&catalogue, default_schema.as_deref());
+        for rules in self.rules.iter().copied().chain(&bare) {
+            let Ok(table) = resolve_table(rules, &catalogue, default_schema.as_deref()) else {
+                let mut check = self.check(&catalogue);
+                check.check_table(rules, None, &mut checked).await?;
+                continue;
+            };
+            let key = match self.key_of(rules, table) {
+                Ok(key) if bytes < self.max_bytes => key,
+                refused => {
+                    let why = refused.err().unwrap_or_else(|| "no room left in the mark (marks.max_bytes)".to_owned());
+                    unmarked.push((table.name.clone(), why));
+                    self.check(&catalogue).check_table(rules, None, &mut checked).await?;
+                    continue;
+                }
+            };
+            let counters = self.reader.counters(table).await?;
+            let mut kept: Vec<Drawn> = Vec::new();
+            let before = checked.readings.len();
+            SourceCheck {
+                reader: &mut *self.reader,
+                catalogue: &catalogue,
+                settings: self.settings,
+                run: self.run,
+                state: self.state,
+                progress: self.progress,
+            }
+            .check_table(rules, Some(&mut kept), &mut checked)
+            .await?;
+            let read_at = Utc::now();
+            let Some((_, reading)) = checked.readings.get(before) else {
+                unmarked.push((table.name.clone(), "its rows could not be read".to_owned()));
+                continue;
+            };
+            let (chunk, blocks) = joined(table, &kept)?;
+            let pii: Vec<String> = rules.pii.iter().map(|column| column.value.clone()).collect();
+            let chunk = digested(&chunk, &pii, self.run).map_err(|error| super::arrow_error("digesting", &error))?;
+            bytes += chunk.batch.get_array_memory_size() as u64;
+            tables.push(MarkedTable {
+                name: table.name.clone(),
+                key,
+                read_at,
+                method: reading.design.method,
+                population: reading.design.population,
+                units_drawn: reading.design.units_drawn,
+                blocks,
+                digested: pii,
+                counters,
+                defects: chunk.defects.iter().map(StoredDefect::from).collect(),
+                control: Vec::new(),
+                file: String::new(),
+                sha256: String::new(),
+                rows: chunk.rows() as u64,
+            });
+            rows.push(chunk);
+        }
+        let watched: Vec<_> = tables
+            .iter()
+            .map(|marked| (catalogue.table(&marked.name), marked.key.clone(), marked.digested.clone()))
+            .collect();
+        let readings = rows.iter().map(Readings::of_mark).collect();
+        let slices = watch(self.reader, &watched, readings, self.control, self.run, self.progress).await?;
+        drop(watched);
+        for (table, slices) in tables.iter_mut().zip(slices) {
+            table.control = slices;
+        }
+        let mark = Mark {
+            version: VERSION,
+            source: self.source.clone(),
+            taken: Utc::now(),
+            catalogue,
+            tables,
+            unmarked,
+            outcomes: checked.outcomes.clone(),
+        };
+        Ok(Taken { marked: MarkWithRows { mark, rows }, checked })
+    }
+
+    fn check<'s>(&'s mut self, catalogue: &'s Catalogue) -> SourceCheck<'s> {
+        SourceCheck {
+            reader: self.reader,
+            catalogue,
+            settings: self.settings,
+            run: self.run,
+            state: self.state,
+            progress: self.progress,
+        }
+    }
+
+    /// The key that rows are found again by.
+    fn key_of(&self, rules: &TableRules, table: &Table) -> Result<Vec<String>, String> {
+        let key = match &rules.key {
+            Some(key) => key.value.clone(),
+            None => table.key().map(<[String]>::to_vec).ok_or(
+                "it has no primary key and no unique index without NULLs to find rows again by; name one with `key:`",
+            )?,
+        };
+        match rules.pii.iter().find(|column| key.contains(&column.value)) {
+            Some(column) => Err(format!(
+                "its key column {} is `pii`, of which a mark keeps digests only; name another unique key with `key:`",
+                column.value
+            )),
+            None => Ok(key),
+        }
+    }
+
+    fn tables_without_rules(&self, catalogue: &Catalogue, default_schema: Option<&str>) -> Vec<TableRules> {
+        if !self.every_table {
+            return Vec::new();
+        }
+        let ruled: Vec<_> = (self.rules.iter())
+            .filter_map(|rules| resolve_table(rules, catalogue, default_schema).ok())
+            .map(|table| &table.name)
+            .collect();
+        let others = catalogue.tables.iter().filter(|table| {
+            matches!(table.kind, TableKind::Table | TableKind::Partitioned) && !ruled.contains(&&table.name)
+        });
+        others.map(|table| bare_rules(self.source, table)).collect()
+    }
+}
+
+/// A table without rules, to be marked all the same.
+fn bare_rules(source: &SourceName, table: &Table) -> TableRules {
+    TableRules {
+        source: source.clone(),
+        schema: Some(table.name.schema.clone()),
+        table: table.name.name.clone(),
+        place: Place::start_of("(no rule file)"),
+        owner: None,
+        escalation: None,
+        runbook: None,
+        key: None,
+        sample: None,
+        pii: Vec::new(),
+        rules: Vec::new(),
+        across: AcrossMigrations::default(),
+    }
+}
+
+/// All rows that were kept as one chunk, with block number and live rows of each where blocks were drawn.
+type WithBlocks = (Chunk, Option<Vec<(u64, u64)>>);
+
+fn joined(table: &Table, kept: &[Drawn]) -> Result<WithBlocks, Error> {
+    let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
+    let chunks: Vec<Chunk> = kept.iter().map(|drawn| drawn.chunk.clone()).collect();
+    let chunk = Chunk::concat(&schema, &chunks).map_err(|error| super::arrow_error("joining chunks", &error))?;
+    let mut blocks = Vec::new();
+    let mut offset = 0u64;
+    for drawn in kept {
+        let Some(drawn_blocks) = &drawn.blocks else { continue };
+        for block in &drawn_blocks.of_row {
+            let live = drawn_blocks.live.get(*block as usize).copied().unwrap_or(1);
+            blocks.push((offset + u64::from(*block), u64::from(live)));
+        }
+        offset += drawn_blocks.live.len() as u64;
+    }
+    Ok((chunk, (offset > 0).then_some(blocks)))
+}

@@ -1,0 +1,11 @@
+//! Numbers and states in the words that people read: one wording for all formats.
+//!
+//! Groups of digits and units are joined by [`NARROW`], a space that does not break; the terminal shows it as a space.
+
+mod change;
+mod number;
+mod outcome;
+
+pub use change::*;
+pub use number::*;
+pub use outcome::*;

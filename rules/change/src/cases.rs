@@ -1,0 +1,529 @@
+//! Verdicts of whole tables: one small table, changed in every way.
+
+use crate::control::{ControlEvidence, Slice};
+use crate::design::{MarkDesign, MarkRow, MarkStratum};
+use crate::input::{Declared, Direction, Marks, Rename, RowsDeclared, TableInput, Transition, Undeclared};
+use crate::overall::overall;
+use crate::pair::{TablePair, TablePairing};
+use crate::stamp::{Stamp, StampEvidence};
+use crate::testing::{chunk, column, rename, table};
+use crate::verdict::{Judged, judge};
+use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray};
+use fieldmark_model::migration::{
+    ColumnChange, ColumnFate, Expectation, LossKind, RenameEvidence, RuleChange, Verdict,
+};
+use fieldmark_model::outcome::UnknownBy;
+use fieldmark_model::{Chunk, Counters, NotEvaluated, Outcome, RuleId, Severity, SourceName, Status, Table, TableName};
+use fieldmark_statistics::{Method, Population};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+const MARKED: i32 = 2_000;
+
+/// A table of `id int`, `status text`, `total int` before; what is after, and all else, may be edited.
+struct Case {
+    before: Table,
+    after: Option<Table>,
+    by: TablePairing,
+    old: Chunk,
+    new: Chunk,
+    marked: bool,
+    key: Vec<String>,
+    design: MarkDesign,
+    control: ControlEvidence,
+    seconds: f64,
+    alone: bool,
+    stamps: Option<StampEvidence>,
+    declared: Declared,
+    transitions: Vec<Transition>,
+    rules: Vec<RuleChange>,
+    written: Option<Counters>,
+    rows: (u64, u64),
+    direction: Direction,
+}
+
+fn quiet() -> ControlEvidence {
+    let slice = Slice { seconds: 1.0, rows: MARKED as u64, ..Slice::default() };
+    ControlEvidence { before: vec![slice.clone(); 5], after: vec![slice; 5] }
+}
+
+/// Two rows of a column change in each slice.
+fn busy(name: &str) -> ControlEvidence {
+    let mut control = quiet();
+    for (at, slice) in control.before.iter_mut().chain(&mut control.after).enumerate() {
+        slice.changed = BTreeMap::from([(name.to_owned(), vec![1500 + 2 * at, 1501 + 2 * at])]);
+    }
+    control
+}
+
+fn ids(of: impl Fn(i32) -> Option<i32>) -> ArrayRef {
+    Arc::new((0..MARKED).map(of).collect::<Int32Array>())
+}
+
+fn states(of: impl Fn(i32) -> Option<&'static str>) -> ArrayRef {
+    Arc::new((0..MARKED).map(of).collect::<StringArray>())
+}
+
+fn state(row: i32) -> Option<&'static str> {
+    Some(if row % 3 == 0 { "new" } else { "paid" })
+}
+
+fn columns() -> Vec<fieldmark_model::Column> {
+    vec![column("id", "int not null", Some(1)), column("status", "text", Some(2)), column("total", "int", Some(3))]
+}
+
+fn total(row: i32) -> Option<i32> {
+    Some(row * 7)
+}
+
+impl Case {
+    fn new() -> Self {
+        let table = table("orders", &columns());
+        let rows = chunk(&table.columns, vec![ids(Some), states(state), ids(total)]);
+        Self {
+            before: table.clone(),
+            after: Some(table),
+            by: TablePairing::Same,
+            new: rows.clone(),
+            old: rows,
+            marked: true,
+            key: vec!["id".into()],
+            design: MarkDesign::independent(MARKED as usize, Population::Exact { rows: 100_000 }),
+            control: quiet(),
+            seconds: 2.0,
+            alone: false,
+            stamps: None,
+            declared: Declared::default(),
+            transitions: Vec::new(),
+            rules: Vec::new(),
+            written: None,
+            rows: (100_000, 100_000),
+            direction: Direction::Forward,
+        }
+    }
+
+    /// The columns after, with their values.
+    fn after(mut self, after: Vec<(fieldmark_model::Column, ArrayRef)>) -> Self {
+        let (columns, arrays): (Vec<_>, Vec<_>) = after.into_iter().unzip();
+        self.new = chunk(&columns, arrays);
+        self.after = Some(table("orders", &columns));
+        self
+    }
+
+    /// Other values of `status`.
+    fn status(self, of: impl Fn(i32) -> Option<&'static str>) -> Self {
+        let [id, status, total_column] = columns().try_into().unwrap();
+        self.after(vec![(id, ids(Some)), (status, states(of)), (total_column, ids(total))])
+    }
+
+    /// The rows found again.
+    fn kept(mut self, keep: impl Fn(usize) -> bool) -> Self {
+        let rows: Vec<usize> = (0..MARKED as usize).filter(|row| keep(*row)).collect();
+        self.new = self.new.take(&rows).unwrap();
+        self
+    }
+
+    fn edit(mut self, edit: impl FnOnce(&mut Self)) -> Self {
+        edit(&mut self);
+        self
+    }
+
+    fn judge(&self) -> Judged {
+        let source = SourceName::new("shop");
+        let marks = Marks {
+            before: &self.old,
+            after: &self.new,
+            key: &self.key,
+            design: &self.design,
+            stamps: self.stamps.as_ref(),
+        };
+        let input = TableInput {
+            source: &source,
+            tables: TablePair { before: Some(&self.before), after: self.after.as_ref(), by: self.by },
+            marks: self.marked.then_some(marks),
+            control: &self.control,
+            exposure_seconds: self.seconds,
+            alone: self.alone,
+            declared: &self.declared,
+            statements: &[],
+            transitions: &self.transitions,
+            rules: &self.rules,
+            written: self.written,
+            rows_before: Some(self.rows.0),
+            rows_after: Some(self.rows.1),
+            direction: self.direction,
+        };
+        let judged = judge(&[input]).unwrap().remove(0);
+        for reason in judged.change.reasons.iter().chain(judged.change.columns.iter().map(|c| &c.reason)) {
+            assert!(!reason.contains("paid") && !reason.contains("broken-value"), "a row's value: {reason}");
+        }
+        judged
+    }
+
+    fn verdict(&self) -> Verdict {
+        let judged = self.judge();
+        println!("{:?} {:#?}", judged.change.verdict, judged.change.reasons);
+        judged.change.verdict
+    }
+}
+
+fn named<'a>(judged: &'a Judged, name: &str) -> &'a ColumnChange {
+    judged.change.columns.iter().find(|column| column.column == name).unwrap()
+}
+
+fn spoiled(rows: i32) -> impl Fn(i32) -> Option<&'static str> {
+    move |row| if row < rows { Some("broken-value") } else { state(row) }
+}
+
+fn outcome(status: Status, failed: u64) -> Outcome {
+    Outcome {
+        source: SourceName::new("shop"),
+        table: TableName::new("public", "orders"),
+        rule: RuleId::new("cents"),
+        kind: "expect".into(),
+        fingerprint: "f".into(),
+        status,
+        not_evaluated: (status == Status::NotEvaluated).then_some(NotEvaluated::ColumnMissing),
+        reason: "r".into(),
+        population: None,
+        checked: Some(MARKED as u64),
+        failed,
+        unknown: 0,
+        unknown_by: UnknownBy::default(),
+        fraction: None,
+        interval: None,
+        level: None,
+        tolerance: 0.0,
+        detect: 0.001,
+        severity: Severity::Ticket,
+        owner: None,
+        sampled: true,
+        moving: false,
+        value: None,
+        examples: Vec::new(),
+        sql: None,
+        description: None,
+        runbook: None,
+    }
+}
+
+#[test]
+fn nothing_changed() {
+    let judged = Case::new().judge();
+    assert_eq!((judged.change.verdict, judged.change.unchanged), (Verdict::Clean, MARKED as u64));
+    let status = named(&judged, "status");
+    assert_eq!(status.expectation, Expectation::Unchanged);
+    let [low, high] = status.interval.unwrap();
+    assert!(low == 0.0 && high > 0.001 && high < 0.0019, "{high}");
+    assert_eq!(judged.suspects, []);
+}
+
+#[test]
+fn an_undeclared_change_is_surprising() {
+    let judged = Case::new().status(spoiled(200)).judge();
+    assert_eq!(judged.change.verdict, Verdict::Surprising);
+    let status = named(&judged, "status");
+    assert_eq!((status.changed, status.ordinary, status.expectation), (200, 0, Expectation::Surprising));
+    let [low, high] = status.interval.unwrap();
+    assert!(low > 0.08 && low < 0.1 && high > 0.1 && high < 0.116, "{low} {high}");
+    assert_eq!(judged.suspects.len(), 5);
+    assert_eq!(judged.suspects[0].columns, ["status"]);
+    assert!(!judged.change.undeclared_changes_fail);
+    let declared = |declared: Declared| Case::new().status(spoiled(200)).edit(|case| case.declared = declared);
+    let explained = declared(Declared { explained: vec!["status".into()], ..Declared::default() });
+    assert_eq!(explained.verdict(), Verdict::AsDeclared);
+    assert_eq!(named(&explained.judge(), "status").expectation, Expectation::Declared);
+    let allowed = declared(Declared { undeclared: Undeclared::Allow, ..Declared::default() });
+    assert_eq!(allowed.verdict(), Verdict::AsDeclared);
+    let fail = declared(Declared { undeclared: Undeclared::Fail, ..Declared::default() }).judge();
+    assert!(fail.change.verdict == Verdict::Surprising && fail.change.undeclared_changes_fail);
+    let same = declared(Declared { same: vec!["status".into()], ..Declared::default() });
+    assert_eq!(same.verdict(), Verdict::Broken);
+    assert_eq!(same.judge().change.transitions[0].status, Status::Failed);
+}
+
+#[test]
+fn few_changes_are_undecided_unless_nobody_else_wrote() {
+    let few = || Case::new().status(spoiled(2));
+    assert_eq!(few().verdict(), Verdict::NotComparable);
+    assert_eq!(named(&few().judge(), "status").expectation, Expectation::Undecided);
+    assert_eq!(few().edit(|case| case.alone = true).verdict(), Verdict::Surprising);
+    assert_eq!(few().edit(|case| case.control = ControlEvidence::default()).verdict(), Verdict::NotComparable);
+    let same = few().edit(|case| case.declared.same = vec!["status".into()]);
+    assert_eq!(same.verdict(), Verdict::Inconclusive);
+}
+
+#[test]
+fn rows_that_the_control_saw_changing_are_ordinary() {
+    let four = |from: i32| {
+        let value = move |row: i32| if (from..from + 4).contains(&row) { Some("broken-value") } else { state(row) };
+        Case::new().status(value).edit(|case| case.control = busy("status"))
+    };
+    assert_eq!(four(1500).verdict(), Verdict::Clean);
+    // four others in as much time as ten slices of two: probably ordinary, but 0.1 % of corruption would look no different
+    assert_eq!(four(100).verdict(), Verdict::NotComparable);
+    // where the stamps are not the migration's, it takes an excess to doubt them
+    let stamps = StampEvidence {
+        rows: (0..MARKED as u64)
+            .map(|row| Stamp { before: Some(5), after: Some(if (100..104).contains(&row) { 40 } else { 5 }) })
+            .collect(),
+        migration: BTreeSet::from([70]),
+        ..StampEvidence::default()
+    };
+    let case = four(100).edit(|case| case.stamps = Some(stamps));
+    assert_eq!(case.verdict(), Verdict::Clean);
+    assert_eq!(named(&case.judge(), "status").expectation, Expectation::Ordinary);
+}
+
+#[test]
+fn stamps_decide() {
+    let stamped = |id: u64, spoil: i32, written: u64| {
+        Case::new().status(spoiled(spoil)).edit(|case| {
+            case.stamps = Some(StampEvidence {
+                rows: (0..MARKED as u64)
+                    .map(|row| Stamp { before: Some(5), after: Some(if row < written { id } else { 5 }) })
+                    .collect(),
+                migration: BTreeSet::from([70]),
+                rewritten: false,
+                first_possible: Some(60),
+                first_impossible: Some(80),
+            });
+        })
+    };
+    // four rows, all the migration's
+    assert_eq!(stamped(70, 4, 4).verdict(), Verdict::Surprising);
+    // an ordinary transaction, before the migration: however many
+    assert_eq!(stamped(59, 500, 500).verdict(), Verdict::Clean);
+    // transactions not seen: a backfill in batches is too much to be ordinary
+    assert_eq!(stamped(65, 4, 4).verdict(), Verdict::Clean);
+    assert_eq!(stamped(65, 500, 500).verdict(), Verdict::Surprising);
+    // the migration wrote all rows last, one value of a column that it did not touch differs: ordinary writes before it may have
+    assert_eq!(stamped(70, 1, MARKED as u64).verdict(), Verdict::NotComparable);
+    // the row was not written and yet reads differently
+    assert_eq!(stamped(70, 4, 0).verdict(), Verdict::Surprising);
+}
+
+#[test]
+fn vanished_rows() {
+    let gone = || Case::new().kept(|row| row >= 300);
+    let judged = gone().judge();
+    assert_eq!(
+        (judged.change.verdict, judged.change.vanished, judged.change.vanished_explained),
+        (Verdict::Broken, 300, 0)
+    );
+    assert!(judged.change.vanished_interval.unwrap()[0] > 0.12);
+    assert!(judged.suspects[0].vanished);
+    let with = |rows: RowsDeclared| gone().edit(|case| case.declared.rows = rows);
+    assert_eq!(with(RowsDeclared::MayVanish).verdict(), Verdict::AsDeclared);
+    let first = |n: i32| RowsDeclared::MayVanishWhere((0..MARKED).map(|row| row < n).collect());
+    assert_eq!(with(first(300)).verdict(), Verdict::AsDeclared);
+    assert_eq!(with(first(150)).verdict(), Verdict::Broken);
+    assert_eq!(Case::new().kept(|row| row != 7).verdict(), Verdict::Inconclusive);
+    let all = || Case::new().kept(|_| false);
+    assert_eq!(all().verdict(), Verdict::NotComparable);
+    let truncated = all().edit(|case| case.rows.1 = 0);
+    assert_eq!(truncated.verdict(), Verdict::Broken);
+    let dropped = Case::new().edit(|case| case.after = None);
+    assert_eq!(dropped.verdict(), Verdict::Broken);
+}
+
+#[test]
+fn keys_are_followed_or_not() {
+    let [_, status, total_column] = columns().try_into().unwrap();
+    let rest = || vec![(status.clone(), states(state)), (total_column.clone(), ids(total))];
+    let with_key = |name: &str, declared: &str, identity, values: ArrayRef| {
+        let mut columns = vec![(column(name, declared, identity), values)];
+        columns.extend(rest());
+        Case::new().after(columns)
+    };
+    let renamed =
+        || with_key("order_id", "bigint", Some(1), Arc::new(Int64Array::from_iter_values(0..i64::from(MARKED))));
+    let judged = renamed().judge();
+    assert_eq!((judged.change.verdict, judged.change.unchanged), (Verdict::Surprising, MARKED as u64));
+    assert!(matches!(
+        named(&judged, "order_id").fate,
+        ColumnFate::RenamedAndRetyped { by: RenameEvidence::Catalogue, .. }
+    ));
+    let text: ArrayRef = Arc::new((0..MARKED).map(|i| Some(i.to_string())).collect::<StringArray>());
+    assert_eq!(with_key("id", "text", None, text).judge().change.unchanged, MARKED as u64);
+    let hashes: ArrayRef = Arc::new((0..MARKED).map(|i| Some(format!("k{i}"))).collect::<StringArray>());
+    assert_eq!(with_key("id", "text", None, hashes).verdict(), Verdict::Surprising);
+    let lost = with_key("other", "int", Some(9), ids(|row| Some(row + 5)));
+    let judged = lost.judge();
+    assert!(judged.change.reasons.iter().any(|reason| reason.contains("key column `id` was dropped")));
+    assert_eq!(judged.change.vanished, 0);
+    let twice = Case::new()
+        .edit(|case| case.new = case.new.take(&(0..MARKED as usize).chain([3, 4]).collect::<Vec<_>>()).unwrap());
+    assert_eq!(twice.verdict(), Verdict::Broken);
+}
+
+#[test]
+fn columns_come_go_and_change() {
+    let base =
+        || vec![(column("id", "int not null", Some(1)), ids(Some)), (column("status", "text", Some(2)), states(state))];
+    let with = |more: Vec<(fieldmark_model::Column, ArrayRef)>| {
+        let mut columns = base();
+        columns.extend(more);
+        Case::new().after(columns)
+    };
+    let total_column = || (column("total", "int", Some(3)), ids(total));
+    let note = (column("note", "text", Some(4)), states(|_| None));
+    let added = with(vec![total_column(), note]);
+    assert_eq!(added.verdict(), Verdict::Clean);
+    assert_eq!(added.edit(|case| case.declared.undeclared = Undeclared::Fail).verdict(), Verdict::Surprising);
+    assert_eq!(with(vec![]).verdict(), Verdict::Surprising);
+    assert_eq!(with(vec![]).edit(|case| case.declared.read = vec!["total".into()]).verdict(), Verdict::AsDeclared);
+    assert_eq!(with(vec![]).edit(|case| case.declared.same = vec!["total".into()]).verdict(), Verdict::Broken);
+    let renamed = |by: Vec<Rename>| {
+        with(vec![(column("amount", "int", Some(4)), ids(total))]).edit(|case| case.declared.renamed = by)
+    };
+    assert_eq!(renamed(vec![rename("amount", "total")]).verdict(), Verdict::AsDeclared);
+    let inferred = renamed(vec![]).judge();
+    assert_eq!(inferred.change.verdict, Verdict::Surprising);
+    assert!(matches!(named(&inferred, "amount").fate, ColumnFate::Renamed { by: RenameEvidence::Inferred, .. }));
+    let anew = with(vec![(column("total", "int", Some(9)), ids(|_| None))]).judge();
+    assert_eq!(named(&anew, "total").losses[0].kind, LossKind::ToNull);
+    assert_eq!(anew.change.verdict, Verdict::Surprising);
+    let wide = || Arc::new((0..MARKED).map(|row| total(row).map(i64::from)).collect::<Int64Array>()) as ArrayRef;
+    let retyped = with(vec![(column("total", "bigint", Some(3)), wide())]);
+    assert_eq!(retyped.verdict(), Verdict::Surprising);
+    assert_eq!(named(&retyped.judge(), "total").changed, 0);
+    let narrow = Population::Exact { rows: MARKED as u64 };
+    let same = retyped.edit(|case| {
+        case.declared.same = vec!["total".into()];
+        case.design = MarkDesign::independent(MARKED as usize, narrow);
+    });
+    assert_eq!(same.verdict(), Verdict::AsDeclared);
+    assert_eq!(same.judge().change.transitions[0].status, Status::Passed);
+}
+
+#[test]
+fn transitions_and_rules() {
+    let with = |status, failing: Vec<usize>| {
+        Case::new().edit(|case| {
+            let outcome = outcome(status, failing.len() as u64);
+            case.transitions = vec![Transition { outcome, failing }];
+        })
+    };
+    assert_eq!(with(Status::Passed, vec![]).verdict(), Verdict::AsDeclared);
+    assert_eq!(with(Status::Failed, (0..500).collect()).verdict(), Verdict::Broken);
+    let few = with(Status::Failed, vec![1, 2]);
+    assert_eq!(
+        (few.verdict(), few.judge().change.transitions[0].status),
+        (Verdict::Inconclusive, Status::Inconclusive)
+    );
+    assert_eq!(few.edit(|case| case.alone = true).verdict(), Verdict::Broken);
+    assert_eq!(with(Status::Inconclusive, vec![]).verdict(), Verdict::Inconclusive);
+    assert_eq!(with(Status::NotEvaluated, vec![]).verdict(), Verdict::Inconclusive);
+    let rule = |before, after| RuleChange { before: outcome(before, 0), after: outcome(after, 3) };
+    let ruled = |before, after| Case::new().edit(|case| case.rules = vec![rule(before, after)]).verdict();
+    assert_eq!(ruled(Status::Passed, Status::Failed), Verdict::Broken);
+    assert_eq!(ruled(Status::Failed, Status::Failed), Verdict::Clean);
+    assert_eq!(ruled(Status::Passed, Status::Inconclusive), Verdict::Clean);
+    assert_eq!(ruled(Status::Passed, Status::NotEvaluated), Verdict::Inconclusive);
+    let mut info = rule(Status::Passed, Status::Failed);
+    info.after.severity = Severity::Info;
+    assert_eq!(Case::new().edit(|case| case.rules = vec![info]).verdict(), Verdict::Clean);
+}
+
+#[test]
+fn counters_speak_of_rows_that_no_mark_sees() {
+    let written = |updated, deleted| {
+        Case::new().edit(|case| {
+            case.written =
+                Some(Counters { inserted: Some(0), updated: Some(updated), deleted: Some(deleted), rows: None });
+        })
+    };
+    assert_eq!(written(99_000, 0).verdict(), Verdict::Surprising);
+    let reason = written(99_000, 0).judge().change.reasons[0].clone();
+    assert!(reason.starts_with("the marked rows are unchanged, but the table's counters say 99 000 rows were updated"));
+    assert_eq!(written(300, 0).verdict(), Verdict::Clean);
+    assert_eq!(written(0, 5_000).verdict(), Verdict::Surprising);
+    assert_eq!(written(99_000, 0).edit(|case| case.declared.undeclared = Undeclared::Allow).verdict(), Verdict::Clean);
+    let unmarked = |updated| written(updated, 0).edit(|case| case.marked = false).verdict();
+    assert_eq!((unmarked(0), unmarked(5)), (Verdict::Clean, Verdict::NotComparable));
+}
+
+#[test]
+fn a_way_back() {
+    let back = |case: Case| case.edit(|case| case.direction = Direction::Rollback);
+    assert_eq!(back(Case::new()).verdict(), Verdict::Restored);
+    let [id, status, total_column] = columns().try_into().unwrap();
+    let reordered = Case::new().after(vec![
+        (id.clone(), ids(Some)),
+        (total_column.clone(), ids(total)),
+        (status.clone(), states(state)),
+    ]);
+    let judged = back(reordered).judge();
+    assert_eq!(judged.change.verdict, Verdict::Restored);
+    assert_eq!(judged.change.reasons, ["only the order of its columns is another one"]);
+    let emptied = || {
+        Case::new().after(vec![
+            (id.clone(), ids(Some)),
+            (status.clone(), states(state)),
+            (column("total", "int", Some(8)), ids(|_| None)),
+        ])
+    };
+    let allowed = emptied().edit(|case| case.declared.undeclared = Undeclared::Allow);
+    assert_eq!(back(allowed).verdict(), Verdict::RestoredWithLoss);
+    assert_eq!(back(Case::new().kept(|row| row > 500)).verdict(), Verdict::RestoredWithLoss);
+    let left = back(Case::new()).edit(|case| case.after.as_mut().unwrap().primary_key = None);
+    assert_eq!(left.verdict(), Verdict::RestoredWithLoss);
+    assert_eq!(back(Case::new().status(spoiled(2))).verdict(), Verdict::NotComparable);
+}
+
+#[test]
+fn blocks_bound_less_than_rows() {
+    let blocks = MarkDesign {
+        strata: vec![MarkStratum {
+            method: Method::Blocks { per_block: Some(20) },
+            population: Population::Exact { rows: 100_000 },
+            units_drawn: 100,
+        }],
+        rows: (0..MARKED as u64).map(|row| MarkRow { stratum: 0, unit: row / 20, live: 50 }).collect(),
+    };
+    let judged = Case::new().status(spoiled(200)).edit(|case| case.design = blocks).judge();
+    let [low, high] = named(&judged, "status").interval.unwrap();
+    assert!(low < 0.06 && high > 0.17, "{low} {high}");
+}
+
+#[test]
+fn the_whole_migration_is_as_bad_as_its_worst_table() {
+    let changes = |cases: &[Case]| cases.iter().map(|case| case.judge().change).collect::<Vec<_>>();
+    let of = |cases: &[Case]| overall(&changes(cases), &[], Direction::Forward).0;
+    assert_eq!(of(&[]), Verdict::NotComparable);
+    assert_eq!(of(&[Case::new(), Case::new()]), Verdict::Clean);
+    let declared = || Case::new().status(spoiled(200)).edit(|case| case.declared.explained = vec!["status".into()]);
+    assert_eq!(of(&[Case::new(), declared()]), Verdict::AsDeclared);
+    let surprising = || Case::new().status(spoiled(200));
+    let open = || Case::new().status(spoiled(2));
+    assert_eq!(of(&[open(), surprising(), declared()]), Verdict::Surprising);
+    assert_eq!(of(&[surprising(), Case::new().kept(|row| row > 500)]), Verdict::Broken);
+    let rule = RuleChange { before: outcome(Status::Passed, 0), after: outcome(Status::Failed, 4) };
+    let (verdict, reasons) = overall(&changes(&[open()]), &[rule], Direction::Forward);
+    assert_eq!(verdict, Verdict::Broken);
+    assert!(reasons[0].starts_with("public.orders: the rule cents passed before"), "{reasons:?}");
+    assert_eq!(reasons.len(), 2);
+    let back = Case::new().edit(|case| case.direction = Direction::Rollback).judge().change;
+    assert_eq!(overall(&[back], &[], Direction::Rollback), (Verdict::Restored, vec![]));
+}
+
+#[test]
+fn the_interval_holds_the_truth() {
+    use rand::{RngExt, SeedableRng};
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+    // the second control sees 2 ordinary changes a second in the column, some 4 in the exposure: what those change is not the migration's
+    for (control, ordinary) in [(quiet(), 0.0), (busy("status"), 0.002)] {
+        let mut held = 0;
+        for _ in 0..150 {
+            let spoil: BTreeSet<i32> =
+                (0..MARKED).filter(|_| rng.random::<f64>() < 0.08 || rng.random::<f64>() < ordinary).collect();
+            let value = |row: i32| if spoil.contains(&row) { Some("broken-value") } else { state(row) };
+            let judged = Case::new().status(value).edit(|case| case.control = control.clone()).judge();
+            let [low, high] = named(&judged, "status").interval.unwrap();
+            held += usize::from((low..=high).contains(&0.08));
+        }
+        // 142.5 expected at least; 3.3 standard deviations below
+        assert!(held >= 134, "{held} of 150");
+    }
+}

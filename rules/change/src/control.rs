@@ -1,0 +1,244 @@
+//! Ordinary writes, from control slices, and whether more rows changed than those account for.
+//!
+//! The marked rows are read again every second or so while no migration runs: a few slices before it, a few after. What the
+//! exposure (from the mark to the recapture) holds more than that is tested by [`fieldmark_statistics::compare`], with Holm's
+//! step-down over every column, vanished row count and transition of all tables of the verdict.
+//!
+//! **A row counts once, however often it is written**, so the changed rows of an exposure grow slower than its length, and hot rows
+//! (a counter, a queue's head) would fill the control's count and hide anything else. Both are settled by looking at *new* rows:
+//!
+//! - a row that any control slice saw changing is left out of the exposure's count: it is known to be written ordinarily;
+//! - each control period counts a row in the first of its slices that saw it change, and not at all where both periods saw it.
+//!
+//! With q the chance that a row changes in a slice, h slices a period and an exposure of k slices, a row adds
+//! (1-q)^2h (1-(1-q)^k) to the expected count of the exposure, and (1-(1-q)^h) (1-q)^h / h to the mean of a slice. With u = (1-q)^h
+//! the first divided by k is at most -u^2 ln(u) / h, the second (1-u) u / h, and -u ln(u) <= 1-u: the extrapolation by length is
+//! never short for rows that are written at a steady rate, each at its own, at any k. A row that is busy for a while (a shopping cart)
+//! is counted once by the control too, so it is not short for those either. What no control can show is a burst of a kind that
+//! never came in it.
+
+use crate::error::ChangeError;
+use fieldmark_model::migration::ColumnPair;
+use fieldmark_statistics::compare::{Control, Exposure, FAMILY_ERROR, Question, holm};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Two readings of the marked rows with no migration between them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slice {
+    /// Time between the two readings.
+    pub seconds: f64,
+    /// Rows read by both.
+    pub rows: u64,
+    /// For each column in which a row changed, the marked rows that did. Columns are named as they were at that time.
+    pub changed: BTreeMap<String, Vec<usize>>,
+    /// Marked rows that the first reading found and the second did not.
+    pub vanished: Vec<usize>,
+}
+
+/// The control slices of a table, by default five of a second before the migration and five after.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlEvidence {
+    /// Before the migration.
+    pub before: Vec<Slice>,
+    /// After the recapture.
+    pub after: Vec<Slice>,
+}
+
+/// What a control is asked about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject<'a> {
+    /// Changed values of one column.
+    Column(&'a ColumnPair),
+    /// Rows with a change in any column.
+    AnyColumn,
+    /// Vanished rows.
+    Vanished,
+}
+
+/// What ordinary writes do to a subject.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Ordinary {
+    /// Rows seen changing for the first time, slice by slice.
+    pub(crate) control: Control,
+    /// Rows that some slice saw changing.
+    pub(crate) touched: BTreeSet<usize>,
+}
+
+impl ControlEvidence {
+    /// Length of all slices.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.before.iter().chain(&self.after).map(|slice| slice.seconds).sum()
+    }
+
+    /// What the slices saw of a subject.
+    pub(crate) fn of(&self, subject: Subject<'_>) -> Result<Ordinary, ChangeError> {
+        let name = |pick: fn(&ColumnPair) -> Option<&fieldmark_model::Column>| match subject {
+            Subject::Column(pair) => pick(pair).map(|column| column.name.as_str()),
+            Subject::AnyColumn | Subject::Vanished => None,
+        };
+        let before = firsts(&self.before, subject, name(|pair| pair.before.as_ref()));
+        let after = firsts(&self.after, subject, name(|pair| pair.after.as_ref()));
+        let (first, second) = (rows_of(&before), rows_of(&after));
+        let both: BTreeSet<usize> = first.intersection(&second).copied().collect();
+        let count = |rows: &BTreeSet<usize>| rows.difference(&both).count() as u64;
+        let slices: Vec<u64> = before.iter().chain(&after).map(count).collect();
+        // a control without slices has no length, and says nothing whatever its length
+        let seconds = if slices.is_empty() { 1.0 } else { self.seconds() / slices.len() as f64 };
+        Ok(Ordinary { control: Control::new(slices, seconds)?, touched: first.union(&second).copied().collect() })
+    }
+}
+
+fn rows_of(slices: &[BTreeSet<usize>]) -> BTreeSet<usize> {
+    slices.iter().flatten().copied().collect()
+}
+
+/// For each slice the rows that it is the first of its period to see changing.
+fn firsts(slices: &[Slice], subject: Subject<'_>, name: Option<&str>) -> Vec<BTreeSet<usize>> {
+    let mut seen = BTreeSet::new();
+    let rows = |slice: &Slice| -> BTreeSet<usize> {
+        match subject {
+            Subject::Column(_) => {
+                name.and_then(|name| slice.changed.get(name)).into_iter().flatten().copied().collect()
+            }
+            Subject::AnyColumn => slice.changed.values().flatten().copied().collect(),
+            Subject::Vanished => slice.vanished.iter().copied().collect(),
+        }
+    };
+    slices.iter().map(|slice| rows(slice).into_iter().filter(|row| seen.insert(*row)).collect()).collect()
+}
+
+/// One hypothesis of a verdict: that ordinary writes made these changes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Hypothesis {
+    pub(crate) ordinary: Ordinary,
+    /// Rows that could have changed.
+    pub(crate) rows: u64,
+    /// Of those, rows that no control slice touched.
+    pub(crate) untouched: u64,
+    /// Changed rows among the untouched that may or may not be the migration's.
+    pub(crate) changes: u64,
+    /// Of those, in rows that the migration wrote last.
+    pub(crate) written_changes: u64,
+    /// Untouched rows that the migration wrote last, changed here or not.
+    pub(crate) written: u64,
+    /// Length of the exposure.
+    pub(crate) seconds: f64,
+}
+
+/// What the family's test says of one hypothesis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Finding {
+    /// Whether there are more changes than ordinary writes make.
+    pub(crate) excess: bool,
+    /// Whether so many of the rows that the migration wrote last changed that ordinary writes before it cannot have done it.
+    pub(crate) written_excess: bool,
+    /// Changes that ordinary writes would have made among untouched rows.
+    pub(crate) expected: f64,
+    /// As many as they may have made, 39 times of 40.
+    pub(crate) expected_at_most: f64,
+    /// Smallest changed fraction of the marked rows that would have been flagged; `None` where none would.
+    pub(crate) detectable: Option<f64>,
+    /// Whether the control saw any ordinary change of this kind.
+    pub(crate) seen: bool,
+    /// Whether there were enough slices to say anything.
+    pub(crate) controlled: bool,
+}
+
+/// Tests all hypotheses of a verdict together: the chance that ordinary writes alone make any of them an excess is
+/// [`FAMILY_ERROR`].
+pub(crate) fn test_family(family: &[&Hypothesis]) -> Result<Vec<Finding>, ChangeError> {
+    let error = FAMILY_ERROR / family.len().max(1) as f64;
+    let mut findings = Vec::new();
+    let mut p_values = Vec::new();
+    for hypothesis in family {
+        let (finding, p_value) = hypothesis.test(error)?;
+        findings.push(finding);
+        p_values.push(p_value);
+    }
+    for (finding, excess) in findings.iter_mut().zip(holm(&p_values, FAMILY_ERROR)) {
+        finding.excess = excess;
+    }
+    Ok(findings)
+}
+
+impl Hypothesis {
+    fn test(&self, error: f64) -> Result<(Finding, f64), ChangeError> {
+        let control = &self.ordinary.control;
+        // an exposure is never as short as the clock's own step
+        let seconds = if self.seconds.is_finite() { self.seconds.max(0.001) } else { self.seconds };
+        let excess = control.excess(Exposure { changes: self.changes, seconds })?;
+        let question = Question { seconds, rows: self.untouched, error };
+        let detectable = control
+            .smallest_detectable(question)?
+            .filter(|least| least.changes <= self.untouched)
+            .map(|least| least.fraction);
+        let seen: u64 = control.slices.iter().sum();
+        let length = control.slice_seconds * control.slices.len() as f64;
+        let at_most = if control.slices.is_empty() {
+            f64::MAX
+        } else {
+            // upper bound of the rate, then of the count at that rate; 3.69 is that of a count of zero
+            let seen = seen as f64;
+            let rate = (seen + 3.69 + 1.96 * (excess.dispersion * seen).sqrt()) / length;
+            rate * seconds + 1.96 * (excess.dispersion * rate * seconds).sqrt()
+        };
+        // ordinary writes fall on the rows that the migration wrote as on any other
+        let share = self.written as f64 / self.untouched.max(1) as f64;
+        let finding = Finding {
+            excess: false,
+            written_excess: poisson_tail(self.written_changes, at_most * share, excess.dispersion) <= error,
+            expected: excess.expected,
+            expected_at_most: at_most,
+            detectable,
+            seen: !self.ordinary.touched.is_empty(),
+            controlled: control.slices.len() >= 2,
+        };
+        Ok((finding, excess.p_value))
+    }
+}
+
+/// Upper bound (Chernoff's) of the chance of as many Poisson events or more, counts and mean divided by an over-dispersion.
+fn poisson_tail(events: u64, mean: f64, dispersion: f64) -> f64 {
+    let (k, mean) = (events as f64 / dispersion, mean / dispersion);
+    if k <= mean { 1.0 } else { (k - mean - k * (k / mean).ln()).exp() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::column;
+
+    fn slice(rows: &[usize]) -> Slice {
+        Slice { seconds: 1.0, rows: 100, changed: BTreeMap::from([("a".into(), rows.to_vec())]), vanished: vec![] }
+    }
+
+    #[test]
+    fn a_row_counts_once_a_period_and_hot_rows_not_at_all() {
+        let evidence = ControlEvidence {
+            before: vec![slice(&[1, 2]), slice(&[1, 3]), slice(&[2])],
+            after: vec![slice(&[1]), slice(&[1, 4]), slice(&[])],
+        };
+        let a = column("a", "int", None);
+        let pair =
+            ColumnPair { before: Some(a.clone()), after: Some(a), fate: fieldmark_model::migration::ColumnFate::Kept };
+        let ordinary = evidence.of(Subject::Column(&pair)).unwrap();
+        assert_eq!(ordinary.control.slices, [1, 1, 0, 0, 1, 0]);
+        assert_eq!(ordinary.touched, BTreeSet::from([1, 2, 3, 4]));
+        assert_eq!(evidence.of(Subject::AnyColumn).unwrap(), ordinary);
+        assert_eq!(evidence.of(Subject::Vanished).unwrap().control.slices, [0; 6]);
+    }
+
+    #[test]
+    fn without_a_control_nothing_is_said() {
+        let ordinary = ControlEvidence::default().of(Subject::AnyColumn).unwrap();
+        let hypothesis =
+            Hypothesis { ordinary, rows: 10, untouched: 10, changes: 10, written_changes: 0, written: 0, seconds: 1.0 };
+        let findings = test_family(&[&hypothesis]).unwrap();
+        assert!(!findings[0].excess && !findings[0].controlled && findings[0].detectable.is_none());
+        assert_eq!(test_family(&[]).unwrap(), []);
+    }
+}

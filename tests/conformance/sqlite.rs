@@ -1,0 +1,155 @@
+//! The suite against SQLite files, with a rollback journal and with a write-ahead log.
+
+use super::{Fixture, TypeCase};
+use async_trait::async_trait;
+use fieldmark_model::chunk::DefectKind;
+use fieldmark_source::{Source, sqlite};
+use rusqlite::Connection;
+use std::any::Any;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+use tempfile::TempDir;
+
+mod journal {
+    crate::conformance::conformance!(super::Sqlite<false>);
+}
+
+mod wal {
+    crate::conformance::conformance!(super::Sqlite<true>);
+}
+
+/// A SQLite file in a folder of its own.
+struct Sqlite<const WAL: bool> {
+    folder: TempDir,
+    writer: Mutex<Connection>,
+}
+
+impl<const WAL: bool> Sqlite<WAL> {
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("a file.db")
+    }
+}
+
+#[async_trait]
+impl<const WAL: bool> Fixture for Sqlite<WAL> {
+    async fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let writer = Connection::open(folder.path().join("a file.db"))?;
+        writer.pragma_update(None, "journal_mode", if WAL { "wal" } else { "delete" })?;
+        writer.pragma_update(None, "synchronous", "off")?;
+        writer.busy_timeout(Duration::from_millis(250))?;
+        writer.execute_batch("create table warm (x); drop table warm")?;
+        Ok(Self { folder, writer: Mutex::new(writer) })
+    }
+
+    async fn execute(&self, sql: &str) -> anyhow::Result<()> {
+        Ok(self.writer.lock().unwrap().execute_batch(sql)?)
+    }
+
+    async fn open(&self) -> anyhow::Result<Box<dyn Source>> {
+        let url = format!("sqlite://{}", self.path().display());
+        let limits = sqlite::Limits { read: Duration::from_secs(10), catalogue: Duration::from_secs(10) };
+        Ok(Box::new(sqlite::open_with(&sqlite::Address::parse(&url)?, limits).await?))
+    }
+
+    fn schema(&self) -> &str {
+        "main"
+    }
+
+    fn types(&self) -> Vec<TypeCase> {
+        use DefectKind::{InvalidEncoding, Unrepresentable};
+        let case = |declared, literal, canonical, defect: Option<DefectKind>| TypeCase {
+            declared,
+            literal,
+            canonical: Some(canonical),
+            defect,
+            key: defect.is_none(),
+        };
+        let fits = |declared, literal, canonical| case(declared, literal, canonical, None);
+        let unfit = |declared, literal, canonical| case(declared, literal, canonical, Some(Unrepresentable));
+        vec![
+            TypeCase { declared: "integer", literal: "null", canonical: None, defect: None, key: false },
+            TypeCase { declared: "real", literal: "9e999 - 9e999", canonical: None, defect: None, key: false },
+            fits("integer", "-9223372036854775807 - 1", "-9223372036854775808"),
+            fits("bigint", "9223372036854775807", "9223372036854775807"),
+            fits("integer", "'12'", "12"),
+            unfit("integer", "'twelve'", "twelve"),
+            unfit("integer", "1.5", "1.5"),
+            unfit("integer", "x'00ff'", "\\x00ff"),
+            fits("boolean", "true", "1"),
+            unfit("boolean", "'true'", "true"),
+            fits("real", "0.1", "0.1"),
+            fits("real", "3", "3"),
+            fits("real", "-0.0", "0"),
+            fits("double precision", "1e20", "100000000000000000000"),
+            fits("real", "1e-7", "0.0000001"),
+            fits("real", "9e999", "Infinity"),
+            fits("real", "0.1 + 0.2", "0.30000000000000004"),
+            unfit("real", "'n/a'", "n/a"),
+            fits("decimal(12,2)", "12.3", "12.3"),
+            fits("decimal(12,2)", "'-0.05'", "-0.05"),
+            fits("decimal(12,2)", "19.99", "19.99"),
+            fits("decimal(12,2)", "1234567890", "1234567890"),
+            unfit("decimal(12,2)", "12345678901", "12345678901"),
+            unfit("decimal(12,2)", "0.125", "0.125"),
+            unfit("decimal(12,2)", "'free'", "free"),
+            unfit("decimal(12,2)", "9e999", "Infinity"),
+            fits("numeric(38,10)", "0.1234567891", "0.1234567891"),
+            fits("numeric", "'12.50'", "12.5"),
+            fits("numeric", "12", "12"),
+            fits("numeric", "'twelve'", "twelve"),
+            fits("numeric", "9e999", "Infinity"),
+            fits("numeric", "x'ab'", "\\xab"),
+            fits("text", "12", "12"),
+            fits("text", "'héllo'", "héllo"),
+            fits("text", "''", ""),
+            fits("text", "'a' || char(0) || 'b'", "a\0b"),
+            fits("varchar(3)", "'longer'", "longer"),
+            fits("text", "x'ab'", "\\xab"),
+            fits("text", "'\\xab'", "\\xab"),
+            case("text", "cast(x'61ff' as text)", "\\x61ff", Some(InvalidEncoding)),
+            case("integer", "cast(x'61ff' as text)", "\\x61ff", Some(InvalidEncoding)),
+            case("blob", "cast(x'61ff' as text)", "\\x61ff", Some(InvalidEncoding)),
+            fits("date", "'2024-02-29'", "2024-02-29"),
+            fits("datetime", "1709164800", "1709164800"),
+            fits("timestamp with time zone", "'2024-02-29 10:00:00+00'", "2024-02-29 10:00:00+00"),
+            fits("json", "'{\"a\": [1]}'", "{\"a\": [1]}"),
+            fits("uuid", "'6ba7b810-9dad-11d1-80b4-00c04fd430c8'", "6ba7b810-9dad-11d1-80b4-00c04fd430c8"),
+            fits("blob", "x'00ff'", "\\x00ff"),
+            fits("blob", "x''", "\\x"),
+            unfit("blob", "'text'", "text"),
+            unfit("blob", "7", "7"),
+            fits("", "7", "7"),
+            fits("", "'7'", "7"),
+            fits("", "7.25", "7.25"),
+            fits("", "x'07'", "\\x07"),
+            fits("", "'\\x07'", "\\x07"),
+            fits("any", "'12'", "12"),
+            fits("any", "'x'", "x"),
+            fits("text collate nocase", "'MiXed'", "MiXed"),
+        ]
+    }
+
+    async fn slow(&self) -> anyhow::Result<String> {
+        self.execute(
+            "create view slow as with recursive c(x) as (select 1 union all select x + 1 from c limit 100000000000) select max(x) as x from c",
+        )
+        .await?;
+        Ok("slow".to_owned())
+    }
+
+    async fn lock(&self, _table: &str) -> anyhow::Result<Box<dyn Any + Send>> {
+        let connection = Connection::open(self.path())?;
+        connection.execute_batch("begin exclusive")?;
+        Ok(Box::new(connection))
+    }
+
+    fn readers_wait(&self) -> bool {
+        !WAL
+    }
+
+    fn long_text(&self, bytes: usize) -> String {
+        format!("replace(hex(zeroblob({bytes})), '00', 'x')")
+    }
+}

@@ -1,0 +1,4 @@
+//! Journeys and conformance suites against real databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod conformance;
