@@ -52,15 +52,16 @@ pub(crate) async fn foreign_keys_are_told(fixture: impl Fixture) -> anyhow::Resu
         .await?;
     let mut source = fixture.open().await?;
     let child = table(&fixture, source.as_mut(), "child").await?;
-    let mut keys: Vec<_> = child.foreign_keys.iter().map(|key| (key.columns.clone(), key.table.name.as_str(), key.to.clone())).collect();
+    let mut keys: Vec<_> =
+        child.foreign_keys.iter().map(|key| (key.columns.clone(), key.table.name.as_str(), key.to.clone())).collect();
     keys.sort();
-    assert_eq!(
-        keys,
-        [(names(&["pb", "pa"]), "parent", names(&["b", "a"])), (names(&["pc"]), "parent", names(&["c"]))]
-    );
+    assert_eq!(keys, [(names(&["pb", "pa"]), "parent", names(&["b", "a"])), (names(&["pc"]), "parent", names(&["c"]))]);
     let grandchild = table(&fixture, source.as_mut(), "grandchild").await?;
     let [key] = grandchild.foreign_keys.as_slice() else { panic!("{grandchild:?}") };
-    assert_eq!((key.columns.clone(), key.table.clone(), key.to.clone()), (names(&["child"]), child.name.clone(), names(&["id"])));
+    assert_eq!(
+        (key.columns.clone(), key.table.clone(), key.to.clone()),
+        (names(&["child"]), child.name.clone(), names(&["id"]))
+    );
     Ok(())
 }
 

@@ -73,7 +73,9 @@ pub(crate) async fn a_retyped_column_is_a_changed_schema(fixture: impl Fixture) 
     let source = source.as_mut();
     let t = table(&fixture, source, "t").await?;
     let columns = names(&["id", "v"]);
-    fixture.execute("drop table t; create table t (id integer primary key, v integer); insert into t values (1, 1)").await?;
+    fixture
+        .execute("drop table t; create table t (id integer primary key, v integer); insert into t values (1, 1)")
+        .await?;
     let result = scan(source, &t, &columns).await;
     assert!(matches!(result, Err(Error::SchemaChanged { .. })), "{result:?}");
     let t = table(&fixture, source, "t").await?;
@@ -198,7 +200,10 @@ pub(crate) async fn rows_that_stay_are_seen_under_concurrent_writers(fixture: im
                 let id = (round * 7919) % 400 * 10 + 1 + round % 9;
                 let sql = match round % 3 {
                     0 => format!("insert into t values ({id}, 'comes') on conflict do nothing"),
-                    1 => format!("update t set v = 'changes' where id = {}", id.saturating_sub(1).max(1) / 10 * 10 + 1 + round % 9),
+                    1 => format!(
+                        "update t set v = 'changes' where id = {}",
+                        id.saturating_sub(1).max(1) / 10 * 10 + 1 + round % 9
+                    ),
                     _ => format!("delete from t where id % 10 > 0 and id < {id}"),
                 };
                 written += u32::from(fixture.execute(&sql).await.is_ok());

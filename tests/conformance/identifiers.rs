@@ -5,8 +5,24 @@ use fieldmark_model::name::quote_identifier;
 use fieldmark_source::{Cursor, Read, Reference};
 
 const SPELLINGS: [&str; 18] = [
-    "select", "two words", "Ünïcödé", "日本", "UPPER", "Mixed", "a.b", "quo\"te", "\"", "it's", "semi;colon", "--", "/*", "$1", "?1", "%s{}",
-    "back\\slash", "t",
+    "select",
+    "two words",
+    "Ünïcödé",
+    "日本",
+    "UPPER",
+    "Mixed",
+    "a.b",
+    "quo\"te",
+    "\"",
+    "it's",
+    "semi;colon",
+    "--",
+    "/*",
+    "$1",
+    "?1",
+    "%s{}",
+    "back\\slash",
+    "t",
 ];
 
 /// Tables and columns of every spelling are catalogued, passed over, read by key and looked up.
@@ -16,7 +32,9 @@ pub(crate) async fn every_spelling_of_a_name_is_read(fixture: impl Fixture) -> a
         let other = quote_identifier(&format!("{name} 2"));
         fixture.execute(&format!("create table {quoted} ({quoted} integer primary key, {other} integer)")).await?;
         fixture.execute(&format!("insert into {quoted} values (1, 1), (2, 7), (3, 1)")).await?;
-        fixture.execute(&format!("create index {} on {quoted} ({other})", quote_identifier(&format!("{name} 3")))).await?;
+        fixture
+            .execute(&format!("create index {} on {quoted} ({other})", quote_identifier(&format!("{name} 3"))))
+            .await?;
     }
     let mut source = fixture.open().await?;
     for name in SPELLINGS {

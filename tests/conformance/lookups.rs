@@ -114,7 +114,9 @@ pub(crate) async fn orphans_are_found(fixture: impl Fixture) -> anyhow::Result<(
 pub(crate) async fn orphans_by_two_columns_are_found(fixture: impl Fixture) -> anyhow::Result<()> {
     fixture.execute("create table parent (a integer not null, b text not null, primary key (a, b))").await?;
     fixture.execute("insert into parent values (1, 'x'), (2, 'y')").await?;
-    fixture.execute("create table child (k text not null, n integer not null, pa integer, pb text, primary key (k, n))").await?;
+    fixture
+        .execute("create table child (k text not null, n integer not null, pa integer, pb text, primary key (k, n))")
+        .await?;
     fixture
         .execute("insert into child values ('a', 1, 1, 'x'), ('a', 2, 1, 'y'), ('b', 1, null, 'q'), ('b', 2, 9, null), ('c', 1, 2, 'x')")
         .await?;

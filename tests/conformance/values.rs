@@ -1,9 +1,9 @@
 //! Values: types, sizes, NULL.
 
 use super::{Fixture, batch, names, table, texts};
+use fieldmark_model::Cell;
 use fieldmark_model::canonical::canonical_text;
 use fieldmark_model::chunk::{DECLARED_TYPE, DefectKind};
-use fieldmark_model::Cell;
 use fieldmark_source::{Cursor, Read};
 
 /// Every value of the fixture's list comes out with its canonical text, in the batch or in a defect, and is found by it.
@@ -61,7 +61,10 @@ pub(crate) async fn a_large_value_is_not_read(fixture: impl Fixture) -> anyhow::
             let expected: Vec<_> = too_large.iter().map(|bytes| Some(u64::try_from(*bytes).unwrap())).collect();
             assert_eq!(sizes, expected, "limit {value_limit_bytes}");
             for defect in &chunk.defects {
-                assert_eq!((defect.kind, defect.canonical.as_deref(), defect.cell.column), (DefectKind::ValueTooLarge, None, 1));
+                assert_eq!(
+                    (defect.kind, defect.canonical.as_deref(), defect.cell.column),
+                    (DefectKind::ValueTooLarge, None, 1)
+                );
                 assert!(chunk.batch.column(1).is_null(defect.cell.row));
             }
             assert_eq!(chunk.batch.column(1).null_count(), too_large.len());
@@ -73,7 +76,9 @@ pub(crate) async fn a_large_value_is_not_read(fixture: impl Fixture) -> anyhow::
 
 /// NULL, the empty text and a blank are three values.
 pub(crate) async fn null_and_empty_text_are_different(fixture: impl Fixture) -> anyhow::Result<()> {
-    fixture.execute("create table t (id integer primary key, v text); insert into t values (1, null), (2, ''), (3, ' ')").await?;
+    fixture
+        .execute("create table t (id integer primary key, v text); insert into t values (1, null), (2, ''), (3, ' ')")
+        .await?;
     let mut source = fixture.open().await?;
     let t = table(&fixture, source.as_mut(), "t").await?;
     let columns = names(&["v"]);

@@ -10,8 +10,10 @@ use fieldmark_model::{Chunk, Table};
 use fieldmark_source::Error;
 use std::time::{Duration, Instant};
 
-/// Slices of a control period.
-const SLICES: u32 = 5;
+/// Fewest slices of a control period.
+const FEWEST_SLICES: u32 = 5;
+/// Most slices of a control period: few slices say little of how bursty ordinary writes are, and the test then has to assume much.
+const MOST_SLICES: u32 = 15;
 
 /// The last reading of a table, and of each of its rows the number that it has in the mark.
 pub(super) struct Readings {
@@ -64,15 +66,17 @@ pub(super) async fn watch(
         return Ok(slices);
     }
     let task = progress.task("watching ordinary writes", None);
-    let length = time / SLICES;
     let began = Instant::now();
-    for number in 1..=SLICES {
-        let until = length * number;
-        let wait = until.saturating_sub(began.elapsed());
+    let mut slices_wanted = MOST_SLICES;
+    let mut number = 0;
+    while number < slices_wanted {
+        number += 1;
+        let wait = (time / slices_wanted * number).saturating_sub(began.elapsed());
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = reader.cancel_token().cancelled() => return Err(Error::Cancelled),
         }
+        let reading = Instant::now();
         for (((table, key, digests), readings), slices) in tables.iter().zip(&mut readings).zip(&mut slices) {
             let (Some(table), Some(rows)) = (table, &readings.rows) else { continue };
             match again(reader, table, key, digests, rows, readings, run).await {
@@ -85,6 +89,11 @@ pub(super) async fn watch(
                 // no slice: the test then says that it cannot tell
                 Err(_) => {}
             }
+        }
+        if number == 1 {
+            // as many slices as can be read while resting as long as reading
+            let fit = time.as_secs_f64() / (2.0 * reading.elapsed().as_secs_f64()).max(1e-6);
+            slices_wanted = (fit as u32).clamp(FEWEST_SLICES, MOST_SLICES);
         }
     }
     task.finish();

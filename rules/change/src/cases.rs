@@ -295,7 +295,12 @@ fn stamps_decide() {
     // an ordinary transaction, before the migration: however many
     assert_eq!(stamped(59, 500, 500).verdict(), Verdict::Clean);
     // transactions not seen: a backfill in batches is too much to be ordinary
-    assert_eq!(stamped(65, 4, 4).verdict(), Verdict::Clean);
+    assert_eq!(stamped(65, 2, 2).verdict(), Verdict::Clean);
+    assert_eq!(stamped(65, 5, 5).verdict(), Verdict::NotComparable);
+    assert_eq!(
+        stamped(65, 2, 2).edit(|case| case.control = ControlEvidence::default()).verdict(),
+        Verdict::NotComparable
+    );
     assert_eq!(stamped(65, 500, 500).verdict(), Verdict::Surprising);
     // the migration wrote all rows last, one value of a column that it did not touch differs: ordinary writes before it may have
     assert_eq!(stamped(70, 1, MARKED as u64).verdict(), Verdict::NotComparable);

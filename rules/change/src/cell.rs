@@ -152,10 +152,12 @@ fn is_lossless(before: &str, after: &str, (old, new): (Kind, Kind)) -> bool {
     if either(Kind::Boolean) {
         let (truth, other, kind) = if old == Kind::Boolean { (before, after, new) } else { (after, before, old) };
         let other = other.to_lowercase();
-        let words: [&[&str]; 2] = match kind {
-            _ if kind.is_number() => [&["1"], &["0"]],
-            _ if kind.is_text() => [&["true", "t", "yes", "y", "on", "1"], &["false", "f", "no", "n", "off", "0"]],
-            _ => [&[], &[]],
+        let words: [&[&str]; 2] = if kind.is_number() {
+            [&["1"], &["0"]]
+        } else if kind.is_text() {
+            [&["true", "t", "yes", "y", "on", "1"], &["false", "f", "no", "n", "off", "0"]]
+        } else {
+            [&[], &[]]
         };
         return words.iter().zip(["true", "false"]).any(|(words, is)| truth == is && words.contains(&other.as_str()));
     }

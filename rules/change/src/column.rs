@@ -73,14 +73,16 @@ pub(crate) fn blame(counts: Counts, finding: &Finding, most: f64, rows: (u64, u6
     let (all, untouched) = rows;
     // rows busy in the control are excused only while they are the minority: else nothing is left to show anything
     let excusable = counts.touched == 0 || untouched.saturating_mul(2) >= all;
-    let seen = finding.detectable.is_some_and(|least| least <= DETECT);
+    // a migration that changed as much as matters would have been flagged, or the control saw such writes and there are too few to matter
+    let small = finding.detectable.is_some_and(|least| least <= DETECT) || (finding.seen && most <= DETECT);
+    // stamps that are not the migration's are believed while there are no more of them than ordinary writes may make
+    let few_others =
+        counts.open == 0 && excusable && finding.controlled && counts.other as f64 <= finding.expected_at_most;
     if counts.total() == 0 {
         Blame::Nothing
     } else if counts.migration > 0 || finding.excess || finding.written_excess {
         Blame::Migration
-    } else if counts.open + counts.touched == 0 || (counts.open == 0 && excusable && finding.controlled) {
-        Blame::Ordinary
-    } else if excusable && (seen || (finding.seen && most <= DETECT)) {
+    } else if counts.open + counts.touched + counts.other == 0 || few_others || (excusable && small) {
         Blame::Ordinary
     } else {
         Blame::Open

@@ -153,7 +153,9 @@ mod tests {
     #[test]
     fn defects_are_compared_by_what_stands_for_them() {
         let a = column("a", "text", None);
-        let values = |cells: [Option<&str>; 3]| chunk(&[a.clone()], vec![Arc::new(StringArray::from(cells.to_vec()))]);
+        let values = |cells: [Option<&str>; 3]| {
+            chunk(std::slice::from_ref(&a), vec![Arc::new(StringArray::from(cells.to_vec()))])
+        };
         let (mut before, mut after) = (values([None, None, None]), values([None, None, None]));
         let defect = |row, canonical: Option<&str>, bytes| Defect {
             cell: Cell { row, column: 0 },

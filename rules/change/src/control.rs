@@ -14,8 +14,12 @@
 //! (1-q)^2h (1-(1-q)^k) to the expected count of the exposure, and (1-(1-q)^h) (1-q)^h / h to the mean of a slice. With u = (1-q)^h
 //! the first divided by k is at most -u^2 ln(u) / h, the second (1-u) u / h, and -u ln(u) <= 1-u: the extrapolation by length is
 //! never short for rows that are written at a steady rate, each at its own, at any k. A row that is busy for a while (a shopping cart)
-//! is counted once by the control too, so it is not short for those either. What no control can show is a burst of a kind that
-//! never came in it.
+//! is counted once by the control too, so it is not short for those either.
+//!
+//! What no control can show is a burst of a kind that never came in it: the family's error of 0.0001 is promised for writers
+//! of one row at a time, and for those whose bursts come about twice in a slice or oftener. Jobs that write 20 marked rows at
+//! once, one every three seconds, were blamed in 529 of 3000 simulated families of eight such columns (5 s exposure); bursts of 5,
+//! one a second, in 4. The control has to be as long as the rhythm of such a job.
 
 use crate::error::ChangeError;
 use fieldmark_model::migration::ColumnPair;

@@ -5,7 +5,7 @@
 //! The way through: [`pair_tables`] and [`pair_columns`] say which table and column became which, [`key_after`] how the marked
 //! rows are found again; the caller reads them; [`align()`] matches the rows, [`compare_column`] the values, [`StampEvidence`] and
 //! [`ControlEvidence`] tell the migration's doing from ordinary writes; [`judge`] puts all of it together into one
-//! [`TableChange`](fieldmark_model::migration::TableChange) a table, [`overall`] into the migration's verdict.
+//! [`TableChange`](fieldmark_model::migration::TableChange) a table, [`overall()`] into the migration's verdict.
 //!
 //! No text that leaves this crate holds a row's value: reasons speak of tables, columns and counts.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]

@@ -1,7 +1,7 @@
 //! Ordinary writes are never blamed on a migration, and a migration that changes enough is always found.
 //!
-//! 10 000 marked rows, ten control slices of a second where not said otherwise, an exposure, eight columns in one family. Each writer makes the same kind of
-//! writes all the time; the migration does nothing, or corrupts rows of one column drawn at random.
+//! 10 000 marked rows, ten control slices of a second where not said otherwise, an exposure, eight columns in one family. Each
+//! writer makes the same kind of writes all the time; the migration does nothing, or corrupts rows of one column drawn at random.
 
 use crate::column::{Blame, Counts, blame};
 use crate::control::{ControlEvidence, Hypothesis, Slice, Subject, test_family};
@@ -101,8 +101,8 @@ fn migration(writers: [Writer; COLUMNS], scene: Scene, corrupted: usize, rng: &m
             }
         }
         for (slice, rows) in of_slice {
-            let slices = control.before.iter_mut().chain(&mut control.after);
-            let slice = slices.skip(slice).next().unwrap();
+            let mut slices = control.before.iter_mut().chain(&mut control.after);
+            let slice = slices.nth(slice).unwrap();
             slice.changed.insert(format!("c{number}"), rows.into_iter().collect());
         }
         if number == 0 {

@@ -7,10 +7,14 @@
 //! | the relation was rewritten | nothing: every row carries the migration's id, or keeps its old one (`VACUUM FULL`) |
 //! | the row vanished | nothing: no stamp is left |
 //! | the same stamp as before, and yet another value | the migration: the stored row is untouched, so the schema reads it differently |
-//! | an id seen in a session of the migration | the migration wrote the row last; a value that a full-table update did not touch may have been changed by an ordinary write just before it, so how many such rows there are decides |
+//! | an id seen in a session of the migration | the migration wrote the row last (see below) |
 //! | an id given out before its first or after its last statement | ordinary, for certain |
-//! | another id, ids of the migration were seen | ordinary unless there are too many (a backfill in batches, a savepoint's own id): the control test has the last word |
+//! | another id, ids of the migration were seen | ordinary unless there are too many: the control test has the last word |
 //! | another id, none of the migration's was seen | nothing |
+//!
+//! The last writer need not be the one who changed a value: an update of the whole table stamps rows in which an ordinary write
+//! changed another column just before. So the share of such rows among those that the migration wrote is tested too. And an id that
+//! was not seen may still be the migration's: of a backfill in batches, or a savepoint, which has an id of its own.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -9,7 +9,7 @@ use arrow::array::{
     TimestampMicrosecondBuilder, UInt32Builder,
 };
 use arrow::datatypes::{DataType, i256};
-use fieldmark_model::DefectKind;
+use fieldmark_model::chunk::DefectKind;
 use fieldmark_model::canonical::{date, hexadecimal, time};
 use std::str::FromStr as _;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use super::literal::Keys;
 use super::rows::Extras;
 use super::{Fetch, PostgresSource, scan, statement};
 use crate::{Error, Read, Reference};
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::{Int64Type, Schema};
 use fieldmark_model::{Chunk, Counters, Table, TableKind};
 use std::sync::Arc;

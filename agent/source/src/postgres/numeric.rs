@@ -52,7 +52,7 @@ impl Numeric {
             text.push('-');
         }
         // writing to a String cannot fail
-        let mut put = |text: &mut String, digit: u16| write!(text, "{digit:04}").ok();
+        let put = |text: &mut String, digit: u16| write!(text, "{digit:04}").ok();
         if weight < 0 {
             text.push('0');
         }

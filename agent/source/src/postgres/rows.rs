@@ -18,7 +18,7 @@ pub(super) struct Tid {
 
 /// Bytes of values after which a read that can be continued keeps no further row.
 pub(super) const SOFT_BYTES: usize = 16 << 20;
-/// Bytes of values after which larger values are [`ValueTooLarge`](fieldmark_model::DefectKind::ValueTooLarge), whatever the read.
+/// Bytes of values after which larger values are [`ValueTooLarge`](fieldmark_model::chunk::DefectKind::ValueTooLarge), whatever the read.
 const HARD_BYTES: usize = 128 << 20;
 
 /// What a statement's rows carry besides the wanted columns, in this order before them.
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(rows.count(), 3);
         let defects = std::mem::take(&mut rows.defects);
         let cell = Cell { row: 1, column: 1 };
-        let kind = fieldmark_model::DefectKind::ValueTooLarge;
+        let kind = fieldmark_model::chunk::DefectKind::ValueTooLarge;
         assert_eq!(defects, [Defect { cell, kind, canonical: None, bytes: Some(9_000) }]);
     }
 

@@ -90,7 +90,16 @@ mod tests {
 
     #[test]
     fn what_names_no_file_is_refused() {
-        for url in ["", "shop.db", "postgres://x", "sqlite:", "sqlite://", "sqlite::memory:", "sqlite://?mode=ro", "sqlite:%ff"] {
+        for url in [
+            "",
+            "shop.db",
+            "postgres://x",
+            "sqlite:",
+            "sqlite://",
+            "sqlite::memory:",
+            "sqlite://?mode=ro",
+            "sqlite:%ff",
+        ] {
             assert!(matches!(Address::parse(url), Err(Error::Address { .. })), "{url}");
         }
     }

@@ -2,7 +2,8 @@
 
 use crate::Error;
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Decimal128Builder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder,
+    ArrayRef, BinaryBuilder, Decimal128Builder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions,
+    StringBuilder,
 };
 use arrow::datatypes::{DataType, Schema};
 use fieldmark_model::canonical::{decimal, decimal_parts, hexadecimal};
@@ -21,7 +22,10 @@ pub(super) const CHUNK_BYTES: usize = 64 << 20;
 pub(super) fn guarded(value: &str, limit: usize) -> [String; 2] {
     // 1 000 000 000 bytes are SQLite's own limit
     let large = format!("octet_length({value}) > {}", limit.min(1_000_000_000));
-    [format!("CASE WHEN {large} THEN NULL ELSE {value} END"), format!("CASE WHEN {large} THEN octet_length({value}) END")]
+    [
+        format!("CASE WHEN {large} THEN NULL ELSE {value} END"),
+        format!("CASE WHEN {large} THEN octet_length({value}) END"),
+    ]
 }
 
 /// The columns of a chunk while its rows come in. Each takes the two result columns of [`guarded`].
@@ -99,7 +103,8 @@ impl Cells {
         let fields: Vec<_> = self.columns.iter().map(Column::arrow_field).collect();
         let arrays = self.builders.iter_mut().map(Builder::finish).collect::<Result<Vec<_>, Error>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(internal)?;
+        let batch =
+            RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(internal)?;
         Ok(Chunk { batch, defects: self.defects })
     }
 }
@@ -124,7 +129,8 @@ impl Builder {
             DataType::Utf8 => Self::Text(StringBuilder::new()),
             DataType::Binary => Self::Bytes(BinaryBuilder::new()),
             DataType::Decimal128(precision, scale) => {
-                let builder = Decimal128Builder::new().with_precision_and_scale(*precision, *scale).map_err(internal)?;
+                let builder =
+                    Decimal128Builder::new().with_precision_and_scale(*precision, *scale).map_err(internal)?;
                 Self::Decimal(builder, *precision, *scale)
             }
             other => return Err(Error::Internal { what: format!("no column of SQLite travels as {other}") }),
@@ -155,7 +161,9 @@ impl Builder {
             Self::Real(builder) => match value {
                 ValueRef::Real(value) => builder.append_value(value),
                 ValueRef::Integer(value) if exact(value) => builder.append_value(value as f64),
-                ValueRef::Null | ValueRef::Integer(_) | ValueRef::Text(_) | ValueRef::Blob(_) => return Err(unfit(value)),
+                ValueRef::Null | ValueRef::Integer(_) | ValueRef::Text(_) | ValueRef::Blob(_) => {
+                    return Err(unfit(value));
+                }
             },
             Self::Decimal(builder, precision, scale) => match decimal_value(value, *precision, *scale) {
                 Some(value) => builder.append_value(value),
@@ -166,7 +174,9 @@ impl Builder {
                     builder.append_value(bytes);
                     return Ok(bytes.len());
                 }
-                ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => return Err(unfit(value)),
+                ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => {
+                    return Err(unfit(value));
+                }
             },
             Self::Text(builder) => {
                 let text = text(value)?;

@@ -1,8 +1,8 @@
 //! The connection: opened read only, fenced in, and closed when it turned bad.
 
+use super::keys::add_functions;
 use super::worker::{Control, Ticket};
 use super::{Address, Limits};
-use super::keys::add_functions;
 use crate::Error;
 use crate::sqlite::failure::{failure, opening};
 use fieldmark_model::TableName;
@@ -168,7 +168,12 @@ mod tests {
     fn nothing_but_reads_is_allowed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
-        Connection::open(&path).unwrap().execute_batch("create table t (id integer primary key); create index i on t (id + 1); insert into t values (1)").unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch(
+                "create table t (id integer primary key); create index i on t (id + 1); insert into t values (1)",
+            )
+            .unwrap();
         let connection = connect(&path).unwrap();
         let allowed = [
             "select * from t",
@@ -181,15 +186,37 @@ mod tests {
             connection.prepare(sql).and_then(|mut statement| statement.query([])?.next().map(|_| ())).expect(sql);
         }
         let denied = [
-            "insert into t values (2)", "update t set id = 3", "delete from t", "create table u (x)", "drop table t",
-            "create temp table u (x)", "attach 'b.db' as b", "begin", "savepoint s", "vacuum", "analyze", "reindex",
-            "pragma query_only = off", "pragma schema_version = 7", "pragma writable_schema = on", "pragma journal_mode",
-            "select load_extension('x')", "create virtual table f using fts5(a)", "detach main", "alter table t add y",
+            "insert into t values (2)",
+            "update t set id = 3",
+            "delete from t",
+            "create table u (x)",
+            "drop table t",
+            "create temp table u (x)",
+            "attach 'b.db' as b",
+            "begin",
+            "savepoint s",
+            "vacuum",
+            "analyze",
+            "reindex",
+            "pragma query_only = off",
+            "pragma schema_version = 7",
+            "pragma writable_schema = on",
+            "pragma journal_mode",
+            "select load_extension('x')",
+            "create virtual table f using fts5(a)",
+            "detach main",
+            "alter table t add y",
         ];
         for sql in denied {
             let result = connection.prepare(sql).and_then(|mut statement| statement.query([])?.next().map(|_| ()));
             let error = result.expect_err(sql);
-            assert!(matches!(failure(error), Error::PermissionDenied { .. } | Error::Unsupported { .. } | Error::Database { .. }), "{sql}");
+            assert!(
+                matches!(
+                    failure(error),
+                    Error::PermissionDenied { .. } | Error::Unsupported { .. } | Error::Database { .. }
+                ),
+                "{sql}"
+            );
         }
         assert!(connection.is_autocommit());
     }

@@ -96,7 +96,8 @@ fn table(connection: &Connection, relation: &Relation) -> Result<Table, Error> {
         key: i64,
         hidden: i64,
     }
-    let sql = "/* fieldmark */ SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
+    let sql =
+        "/* fieldmark */ SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
     let mut declared = query(connection, sql, [&relation.name], |row| {
         let key = row.get(3)?;
         let not_null: bool = row.get(2)?;
@@ -169,7 +170,8 @@ fn indexes(connection: &Connection, table: &str) -> Result<Indexes, Error> {
 /// Rows of tables as the last ANALYZE left them in `sqlite_stat1`: the first number of an index's statistics, which a partial
 /// index has smaller.
 fn estimates(connection: &Connection) -> Result<HashMap<String, u64>, Error> {
-    let sql = "/* fieldmark */ SELECT tbl, stat FROM main.sqlite_stat1 WHERE typeof(tbl) = 'text' AND typeof(stat) = 'text'";
+    let sql =
+        "/* fieldmark */ SELECT tbl, stat FROM main.sqlite_stat1 WHERE typeof(tbl) = 'text' AND typeof(stat) = 'text'";
     let rows = match query(connection, sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))) {
         Ok(rows) => rows,
         // never analysed
@@ -193,9 +195,15 @@ struct Declared {
 }
 
 fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<Declared>, Error> {
-    let sql = "/* fieldmark */ SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') ORDER BY id DESC, seq";
+    let sql = "/* fieldmark */ SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') \
+               ORDER BY id DESC, seq";
     let rows = query(connection, sql, [table], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, Option<String>>(3)?))
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, String>(1)?,
+            row.get::<_, String>(2)?,
+            row.get::<_, Option<String>>(3)?,
+        ))
     })?;
     let mut keys = Vec::new();
     for key in rows.chunk_by(|a, b| a.0 == b.0) {

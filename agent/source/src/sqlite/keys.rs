@@ -11,9 +11,9 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use fieldmark_model::canonical::{canonical_text, decimal, decimal_parts};
 use fieldmark_model::{Column, TableName};
+use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::Connection;
 use std::collections::BTreeSet;
 
 /// A value as SQLite stores it. Text is bytes, because SQLite's need not be UTF-8.
@@ -169,7 +169,13 @@ pub(super) fn stored(column: &Column, array: &ArrayRef, row: usize) -> Result<Ve
 
 fn float(value: f64) -> Stored {
     // one spelling of zero; SQLite takes NaN for NULL, which equals nothing
-    if value == 0.0 { Stored::Real(0.0) } else if value.is_nan() { Stored::Null } else { Stored::Real(value) }
+    if value == 0.0 {
+        Stored::Real(0.0)
+    } else if value.is_nan() {
+        Stored::Null
+    } else {
+        Stored::Real(value)
+    }
 }
 
 /// The number of which this is the canonical text.
@@ -201,7 +207,9 @@ fn by_text(text: &str, affinity: Affinity) -> Vec<Stored> {
         (Affinity::Integer | Affinity::Real | Affinity::Numeric, None) if reads_as_number(text) => Vec::new(),
         (Affinity::Text, _) | (_, None) => vec![plain],
         // text that reads as a number is stored as one, and `Infinity` is no number to SQLite
-        (Affinity::Integer | Affinity::Real | Affinity::Numeric, Some(number)) if !text.ends_with("Infinity") => vec![number],
+        (Affinity::Integer | Affinity::Real | Affinity::Numeric, Some(number)) if !text.ends_with("Infinity") => {
+            vec![number]
+        }
         (Affinity::Integer | Affinity::Real | Affinity::Numeric | Affinity::Blob | Affinity::None, Some(number)) => {
             // a double whose shortest decimal is another one was never written so
             let other = matches!(number, Stored::Real(value) if real(value) != text);

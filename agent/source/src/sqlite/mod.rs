@@ -112,7 +112,11 @@ pub async fn open_with(address: &Address, limits: Limits) -> Result<SqliteSource
 }
 
 impl SqliteSource {
-    async fn chunk(&mut self, statement: statement::Statement, columns: Vec<fieldmark_model::Column>) -> Result<Chunk, Error> {
+    async fn chunk(
+        &mut self,
+        statement: statement::Statement,
+        columns: Vec<fieldmark_model::Column>,
+    ) -> Result<Chunk, Error> {
         self.worker.run(self.limits.read, move |session| session.chunk(&statement, columns)).await
     }
 }

@@ -62,7 +62,9 @@ impl Session {
             Ok(if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         if full && matches!(place.order, Order::Whole) {
-            return Err(Error::Unsupported { what: "a scan of a view or virtual table of more than 10000 rows or 16 MiB" });
+            return Err(Error::Unsupported {
+                what: "a scan of a view or virtual table of more than 10000 rows or 16 MiB",
+            });
         }
         let next = full.then_some(Cursor(Place::Sqlite(ScanPlace { order: place.order, after: last })));
         Ok(ScanChunk { chunk: cells.finish()?, next })
@@ -77,7 +79,8 @@ impl Session {
         );
         let (connection, _) = self.parts()?;
         let mut prepared = connection.prepare(&sql).map_err(failure)?;
-        let found = prepared.query_row([&table.name.name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)));
+        let found =
+            prepared.query_row([&table.name.name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)));
         let Some((kind, without_rowid)) = found.optional().map_err(failure)? else {
             return Err(Error::SchemaChanged { code: "no such table".to_owned() });
         };

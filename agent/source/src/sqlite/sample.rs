@@ -1,9 +1,9 @@
 //! Reads by sampled values: keys, look-ups, boundaries. Each is one statement; the values travel as one JSON parameter.
 
+use super::cells::guarded;
 use super::keys::{Keys, Stored, stored};
 use super::read::identity;
 use super::statement::{CONTEXT, Statement, columns, expect, reference, references, row_value, select_list};
-use super::cells::guarded;
 use super::types::{Affinity, affinity};
 use crate::{Error, Read, Reference};
 use arrow::array::RecordBatch;
@@ -66,7 +66,12 @@ fn parent(reference: &Reference<'_>, values: &[String]) -> Result<String, Error>
 ///
 /// Through an index: for each value the rows' identities, as many as wanted and no more. Without one: a single pass that
 /// numbers the rows of each value.
-pub(super) fn sharing(read: &Read<'_>, names: &[String], values: &RecordBatch, at_most: u32) -> Result<Statement, Error> {
+pub(super) fn sharing(
+    read: &Read<'_>,
+    names: &[String],
+    values: &RecordBatch,
+    at_most: u32,
+) -> Result<Statement, Error> {
     let table = read.table;
     let name = table.name.quoted();
     let shared = columns(table, names)?;
@@ -75,24 +80,37 @@ pub(super) fn sharing(read: &Read<'_>, names: &[String], values: &RecordBatch, a
         Some(identity) => {
             let list = select_list("t", table, read.columns, read.value_limit_bytes);
             let inner: Vec<String> = identity.iter().map(|column| column.replacen("t.", "s.", 1)).collect();
-            let same = keys.values().iter().zip(&shared).map(|(value, column)| same("s", table, column, value)).collect::<Vec<_>>();
+            let same = keys
+                .values()
+                .iter()
+                .zip(&shared)
+                .map(|(value, column)| same("s", table, column, value))
+                .collect::<Vec<_>>();
             format!(
-                "{CONTEXT} SELECT {list} FROM json_each(?1) AS v CROSS JOIN {name} AS t WHERE {} IN (SELECT {} FROM {name} AS s WHERE {} LIMIT {at_most})",
-                row_value(&identity), inner.join(", "), same.join(" AND "),
+                "{CONTEXT} SELECT {list} FROM json_each(?1) AS v CROSS JOIN {name} AS t \
+                 WHERE {} IN (SELECT {} FROM {name} AS s WHERE {} LIMIT {at_most})",
+                row_value(&identity),
+                inner.join(", "),
+                same.join(" AND "),
             )
         }
         None => {
-            let pairs = references("t", table, read.columns).into_iter().flat_map(|column| guarded(&column, read.value_limit_bytes));
+            let pairs = references("t", table, read.columns)
+                .into_iter()
+                .flat_map(|column| guarded(&column, read.value_limit_bytes));
             let mut inner: Vec<String> = pairs.enumerate().map(|(at, sql)| format!("{sql} AS c{at}")).collect();
             let mut list: Vec<String> = (0..inner.len()).map(|at| format!("n.c{at}")).collect();
             if list.is_empty() {
                 list.push("1".to_owned());
             }
-            let by: Vec<String> = references("t", table, names).iter().map(|column| format!("{column} COLLATE BINARY")).collect();
+            let by: Vec<String> =
+                references("t", table, names).iter().map(|column| format!("{column} COLLATE BINARY")).collect();
             inner.push(format!("row_number() OVER (PARTITION BY {}) AS n", by.join(", ")));
             format!(
                 "{CONTEXT} SELECT {} FROM (SELECT {} FROM {name} AS t WHERE {}) AS n WHERE n.n <= {at_most}",
-                list.join(", "), inner.join(", "), among("t", table, &shared, &keys),
+                list.join(", "),
+                inner.join(", "),
+                among("t", table, &shared, &keys),
             )
         }
     };
@@ -201,7 +219,9 @@ pub(super) fn key_after(
 /// A boundary as it is stored. [`unambiguous`] saw to it that there is one way only.
 fn boundary(key: &[Column], after: &RecordBatch) -> Result<Vec<Stored>, Error> {
     if after.num_rows() != 1 || after.num_columns() != key.len() {
-        return Err(Error::Internal { what: "a walk goes on from a batch of one row with the key's columns".to_owned() });
+        return Err(Error::Internal {
+            what: "a walk goes on from a batch of one row with the key's columns".to_owned(),
+        });
     }
     let value = |(column, array): (&Column, _)| {
         stored(column, array, 0)?

@@ -57,7 +57,11 @@ impl Session {
 }
 
 /// SQLite would read a column that was retyped, or another one of the same name, without a word.
-fn verify(connection: &Connection, known: &mut KnownColumns, expects: &[(TableName, Vec<Column>)]) -> Result<(), Error> {
+fn verify(
+    connection: &Connection,
+    known: &mut KnownColumns,
+    expects: &[(TableName, Vec<Column>)],
+) -> Result<(), Error> {
     let version: i64 =
         connection.query_row("/* fieldmark */ PRAGMA main.schema_version", [], |row| row.get(0)).map_err(failure)?;
     for (table, columns) in expects {
@@ -100,11 +104,7 @@ pub(super) fn reference(alias: &str, table: &Table, name: &str) -> String {
 }
 
 /// SQL of several columns.
-pub(super) fn references<'a>(
-    alias: &str,
-    table: &Table,
-    names: impl IntoIterator<Item = &'a String>,
-) -> Vec<String> {
+pub(super) fn references<'a>(alias: &str, table: &Table, names: impl IntoIterator<Item = &'a String>) -> Vec<String> {
     names.into_iter().map(|name| reference(alias, table, name)).collect()
 }
 

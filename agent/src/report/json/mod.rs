@@ -23,6 +23,11 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
     Ok(text)
 }
 
+/// Text with ordinary spaces in its numbers, for programs to search.
+fn plain(text: &str) -> String {
+    text.replace(words::NARROW, " ")
+}
+
 #[derive(Serialize)]
 struct JsonReport<'a> {
     version: u32,
@@ -115,7 +120,8 @@ struct JsonOutcome<'a> {
 impl<'a> JsonOutcome<'a> {
     fn of(outcome: &'a Outcome) -> Self {
         let detail = || match outcome.reason.trim() {
-            "" => Cow::Owned(words::seen(outcome).replace(words::NARROW, " ")),
+            "" => Cow::Owned(plain(&words::seen(outcome))),
+            reason if reason.contains(words::NARROW) => Cow::Owned(plain(reason)),
             reason => Cow::Borrowed(reason),
         };
         Self {

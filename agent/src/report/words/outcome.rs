@@ -145,12 +145,16 @@ fn fails(rows: u64) -> &'static str {
     if rows == 1 { "fails" } else { "fail" }
 }
 
-/// The reason that the outcome itself gives, where it says more than [`seen`] does.
+/// What the outcome's own reason says beyond [`seen`]; a reason that begins with what was seen is given without it.
 pub fn further_reason(outcome: &Outcome) -> Option<&str> {
     let reason = outcome.reason.trim();
-    let told = matches!(outcome.status, Status::Passed | Status::NotEvaluated) || outcome.checked.is_none();
+    if matches!(outcome.status, Status::Passed | Status::NotEvaluated) || outcome.checked.is_none() {
+        return None;
+    }
+    let seen = seen(outcome);
+    let rest = reason.strip_prefix(&seen).unwrap_or(reason).trim_start_matches([';', ' ']);
     let plain = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
-    (!told && !reason.is_empty() && plain(reason) != plain(&seen(outcome))).then_some(reason)
+    (!rest.is_empty() && plain(rest) != plain(&seen)).then_some(rest)
 }
 
 /// Who answers for a rule, and how loudly it fails: `team-payments (page)`.
@@ -214,5 +218,23 @@ mod tests {
         outcome.sampled = true;
         outcome.interval = None;
         assert_eq!(seen(&outcome), "no failure in 100 rows; no bound for the others");
+    }
+
+    #[test]
+    fn a_reason_does_not_repeat_what_was_seen() {
+        let mut outcome = fixture::passed("r", 2_900);
+        outcome.status = Status::Inconclusive;
+        outcome.sampled = true;
+        outcome.interval = Some([0.0, 0.001_271]);
+        for (reason, further) in [
+            (String::new(), None),
+            (seen(&outcome), None),
+            (plain(&seen(&outcome)), None),
+            (format!("{}; about 3 688 rows would decide", seen(&outcome)), Some("about 3 688 rows would decide")),
+            ("the plan ended".into(), Some("the plan ended")),
+        ] {
+            let outcome = Outcome { reason, ..outcome.clone() };
+            assert_eq!(further_reason(&outcome), further, "{}", outcome.reason);
+        }
     }
 }

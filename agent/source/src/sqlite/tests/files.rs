@@ -13,7 +13,9 @@ async fn a_missing_file_is_unreachable_and_is_not_made() {
     let Err(Error::Unreachable { address, reason }) = open(&Address::file(&path)).await.map(|_| ()) else { panic!() };
     assert!(address.ends_with("no.db") && reason.contains("No such file"), "{address}: {reason}");
     assert!(!path.exists());
-    let Err(Error::Unreachable { reason, .. }) = open(&Address::file(folder.path())).await.map(|_| ()) else { panic!() };
+    let Err(Error::Unreachable { reason, .. }) = open(&Address::file(folder.path())).await.map(|_| ()) else {
+        panic!()
+    };
     assert_eq!(reason, "it is not a file");
 }
 
@@ -31,7 +33,8 @@ async fn what_is_no_database_is_said_to_be_none() {
 
 #[tokio::test]
 async fn a_damaged_page_is_an_error_and_no_panic() {
-    let file = File::new("create table t (id integer primary key, v text); create table u (v); insert into u values (1)");
+    let file =
+        File::new("create table t (id integer primary key, v text); create table u (v); insert into u values (1)");
     file.run("with recursive c(x) as (select 1 union all select x + 1 from c limit 20000) insert into t select x, hex(randomblob(20)) from c");
     drop(file.writer);
     let path = file.folder.path().join("a.db");
@@ -69,7 +72,8 @@ async fn a_file_that_was_replaced_is_opened_anew() {
 
 #[tokio::test]
 async fn a_write_ahead_log_can_be_emptied_between_calls() {
-    let file = File::new("pragma journal_mode = wal; create table t (id integer primary key); insert into t values (1), (2)");
+    let file =
+        File::new("pragma journal_mode = wal; create table t (id integer primary key); insert into t values (1), (2)");
     let mut source = file.open().await;
     let t = table(&mut source, "t").await;
     let columns = names(&["id"]);

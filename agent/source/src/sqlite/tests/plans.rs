@@ -54,7 +54,11 @@ async fn keys_are_read_through_their_index() {
         let (key, values) = (names(&[column]), keys(&t, &[column], 3));
         let read = Read::new(&t, &all);
         let by_key = plan(&file, &sample::by_key(&read, &key, &values).unwrap());
-        assert!(by_key.starts_with(&format!("SEARCH t USING {index}")) || by_key.contains(&format!("SEARCH t USING {index}")), "{column}: {by_key}");
+        assert!(
+            by_key.starts_with(&format!("SEARCH t USING {index}"))
+                || by_key.contains(&format!("SEARCH t USING {index}")),
+            "{column}: {by_key}"
+        );
         assert!(!by_key.contains("SCAN t"), "{column}: {by_key}");
         let sharing = plan(&file, &sample::sharing(&read, &key, &values, 2).unwrap());
         assert!(sharing.contains("SEARCH t USING INTEGER PRIMARY KEY"), "{column}: {sharing}");
@@ -86,11 +90,17 @@ async fn parents_are_looked_up_through_their_index() {
         let (columns, to_columns) = (names(&[from]), names(&[to]));
         let reference = Reference { from: &t, columns: &columns, to: &p, to_columns: &to_columns };
         let has_parent = plan(&file, &sample::has_parent(&reference, &keys(&t, &[from], 3)).unwrap());
-        assert!(has_parent.contains("SEARCH p") && has_parent.contains("USING COVERING INDEX sqlite_autoindex_p"), "{from} to {to}: {has_parent}");
+        assert!(
+            has_parent.contains("SEARCH p") && has_parent.contains("USING COVERING INDEX sqlite_autoindex_p"),
+            "{from} to {to}: {has_parent}"
+        );
         let (all, key) = (names(&["id"]), names(&["id"]));
         let orphans = sample::orphans(&Read::new(&t, &all), &key, &keys(&t, &["id"], 3), &reference).unwrap();
         let orphans = plan(&file, &orphans);
         assert!(orphans.contains("SEARCH t USING INTEGER PRIMARY KEY"), "{from} to {to}: {orphans}");
-        assert!(orphans.contains("SEARCH p") && orphans.contains("USING COVERING INDEX sqlite_autoindex_p"), "{from} to {to}: {orphans}");
+        assert!(
+            orphans.contains("SEARCH p") && orphans.contains("USING COVERING INDEX sqlite_autoindex_p"),
+            "{from} to {to}: {orphans}"
+        );
     }
 }

@@ -50,7 +50,9 @@ async fn columns_that_hide_the_rowid_are_columns() {
 
 #[tokio::test]
 async fn the_rowid_can_be_drawn_by() {
-    let file = File::new("create table t (v text); insert into t (rowid, v) values (-4, 'a'), (7, 'b'), (9223372036854775807, 'c')");
+    let file = File::new(
+        "create table t (v text); insert into t (rowid, v) values (-4, 'a'), (7, 'b'), (9223372036854775807, 'c')",
+    );
     let mut source = file.open().await;
     let t = table(&mut source, "t").await;
     assert_eq!(texts(&source.extremes(&t, "rowid").await.unwrap().batch), ["-4|9223372036854775807"]);
@@ -64,7 +66,9 @@ async fn the_rowid_can_be_drawn_by() {
 
 #[tokio::test]
 async fn keys_may_be_null_and_a_walk_steps_over_them() {
-    let file = File::new("create table t (k text primary key, v); insert into t values (null, 1), (null, 2), ('a', 3), ('b', 4)");
+    let file = File::new(
+        "create table t (k text primary key, v); insert into t values (null, 1), (null, 2), ('a', 3), ('b', 4)",
+    );
     let mut source = file.open().await;
     let t = table(&mut source, "t").await;
     assert!(t.column("k").unwrap().nullable);
@@ -77,7 +81,9 @@ async fn keys_may_be_null_and_a_walk_steps_over_them() {
 
 #[tokio::test]
 async fn an_integer_primary_key_is_never_null() {
-    let file = File::new("create table t (id INTEGER primary key); create table u (id integer primary key desc); create table v (id int primary key)");
+    let file = File::new(
+        "create table t (id INTEGER primary key); create table u (id integer primary key desc); create table v (id int primary key)",
+    );
     let mut source = file.open().await;
     for (name, nullable) in [("t", false), ("u", true), ("v", true)] {
         let t = table(&mut source, name).await;

@@ -15,9 +15,20 @@ fn column(name: &str, array: impl arrow::array::Array + 'static) -> RecordBatch 
 async fn doubles_of_any_size_are_found_by_themselves() {
     let file = File::new("create table t (r real); create index t_r on t (r)");
     let mut random = ChaCha8Rng::seed_from_u64(7);
-    let mut values: Vec<f64> = (0..20_000).map(|_| f64::from_bits(random.random())).filter(|value| value.is_finite()).collect();
+    let mut values: Vec<f64> =
+        (0..20_000).map(|_| f64::from_bits(random.random())).filter(|value| value.is_finite()).collect();
     values.extend((0..20_000).map(|_| random.random::<f64>()));
-    values.extend([0.0, 5e-324, -5e-324, f64::MAX, f64::MIN, f64::MIN_POSITIVE, f64::EPSILON, 9_007_199_254_740_993.0, f64::INFINITY]);
+    values.extend([
+        0.0,
+        5e-324,
+        -5e-324,
+        f64::MAX,
+        f64::MIN,
+        f64::MIN_POSITIVE,
+        f64::EPSILON,
+        9_007_199_254_740_993.0,
+        f64::INFINITY,
+    ]);
     values.sort_by(f64::total_cmp);
     values.dedup();
     file.run("begin");
@@ -48,7 +59,15 @@ async fn canonical_text_finds_every_storage_class_and_no_other_value() {
     let t = table(&mut source, "t").await;
     for name in ["k", "n", "a"] {
         let columns = names(&[name]);
-        for (text, k, n) in [("12", 3, 4), ("\\x3132", 2, 2), ("012", 1, 0), ("12.5", 1, 1), ("Infinity", 2, 2), ("13", 0, 0), ("", 0, 0)] {
+        for (text, k, n) in [
+            ("12", 3, 4),
+            ("\\x3132", 2, 2),
+            ("012", 1, 0),
+            ("12.5", 1, 1),
+            ("Infinity", 2, 2),
+            ("13", 0, 0),
+            ("", 0, 0),
+        ] {
             let keys = column(name, StringArray::from(vec![text, text]));
             let found = source.by_key(&Read::new(&t, &columns), &columns, &keys).await.unwrap();
             let expected = match (name, text) {
