@@ -86,8 +86,8 @@ impl Server {
         }
         let says_sslmode = url.query_pairs().any(|(name, _)| matches!(&*name, "sslmode" | "ssl-mode"));
         if !says_sslmode {
-            let secret = parsed.to_url_lossy().password().is_some();
-            let mode = if secret && !is_local(&parsed) { PgSslMode::VerifyFull } else { PgSslMode::Prefer };
+            // any server may ask for the password, which may come from a file or the environment too
+            let mode = if is_local(&parsed) { PgSslMode::Prefer } else { PgSslMode::VerifyFull };
             parsed = parsed.ssl_mode(mode);
         }
         let address = shown(&parsed);
@@ -209,6 +209,7 @@ mod tests {
         let mode = |url: &str| format!("{:?}", server(url).options.get_ssl_mode());
         assert_eq!(mode("postgres://me:secret@db.example/shop"), "VerifyFull");
         assert_eq!(mode("postgres://me@db.example/shop?password=secret"), "VerifyFull");
+        assert_eq!(mode("postgres://me@db.example/shop"), "VerifyFull");
         assert_eq!(mode("postgres://me:secret@db.example/shop?sslmode=disable"), "Disable");
         assert_eq!(mode("postgres://me:secret@127.1.2.3/shop"), "Prefer");
         assert_eq!(mode("postgres://me:secret@[::1]/shop"), "Prefer");

@@ -7,8 +7,8 @@
 //!
 //! # Connecting
 //!
-//! Where a password would go over a network and the url says no `sslmode`, the server has to prove who it is (`verify-full`);
-//! to a socket or a loopback address the mode is `prefer`. sqlx brings its own TLS provider (ring); none has to be installed for
+//! Where the url says no `sslmode`, a server on the network has to prove who it is (`verify-full`), since it may ask for the
+//! password; to a socket or a loopback address the mode is `prefer`. sqlx brings its own TLS provider (ring); none has to be installed for
 //! it. Connections that a server reserves for superusers are not used.
 //!
 //! # How values travel

@@ -1,10 +1,10 @@
 //! The functions that an expression may call.
 
-use datafusion::common::{DataFusionError, Result, config::ConfigOptions};
-use datafusion::functions;
-use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
-use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, Volatility, WindowUDF};
-use datafusion::common::TableReference;
+use datafusion_common::{DataFusionError, Result, config::ConfigOptions};
+use datafusion_functions as functions;
+use datafusion_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, Volatility, WindowUDF};
+use datafusion_common::TableReference;
 use arrow::datatypes::DataType;
 use std::collections::BTreeMap;
 use std::sync::Arc;

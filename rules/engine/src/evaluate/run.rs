@@ -1,6 +1,6 @@
 use super::verdict::RowVerdict;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion_physical_expr::PhysicalExpr;
 
 /// Three-valued answers of a condition, one a row. A row whose evaluation errors is found by halving the batch, so that it
 /// never takes its neighbours with it.

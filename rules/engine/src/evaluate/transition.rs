@@ -7,8 +7,8 @@ use crate::rule::Nulls;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
 use chrono::{DateTime, Utc};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::utils::collect_columns;
+use datafusion_physical_expr::PhysicalExpr;
+use datafusion_physical_expr::utils::collect_columns;
 use fieldmark_model::Chunk;
 use std::sync::Arc;
 

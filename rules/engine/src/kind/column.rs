@@ -2,8 +2,8 @@
 
 use super::Refusal;
 use arrow::datatypes::{DataType, Schema};
-use datafusion::common::Column;
-use datafusion::logical_expr::{Expr, cast};
+use datafusion_common::Column;
+use datafusion_expr::{Expr, cast};
 use fieldmark_document::nearest;
 use fieldmark_model::NotEvaluated;
 use fieldmark_model::chunk::{CANONICAL_TEXT, DECLARED_TYPE};

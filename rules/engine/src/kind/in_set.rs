@@ -7,7 +7,7 @@ use super::sentence::{meaning, sql};
 use super::{CommonKey, DefectPolicy, Facts, Kind, Plan, Reading, Refusal};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Schema};
-use datafusion::logical_expr::lit;
+use datafusion_expr::lit;
 use fieldmark_document::{MapReader, Node, Placed, Problem, Problems};
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use super::column::{Family, Subject};
 use super::sentence::quote_text;
 use super::time::{DAY, read_moment};
 use arrow::datatypes::{DataType, TimeUnit, i256};
-use datafusion::common::ScalarValue;
+use datafusion_common::ScalarValue;
 use fieldmark_document::{Node, NodeKind, Place, Problem, Problems};
 use fieldmark_model::canonical::{Decimal, decimal, decimal_parts};
 

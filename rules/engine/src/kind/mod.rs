@@ -26,7 +26,7 @@ pub(crate) use sentence::read_columns;
 pub use time::{Moment, read_moment};
 
 use arrow::datatypes::Schema;
-use datafusion::logical_expr::Expr;
+use datafusion_expr::Expr;
 use fieldmark_document::{Node, Placed, Problems};
 use fieldmark_model::NotEvaluated;
 use std::fmt;

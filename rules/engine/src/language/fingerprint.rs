@@ -2,8 +2,8 @@
 
 use crate::kind::CommonKey;
 use crate::rule::{Expression, Nulls};
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion_sql::sqlparser::tokenizer::{Token, Tokenizer};
 use fieldmark_model::canonical::hexadecimal;
 use sha2::{Digest, Sha256};
 

@@ -1,0 +1,3 @@
+//! Servers that the tests start for themselves.
+
+pub(crate) mod postgres;

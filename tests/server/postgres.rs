@@ -1,0 +1,185 @@
+//! One private PostgreSQL for the whole test process: on a free loopback port, in a temporary folder, with whatever
+//! version is installed. A shell watches over it: when the test process ends, however it ends, the pipe to the shell closes, and the
+//! shell stops the server and removes the folder.
+
+use anyhow::{Context as _, bail, ensure};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::Mutex;
+
+/// The superuser's name; the password is [`PASSWORD`].
+pub(crate) const USER: &str = "keeper";
+/// Password of every role that the tests make.
+pub(crate) const PASSWORD: &str = "not-so-secret";
+
+/// What every fresh database has in its schema `kinds`.
+const TEMPLATE: &str = "
+    create schema kinds;
+    create type kinds.mood as enum ('sad', 'ok', 'happy');
+    create type kinds.pair as (a integer, b text);
+    create domain kinds.name as text check (value <> '');
+    create domain kinds.short as varchar(10);
+    create domain kinds.code as char(4);
+    create domain kinds.cents as integer check (value >= 0);
+    create domain kinds.small_cents as kinds.cents check (value < 1000);
+    create domain kinds.price as numeric(12,2);
+    create domain kinds.amount as numeric;
+    create domain kinds.feeling as kinds.mood;
+    create domain kinds.ident as uuid;
+    create domain kinds.moment as timestamptz;
+    create domain kinds.tags as text[];";
+
+/// The running server.
+pub(crate) struct Server {
+    port: u16,
+    folder: PathBuf,
+    /// Extensions that the installation has, of those that tests use.
+    pub(crate) extensions: Vec<&'static str>,
+    version: u32,
+    /// Holds the pipe that keeps the server alive.
+    _watch: Child,
+}
+
+/// The shell's work. `$1` is the folder of PostgreSQL's programs, `$2` ours, `$3` the port, `$4` what to preload.
+const WATCH: &str = r#"
+trap '' INT TERM HUP
+as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
+if [ "$(id -u)" = 0 ]; then chown postgres "$2"; fi
+cd "$2" || exit 1
+as "$1/initdb" -D "$2/data" -U keeper -A scram-sha-256 --pwfile="$2/password" -E UTF8 --locale=C --no-sync >"$2/log" 2>&1 &&
+as "$1/pg_ctl" -D "$2/data" -l "$2/data/server.log" -w -t 60 -o "-p $3 -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=200 -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0 -c shared_preload_libraries='$4' -c log_statement=none" start >>"$2/log" 2>&1 </dev/null
+if [ $? = 0 ]; then echo ready; else echo failed; fi
+cat >/dev/null
+as "$1/pg_ctl" -D "$2/data" -m immediate -w stop >>"$2/log" 2>&1 </dev/null
+cd / && rm -rf "$2"
+"#;
+
+fn programs() -> anyhow::Result<PathBuf> {
+    let told = Command::new("pg_config").arg("--bindir").output().ok();
+    let told = told.and_then(|output| String::from_utf8(output.stdout).ok()).map(|path| PathBuf::from(path.trim()));
+    let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .collect();
+    found.sort();
+    let mut candidates = found.into_iter().rev().chain(told);
+    let complete = |folder: &PathBuf| folder.join("initdb").exists() && folder.join("pg_ctl").exists();
+    candidates.find(complete).context("no PostgreSQL server is installed: initdb and pg_ctl are needed for these tests")
+}
+
+fn start() -> anyhow::Result<(Child, u16, PathBuf)> {
+    let programs = programs()?;
+    let library = Command::new(programs.join("pg_config")).arg("--pkglibdir").output().ok();
+    let library = library.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    let preload = if Path::new(library.trim()).join("pg_stat_statements.so").exists() { "pg_stat_statements" } else { "" };
+    let folder = tempfile::Builder::new().prefix("fieldmark-postgres-").tempdir()?.keep();
+    std::fs::write(folder.join("password"), PASSWORD)?;
+    // the account that runs the server has to pass through to its folder
+    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let mut watch = Command::new("sh")
+        .args(["-c", WATCH, "watch"])
+        .args([programs.as_os_str(), folder.as_os_str()])
+        .args([&port.to_string(), preload])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    let mut answer = String::new();
+    BufReader::new(watch.stdout.take().context("no output")?).read_line(&mut answer)?;
+    if answer.trim() != "ready" {
+        let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+        let server = std::fs::read_to_string(folder.join("data/server.log")).unwrap_or_default();
+        drop(watch.stdin.take());
+        watch.wait()?;
+        bail!("PostgreSQL does not start: {log}{server}");
+    }
+    Ok((watch, port, folder))
+}
+
+impl Server {
+    /// The server, started if it is not running yet.
+    pub(crate) async fn get() -> anyhow::Result<&'static Self> {
+        static SERVER: OnceLock<Server> = OnceLock::new();
+        static STARTING: Mutex<()> = Mutex::const_new(());
+        let _one = STARTING.lock().await;
+        if let Some(server) = SERVER.get() {
+            return Ok(server);
+        }
+        let begin = || {
+            // the port may have been taken since it was found free
+            let mut last = start();
+            for _ in 0..3 {
+                if last.is_ok() {
+                    break;
+                }
+                last = start();
+            }
+            last
+        };
+        let (watch, port, folder) = tokio::task::spawn_blocking(begin).await??;
+        let mut server = Self { port, folder, extensions: Vec::new(), version: 0, _watch: watch };
+        server.make_template().await?;
+        Ok(SERVER.get_or_init(|| server))
+    }
+
+    async fn make_template(&mut self) -> anyhow::Result<()> {
+        let mut admin = PgConnection::connect(&self.url(USER, "postgres")).await?;
+        sqlx::raw_sql("create database kinds").execute(&mut admin).await?;
+        self.version = admin.server_version_num().unwrap_or(0);
+        admin.close().await?;
+        let mut template = PgConnection::connect(&self.url(USER, "kinds")).await?;
+        sqlx::raw_sql(TEMPLATE).execute(&mut template).await?;
+        for extension in ["citext", "hstore", "pg_stat_statements"] {
+            let sql = format!("create extension {extension} schema kinds");
+            if sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut template).await.is_ok() {
+                self.extensions.push(extension);
+            }
+        }
+        template.close().await?;
+        Ok(())
+    }
+
+    /// A fresh database; its name.
+    pub(crate) async fn database(&self, options: &str) -> anyhow::Result<String> {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        static MAKING: Mutex<()> = Mutex::const_new(());
+        let name = format!("d{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let _one = MAKING.lock().await;
+        let mut admin = PgConnection::connect(&self.url(USER, "postgres")).await?;
+        sqlx::raw_sql(AssertSqlSafe(format!("create database {name} {options}"))).execute(&mut admin).await?;
+        admin.close().await?;
+        Ok(name)
+    }
+
+    /// The address of a database for a role.
+    pub(crate) fn url(&self, user: &str, database: &str) -> String {
+        format!("postgres://{user}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `server_version_num`.
+    pub(crate) fn version(&self) -> u32 {
+        self.version
+    }
+}
+
+/// The server that stops with the process leaves nothing behind.
+#[tokio::test]
+async fn the_server_lives_in_a_folder_of_its_own() -> anyhow::Result<()> {
+    let server = Server::get().await?;
+    ensure!(server.folder.starts_with(std::env::temp_dir()));
+    ensure!(server.folder.join("data/postmaster.pid").parent().is_some_and(|data| data.exists()));
+    ensure!(server.version() >= 140_000, "PostgreSQL 14 or later is needed");
+    Ok(())
+}
