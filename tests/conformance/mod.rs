@@ -8,6 +8,7 @@ mod courtesy;
 mod identifiers;
 mod keys;
 mod lookups;
+mod postgres;
 mod scan;
 mod sqlite;
 mod values;

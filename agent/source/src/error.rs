@@ -109,9 +109,10 @@ impl Error {
     /// How an outcome calls it.
     pub fn not_evaluated(&self) -> NotEvaluated {
         match self {
-            Self::Unreachable { .. } | Self::LoginRefused { .. } | Self::Address { .. } | Self::ConnectionLost { .. } => {
-                NotEvaluated::ConnectionLost
-            }
+            Self::Unreachable { .. }
+            | Self::LoginRefused { .. }
+            | Self::Address { .. }
+            | Self::ConnectionLost { .. } => NotEvaluated::ConnectionLost,
             Self::Timeout | Self::Cancelled => NotEvaluated::Timeout,
             Self::Locked => NotEvaluated::YieldedToMigration,
             Self::PermissionDenied { .. } => NotEvaluated::PermissionDenied,

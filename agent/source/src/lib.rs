@@ -4,10 +4,7 @@
 //! its own read-only transaction (a *chunk*), read whole before it returns, so that nothing of ours can keep a lock that
 //! a migration waits for. Only statements made here, from typed requests, are sent to a database; identifiers go through
 //! [`fieldmark_model::name::quote_identifier`], values are bound or quoted.
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod error;
 mod pace;

@@ -1,7 +1,7 @@
 //! What can be asked of a source, and what it answers.
 
-use crate::sqlite;
 use crate::postgres;
+use crate::sqlite;
 use fieldmark_model::{Chunk, Table};
 use serde::{Deserialize, Serialize};
 

@@ -32,7 +32,7 @@ pub struct DrawnBlocks {
 
 /// A draw that can be gone on with.
 #[derive(Debug)]
-pub enum Drawing {
+pub(super) enum Drawing {
     /// Random keys of an integer key.
     Keys(Box<KeyDrawing>),
     /// Random blocks.
@@ -41,7 +41,7 @@ pub enum Drawing {
 
 /// Random keys of an integer key, misses rejected: each row has the same chance, independent of its neighbours.
 #[derive(Debug)]
-pub struct KeyDrawing {
+pub(super) struct KeyDrawing {
     key: [String; 1],
     key_type: DataType,
     draw: KeyDraw,
@@ -53,7 +53,7 @@ pub struct KeyDrawing {
 
 /// Random blocks and some rows of each.
 #[derive(Debug)]
-pub struct BlockDrawing {
+pub(super) struct BlockDrawing {
     per_block: u32,
     seed: u64,
     live: LiveRows,
@@ -71,7 +71,7 @@ const FEWEST_HITS: f64 = 0.2;
 ///
 /// # Errors
 /// As the source.
-pub async fn key_range(reader: &mut Reader, table: &Table, key: &str) -> Result<Option<KeyRange>, Error> {
+pub(super) async fn key_range(reader: &mut Reader, table: &Table, key: &str) -> Result<Option<KeyRange>, Error> {
     let extremes = reader.extremes(table, key).await?;
     let bound = |name: &str| {
         let column = extremes.batch.column_by_name(name)?;
@@ -86,7 +86,7 @@ pub async fn key_range(reader: &mut Reader, table: &Table, key: &str) -> Result<
 }
 
 /// The single integer column that rows of a table can be drawn by, if it has one: never NULL, unique, indexed.
-pub fn drawable_key(table: &Table) -> Option<&str> {
+pub(super) fn drawable_key(table: &Table) -> Option<&str> {
     let single = |columns: &[String]| match columns {
         [one] => table.column(one).filter(|column| {
             let integer = matches!(column.data_type, DataType::Int16 | DataType::Int32 | DataType::Int64);
@@ -103,7 +103,12 @@ impl Drawing {
     ///
     /// # Errors
     /// As the source.
-    pub async fn of_keys(reader: &mut Reader, table: &Table, key: &str, seed: u64) -> Result<Option<Self>, Error> {
+    pub(super) async fn of_keys(
+        reader: &mut Reader,
+        table: &Table,
+        key: &str,
+        seed: u64,
+    ) -> Result<Option<Self>, Error> {
         let Some(range) = key_range(reader, table, key).await? else { return Ok(None) };
         let (Ok(draw), Some(column)) = (KeyDraw::new(range), table.column(key)) else { return Ok(None) };
         let drawing = KeyDrawing {
@@ -119,12 +124,12 @@ impl Drawing {
     }
 
     /// A drawing of random blocks.
-    pub fn of_blocks(per_block: u32, seed: u64) -> Self {
+    pub(super) fn of_blocks(per_block: u32, seed: u64) -> Self {
         Self::Blocks(BlockDrawing { per_block, seed, live: LiveRows::default(), table_blocks: 0 })
     }
 
     /// How rows are drawn.
-    pub fn method(&self) -> Method {
+    pub(super) fn method(&self) -> Method {
         match self {
             Self::Keys(_) => Method::IndependentRows,
             Self::Blocks(blocks) => Method::Blocks { per_block: Some(blocks.per_block) },
@@ -132,7 +137,7 @@ impl Drawing {
     }
 
     /// The draw's seed.
-    pub fn seed(&self) -> u64 {
+    pub(super) fn seed(&self) -> u64 {
         match self {
             Self::Keys(keys) => keys.seed,
             Self::Blocks(blocks) => blocks.seed,
@@ -140,7 +145,7 @@ impl Drawing {
     }
 
     /// Units drawn so far: keys tried, or blocks read.
-    pub fn units_drawn(&self) -> u64 {
+    pub(super) fn units_drawn(&self) -> u64 {
         match self {
             Self::Keys(keys) => u64::try_from(keys.draw.drawn()).unwrap_or(u64::MAX),
             Self::Blocks(blocks) => blocks.live.blocks(),
@@ -148,7 +153,7 @@ impl Drawing {
     }
 
     /// Rows of the table, by what was drawn so far.
-    pub fn population(&self, level: Level) -> Population {
+    pub(super) fn population(&self, level: Level) -> Population {
         match self {
             Self::Keys(keys) => {
                 let drawn = u64::try_from(keys.draw.drawn()).unwrap_or(u64::MAX);
@@ -162,7 +167,12 @@ impl Drawing {
     ///
     /// # Errors
     /// As the source.
-    pub async fn more(&mut self, reader: &mut Reader, read: &Read<'_>, rows: u64) -> Result<Option<Drawn>, Error> {
+    pub(super) async fn more(
+        &mut self,
+        reader: &mut Reader,
+        read: &Read<'_>,
+        rows: u64,
+    ) -> Result<Option<Drawn>, Error> {
         match self {
             Self::Keys(keys) => keys.more(reader, read, rows).await,
             Self::Blocks(blocks) => blocks.more(reader, read, rows).await.map(Some),

@@ -5,11 +5,11 @@ use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _};
 use std::path::PathBuf;
 
 /// Memory that one collection may take before it goes to disk, in bytes.
-pub const MEMORY_BYTES: usize = 32 << 20;
+pub(super) const MEMORY_BYTES: usize = 32 << 20;
 
 /// Hashes of values, each with the key of its row.
 #[derive(Debug)]
-pub struct Duplicates {
+pub(super) struct Duplicates {
     folder: PathBuf,
     limit_bytes: usize,
     entries: Vec<Entry>,
@@ -26,7 +26,7 @@ struct Entry {
 
 /// Rows that share a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+pub(super) struct Group {
     /// Rows, each counted once however often it was met.
     pub rows: u64,
     /// Their keys, [`Group::MOST_KEYS`] at most; empty keys where the table has none.
@@ -35,12 +35,12 @@ pub struct Group {
 
 impl Group {
     /// Keys kept of a group.
-    pub const MOST_KEYS: usize = 256;
+    pub(super) const MOST_KEYS: usize = 256;
 }
 
 impl Duplicates {
     /// A collection that spills to files without a name in this folder.
-    pub fn new(folder: PathBuf, limit_bytes: usize) -> Self {
+    pub(super) fn new(folder: PathBuf, limit_bytes: usize) -> Self {
         Self { folder, limit_bytes: limit_bytes.min(1 << 31), entries: Vec::new(), keys: Vec::new(), runs: Vec::new() }
     }
 
@@ -48,7 +48,7 @@ impl Duplicates {
     ///
     /// # Errors
     /// The disk's, when a run is written.
-    pub fn push(&mut self, hash: u128, key: &[u8]) -> io::Result<()> {
+    pub(super) fn push(&mut self, hash: u128, key: &[u8]) -> io::Result<()> {
         let (Ok(start), Ok(length)) = (u32::try_from(self.keys.len()), u32::try_from(key.len())) else {
             return Err(io::Error::other("a key of more than 4 GiB"));
         };
@@ -86,7 +86,7 @@ impl Duplicates {
     ///
     /// # Errors
     /// The disk's.
-    pub fn finish(mut self, mut found: impl FnMut(Group)) -> io::Result<()> {
+    pub(super) fn finish(mut self, mut found: impl FnMut(Group)) -> io::Result<()> {
         if self.runs.is_empty() {
             let mut groups = Grouping::default();
             for (hash, key) in self.sorted() {

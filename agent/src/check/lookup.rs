@@ -129,7 +129,9 @@ impl TableCheck<'_> {
         }
         let budget = self.settings.rows_per_check.unwrap_or(u64::MAX);
         if self.table.estimated_rows.is_some_and(|rows| rows > budget) {
-            return Err(too_expensive("no index leads to the values, and a pass over the table is more than rows_per_check allows; --full allows it"));
+            return Err(too_expensive(
+                "no index leads to the values, and a pass over the table is more than rows_per_check allows; --full allows it",
+            ));
         }
         let mut members: HashMap<u128, Vec<Box<[u8]>>> = HashMap::new();
         let mut cursor = Cursor::start();
@@ -138,7 +140,9 @@ impl TableCheck<'_> {
             let scanned = reader.scan(&self.read(), &cursor).await?;
             rows += scanned.chunk.rows() as u64;
             if rows > budget {
-                return Err(too_expensive("no index leads to the values, and a pass over the table is more than rows_per_check allows; --full allows it"));
+                return Err(too_expensive(
+                    "no index leads to the values, and a pass over the table is more than rows_per_check allows; --full allows it",
+                ));
             }
             let hashes = values.hashes(&scanned.chunk)?;
             let keys = Values::new(&scanned.chunk.batch.schema(), &self.key)?.bytes(&scanned.chunk)?;
@@ -183,9 +187,8 @@ impl TableCheck<'_> {
     ) -> Result<Confirmed, fieldmark_source::Error> {
         let mut groups = Vec::new();
         let mut more_rows = 0;
-        let sorted = duplicates.finish(|group| {
-            if groups.len() < GROUPS_CONFIRMED { groups.push(group) } else { more_rows += group.rows }
-        });
+        let sorted = duplicates
+            .finish(|group| if groups.len() < GROUPS_CONFIRMED { groups.push(group) } else { more_rows += group.rows });
         if let Err(error) = sorted {
             return Err(fieldmark_source::Error::Internal { what: format!("sorting values: {}", error.kind()) });
         }
@@ -305,8 +308,10 @@ impl TableCheck<'_> {
         // the rows themselves, again: row and look-up in one statement
         let by: &[String] = if self.key.is_empty() { columns } else { &self.key };
         let keys = Values::new(&chunk.batch.schema(), by)?.bytes(chunk)?;
-        let suspected: Vec<usize> =
-            verdicts.kept().filter(|row| hashes.get(*row).copied().flatten().is_some_and(|hash| missing.contains(&hash))).collect();
+        let suspected: Vec<usize> = verdicts
+            .kept()
+            .filter(|row| hashes.get(*row).copied().flatten().is_some_and(|hash| missing.contains(&hash)))
+            .collect();
         let mut orphans = Orphans::new();
         for rows in suspected.chunks(VALUES_A_STATEMENT) {
             let batch = chunk.take(rows)?.project(by)?.batch;

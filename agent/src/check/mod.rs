@@ -16,10 +16,10 @@ mod values;
 mod whole;
 
 pub use draw::{Drawn, DrawnBlocks};
-pub use reading::Reading;
-pub use setting::{RunFacts, Settings};
 pub(crate) use example::show_row;
 pub(crate) use outcome::fill;
+pub use reading::Reading;
+pub use setting::{RunFacts, Settings};
 
 use crate::progress::Progress;
 use crate::reader::Reader;
@@ -91,7 +91,7 @@ impl SourceCheck<'_> {
         let mut check = TableCheck::new(rules, table, self.catalogue, self.run, self.settings, keep.is_some());
         let reading = if keep.is_some() || check.needs_rows() {
             let task = self.progress.task(format!("reading {}", table.name), table.estimated_rows);
-            let read = Taking { check: &mut check, keep: keep.as_deref_mut(), task: &task }.read(self.reader).await;
+            let read = Taking { check: &mut check, keep: keep, task: &task }.read(self.reader).await;
             task.finish();
             if matches!(read, Err(reading::Unread::Source(Error::Cancelled))) {
                 return Err(Error::Cancelled);

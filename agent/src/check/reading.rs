@@ -23,7 +23,7 @@ pub struct Reading {
 
 /// Why a table was not read.
 #[derive(Debug)]
-pub enum Unread {
+pub(super) enum Unread {
     /// The source's fault.
     Source(Error),
     /// No way that the settings allow.
@@ -63,7 +63,9 @@ impl Taking<'_, '_> {
                     Some(reading) => Ok(reading),
                     None => Err(Unread::Refused(
                         NotEvaluated::BudgetSpent,
-                        format!("the table has more than the {budget} rows that rows_per_check allows; --full lifts the limit"),
+                        format!(
+                            "the table has more than the {budget} rows that rows_per_check allows; --full lifts the limit"
+                        ),
                     )),
                 };
             }
@@ -204,7 +206,9 @@ impl Taking<'_, '_> {
                     Some(reading) => Ok(reading),
                     None => Err(Unread::Refused(
                         NotEvaluated::NotSampleable,
-                        format!("no dense integer key to draw rows by, and more than the {budget} rows of rows_per_check to read"),
+                        format!(
+                            "no dense integer key to draw rows by, and more than the {budget} rows of rows_per_check to read"
+                        ),
                     )),
                 };
             };

@@ -5,10 +5,10 @@ use super::duplicates::Duplicates;
 use super::example::show;
 use super::lookup::{Lookup, Orphans};
 use super::setting::{RunFacts, Settings};
-use crate::config::Examples;
 use super::values::Values;
+use crate::config::Examples;
 use crate::reader::Reader;
-use fieldmark_engine::evaluate::{RowProgram, RowVerdict, RowVerdicts, check_expression, Names};
+use fieldmark_engine::evaluate::{Names, RowProgram, RowVerdict, RowVerdicts, check_expression};
 use fieldmark_engine::kind::{Plan, Refusal};
 use fieldmark_engine::rule::TableRules;
 use fieldmark_model::{Catalogue, Chunk, NotEvaluated, Table};
@@ -214,12 +214,7 @@ impl<'a> TableCheck<'a> {
         Ok(())
     }
 
-    async fn look_up(
-        &mut self,
-        reader: &mut Reader,
-        chunk: &Chunk,
-        verdicts: &mut [RowVerdicts],
-    ) -> Result<(), Error> {
+    async fn look_up(&mut self, reader: &mut Reader, chunk: &Chunk, verdicts: &mut [RowVerdicts]) -> Result<(), Error> {
         for index in 0..self.states.len() {
             let Some(plan) = self.states.get(index).map(|state| state.plan.clone()) else { continue };
             let Some(verdicts) = verdicts.get_mut(index) else { continue };
@@ -289,10 +284,12 @@ impl<'a> TableCheck<'a> {
         for row in verdicts.kept() {
             if let Some(Some(hash)) = hashes.get(row) {
                 let key = keys.get(row).and_then(Option::as_deref).unwrap_or(&[]);
-                duplicates.push(*hash, key).map_err(|error| LookupFault::Refused(Refusal {
-                    why: NotEvaluated::Internal,
-                    reason: format!("no room to sort values in the state folder: {}", error.kind()),
-                }))?;
+                duplicates.push(*hash, key).map_err(|error| {
+                    LookupFault::Refused(Refusal {
+                        why: NotEvaluated::Internal,
+                        reason: format!("no room to sort values in the state folder: {}", error.kind()),
+                    })
+                })?;
             }
         }
         Ok(())
@@ -313,7 +310,8 @@ impl<'a> TableCheck<'a> {
     pub(crate) fn fail_rows(verdicts: &mut RowVerdicts, failing: &Orphans, keys: &[Option<Box<[u8]>>]) {
         for (row, key) in keys.iter().enumerate() {
             let found = key.as_ref().is_some_and(|key| failing.contains(key));
-            if let Some(verdict) = verdicts.rows.get_mut(row).filter(|verdict| found && **verdict == RowVerdict::Passed) {
+            if let Some(verdict) = verdicts.rows.get_mut(row).filter(|verdict| found && **verdict == RowVerdict::Passed)
+            {
                 *verdict = RowVerdict::Failed;
             }
         }

@@ -166,7 +166,12 @@ impl Session {
     }
 
     /// Everything that rule files say of this source, held against its catalogue.
-    pub(crate) fn validate(&self, source: &SourceName, catalogue: &Catalogue, default_schema: Option<&str>) -> Problems {
+    pub(crate) fn validate(
+        &self,
+        source: &SourceName,
+        catalogue: &Catalogue,
+        default_schema: Option<&str>,
+    ) -> Problems {
         let mut problems = Problems::default();
         for rules in self.rules_of(source) {
             problems.append(check_catalogue(rules, catalogue, default_schema));
@@ -182,7 +187,8 @@ impl Session {
                 let filter = rule.filter.as_ref().map(|filter| (filter.value.as_str(), &filter.place));
                 for (text, place) in expression.into_iter().chain(filter) {
                     if let Err(problem) = check_expression(text, &names) {
-                        let mut shown = fieldmark_document::Problem::new(problem.what, place).value(format!("`{text}`"));
+                        let mut shown =
+                            fieldmark_document::Problem::new(problem.what, place).value(format!("`{text}`"));
                         if let Some(help) = problem.help {
                             shown = shown.help(help);
                         }

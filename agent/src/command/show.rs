@@ -30,7 +30,10 @@ pub(super) fn rules(arguments: &Rules) -> Result<u8, Ended> {
     };
     println!("{}\n\n{}\n\n  - {}", facts.name, facts.reference, facts.example.trim().replace('\n', "\n    "));
     let keys: Vec<&str> = facts.keys.iter().map(|key| key.as_str()).collect();
-    println!("\nKeys besides id, severity, description: {}", if keys.is_empty() { "none".into() } else { keys.join(", ") });
+    println!(
+        "\nKeys besides id, severity, description: {}",
+        if keys.is_empty() { "none".into() } else { keys.join(", ") }
+    );
     for (key, why) in facts.without {
         println!("Not {}: {why}", key.as_str());
     }

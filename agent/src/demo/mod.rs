@@ -38,7 +38,9 @@ pub async fn run(common: &Common, arguments: &Demo, signals: &Signals) -> Result
     say(common, &format!("\nThe files of both runs, with the HTML reports, are in {}", folder.display()));
     match codes.as_slice() {
         [0, 1] => Ok(0),
-        codes => Err(Ended::Because(2, format!("the demo's verdicts are not what they should be: exit codes {codes:?}"))),
+        codes => {
+            Err(Ended::Because(2, format!("the demo's verdicts are not what they should be: exit codes {codes:?}")))
+        }
     }
 }
 

@@ -26,6 +26,10 @@ fn sqlite_failed(error: rusqlite::Error) -> Ended {
     Ended::Because(2, format!("the demo's database failed: {error}"))
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of sqlx's errors only the server's own message is known to hold no address"
+)]
 fn postgres_failed(error: sqlx::Error) -> Ended {
     let what = match &error {
         sqlx::Error::Database(error) => error.message().to_owned(),
@@ -54,7 +58,10 @@ impl Shop {
                 let shop = Self::Postgres { url: url.expose().to_owned(), schema };
                 let mut connection = shop.connection().await?;
                 let Self::Postgres { schema, .. } = &shop else { return Ok(shop) };
-                let made = format!("CREATE SCHEMA {schema}; SET search_path = {schema};\n{}", include_str!("postgres/shop.sql"));
+                let made = format!(
+                    "CREATE SCHEMA {schema}; SET search_path = {schema};\n{}",
+                    include_str!("postgres/shop.sql")
+                );
                 let made = connection.execute(AssertSqlSafe(made)).await.map_err(postgres_failed);
                 if let Err(error) = made {
                     shop.remove().await?;
@@ -175,7 +182,8 @@ impl Writer {
                         if stopped.load(Ordering::Relaxed) {
                             break;
                         }
-                        let written = connection.execute(AssertSqlSafe(write_of(number))).await.map_err(postgres_failed)?;
+                        let written =
+                            connection.execute(AssertSqlSafe(write_of(number))).await.map_err(postgres_failed)?;
                         rows += written.rows_affected();
                         tokio::time::sleep(PAUSE).await;
                     }

@@ -36,5 +36,8 @@ pub fn digested(chunk: &Chunk, columns: &[String], run: &RunFacts) -> Result<Chu
     let defects = chunk.defects.iter();
     // a defect whose text was read is a digest now
     let defects = defects.filter(|defect| !replaced.contains(&defect.cell.column) || defect.canonical.is_none());
-    Ok(Chunk { batch: RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?, defects: defects.cloned().collect() })
+    Ok(Chunk {
+        batch: RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?,
+        defects: defects.cloned().collect(),
+    })
 }

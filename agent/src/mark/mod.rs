@@ -119,10 +119,9 @@ impl MarkedTable {
     pub fn design(&self) -> MarkDesign {
         let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
         match &self.blocks {
-            None => MarkDesign {
-                strata: vec![self.stratum()],
-                rows: vec![MarkRow { stratum: 0, unit: 0, live: 1 }; rows],
-            },
+            None => {
+                MarkDesign { strata: vec![self.stratum()], rows: vec![MarkRow { stratum: 0, unit: 0, live: 1 }; rows] }
+            }
             Some(blocks) => MarkDesign {
                 strata: vec![self.stratum()],
                 rows: blocks.iter().map(|(unit, live)| MarkRow { stratum: 0, unit: *unit, live: *live }).collect(),

@@ -112,19 +112,15 @@ impl MarkStore {
         make_folder(draft)?;
         let mut bytes = 0;
         for ((number, table), chunk) in (1..).zip(&mut marked.mark.tables).zip(&marked.rows) {
-            let content = rows::write(&chunk.batch).map_err(|error| MarkError::Rows {
-                table: table.name.to_string(),
-                what: error.to_string(),
-            })?;
+            let content = rows::write(&chunk.batch)
+                .map_err(|error| MarkError::Rows { table: table.name.to_string(), what: error.to_string() })?;
             table.file = format!("{number}.parquet");
             table.sha256 = digest(&content);
             bytes += content.len() as u64;
             write(&draft.join(&table.file), &content)?;
         }
-        let manifest = serde_json::to_vec_pretty(&marked.mark).map_err(|error| MarkError::Rows {
-            table: marked.mark.source.to_string(),
-            what: error.to_string(),
-        })?;
+        let manifest = serde_json::to_vec_pretty(&marked.mark)
+            .map_err(|error| MarkError::Rows { table: marked.mark.source.to_string(), what: error.to_string() })?;
         bytes += manifest.len() as u64;
         let id = digest(&manifest).chars().take(16).collect::<String>();
         write(&draft.join(MANIFEST), &manifest)?;
@@ -199,7 +195,10 @@ impl MarkStore {
 
     /// No mark can be listed: because there is none, or because all are damaged.
     fn why_absent(&self) -> MarkError {
-        let ids = fs::read_dir(&self.folder).into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let ids = fs::read_dir(&self.folder)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         for id in ids.filter(|name| !name.starts_with('.')) {
             if let Err(error) = self.manifest(&id) {
                 return error;

@@ -19,7 +19,7 @@ use arrow::datatypes::{Field, Schema};
 use chrono::{DateTime, Utc};
 use control::{Readings, watch};
 use fieldmark_change::{
-    ColumnHints, ColumnPairs, ControlEvidence, Direction, Marks, MarkDesign, Rename, TableInput, TablePair, judge,
+    ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, Rename, TableInput, TablePair, judge,
     key_after, overall, pair_columns, pair_tables,
 };
 use fieldmark_engine::rule::TableRules;
@@ -75,7 +75,6 @@ struct Again<'a> {
     key_after: Vec<String>,
     read_at: DateTime<Utc>,
     written: Option<Counters>,
-    rules: Option<&'a TableRules>,
 }
 
 impl SourceRecapture<'_> {
@@ -96,7 +95,12 @@ impl SourceRecapture<'_> {
         let recaptured_at = Utc::now();
         let mut readings: Vec<Readings> = Vec::new();
         for table in &again {
-            readings.push(Readings::of_recapture(table.before, table.after.as_ref(), &table.marked.key, &table.columns)?);
+            readings.push(Readings::of_recapture(
+                table.before,
+                table.after.as_ref(),
+                &table.marked.key,
+                &table.columns,
+            )?);
         }
         let control = {
             let watched: Vec<_> = again
@@ -143,7 +147,6 @@ impl SourceRecapture<'_> {
             key_after: Vec::new(),
             read_at: Utc::now(),
             written: None,
-            rules: None,
         };
         if let (Some(after), Ok(key)) = (pair.after, key_after(&marked.key, &again.columns)) {
             let names: Vec<String> = after.columns.iter().map(|column| column.name.clone()).collect();

@@ -12,17 +12,14 @@ use fieldmark_statistics::{Criterion, DrawnUnit, Level, RowCounts, StratumEviden
 use std::collections::BTreeMap;
 
 /// `across_migrations:` as plain data.
-pub(super) fn declared(
-    rules: Option<&TableRules>,
-    before: &Chunk,
-    after: Option<&Chunk>,
-    run: &RunFacts,
-) -> Declared {
+pub(super) fn declared(rules: Option<&TableRules>, before: &Chunk, after: Option<&Chunk>, run: &RunFacts) -> Declared {
     let Some(rules) = rules else { return Declared::default() };
     let across = &rules.across;
     let mut explained = Vec::new();
     let mut read = Vec::new();
-    if let Some(names) = after.and_then(|after| Names::before_and_after(&before.batch.schema(), &after.batch.schema()).ok()) {
+    if let Some(names) =
+        after.and_then(|after| Names::before_and_after(&before.batch.schema(), &after.batch.schema()).ok())
+    {
         for expectation in &across.expect {
             for (side, column) in check_expression(&expectation.that.value, &names).unwrap_or_default() {
                 if side.as_deref() == Some("after") { explained.push(column) } else { read.push(column) }

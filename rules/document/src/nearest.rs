@@ -26,9 +26,17 @@ mod tests {
     fn only_what_is_near_is_suggested() {
         let keys = ["owner", "escalation", "runbook", "rules", "key", "not_null"];
         for (word, expected) in [
-            ("ownr", Some("owner")), ("onwer", Some("owner")), ("Rules", Some("rules")), ("rule", Some("rules")),
-            ("not-null", Some("not_null")), ("notnull", Some("not_null")), ("colour", None), ("k", None), ("", None),
-            ("keys", Some("key")), ("escallation", Some("escalation")),
+            ("ownr", Some("owner")),
+            ("onwer", Some("owner")),
+            ("Rules", Some("rules")),
+            ("rule", Some("rules")),
+            ("not-null", Some("not_null")),
+            ("notnull", Some("not_null")),
+            ("colour", None),
+            ("k", None),
+            ("", None),
+            ("keys", Some("key")),
+            ("escallation", Some("escalation")),
         ] {
             assert_eq!(nearest(word, keys).as_deref(), expected, "{word}");
         }

@@ -54,7 +54,8 @@ impl Node {
         match &self.kind {
             NodeKind::Null => "nothing".to_owned(),
             NodeKind::Bool(_) | NodeKind::Integer(_) | NodeKind::Float(_) | NodeKind::Text(_) => {
-                let mut shown: String = self.spelling.chars().take(60).flat_map(char::escape_debug_but_quotes).collect();
+                let mut shown: String =
+                    self.spelling.chars().take(60).flat_map(char::escape_debug_but_quotes).collect();
                 if self.spelling.chars().nth(60).is_some() {
                     shown.push('…');
                 }

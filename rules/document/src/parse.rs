@@ -51,7 +51,15 @@ pub fn parse_within(file: impl Into<Arc<str>>, text: &str, limits: Limits, probl
     options.flow_nesting_limit = limits.depth.saturating_add(1).min(255);
     let mut parser = granit_parser::Parser::new_from_str_with_options(text, options);
     let mut builder = Builder {
-        file, text, limits, problems, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None, documents: Vec::new(),
+        file,
+        text,
+        limits,
+        problems,
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        nodes: 0,
+        root: None,
+        documents: Vec::new(),
     };
     loop {
         let stop = match parser.next_event() {
@@ -324,7 +332,8 @@ mod tests {
 
     #[test]
     fn values_know_their_places_and_spelling() {
-        let (documents, problems) = read("a: 1_000\nb: [x, 'y z', \"q\"]\n---\nc:\n  é: { d: 10000000000000000000.05 }\n");
+        let (documents, problems) =
+            read("a: 1_000\nb: [x, 'y z', \"q\"]\n---\nc:\n  é: { d: 10000000000000000000.05 }\n");
         assert_eq!(problems, "");
         assert_eq!(documents.len(), 2);
         let place = |node: &Node| (node.place.line, node.place.column, node.place.length);
@@ -359,7 +368,11 @@ mod tests {
             ("{a: 1, 'a': {a: 1}}", 1, "f.yaml:1:8: the key stands here twice: `a` (first at f.yaml:1:2)"),
             ("a: *b\n", 1, "f.yaml:1:4: no anchor has this name: `*b`; text that begins with `*` needs quotes"),
             ("a: &x [1, *x]\n", 0, "f.yaml:1:11: an alias stands inside of what it stands for"),
-            ("a: !secret b\n", 1, "f.yaml:1:12: tags have no meaning here: `!secret`; leave it out; text that begins with `!` needs quotes"),
+            (
+                "a: !secret b\n",
+                1,
+                "f.yaml:1:12: tags have no meaning here: `!secret`; leave it out; text that begins with `!` needs quotes",
+            ),
             ("? [a]\n: 1\n", 1, "f.yaml:1:3: a key has to be a text: a list of 1"),
             ("a: [1\n---\nb: 2\n", 1, "f.yaml:1:4: this is not YAML; unclosed bracket '['"),
             ("a: \"x\n", 0, "f.yaml:1:4: this is not YAML; unclosed quote"),

@@ -80,9 +80,24 @@ mod tests {
     #[test]
     fn fractions() {
         for (text, expected) in [
-            ("0.1%", Some(0.001)), ("5%", Some(0.05)), ("100%", Some(1.0)), ("0", Some(0.0)), ("0.001", Some(0.001)),
-            ("1", Some(1.0)), ("1e-3", Some(0.001)), (".5%", Some(0.005)), ("101%", None), ("-1%", None), ("1.1", None),
-            ("", None), ("%", None), (".", None), ("0,1%", None), ("nan", None), ("1 %", Some(0.01)), ("inf", None),
+            ("0.1%", Some(0.001)),
+            ("5%", Some(0.05)),
+            ("100%", Some(1.0)),
+            ("0", Some(0.0)),
+            ("0.001", Some(0.001)),
+            ("1", Some(1.0)),
+            ("1e-3", Some(0.001)),
+            (".5%", Some(0.005)),
+            ("101%", None),
+            ("-1%", None),
+            ("1.1", None),
+            ("", None),
+            ("%", None),
+            (".", None),
+            ("0,1%", None),
+            ("nan", None),
+            ("1 %", Some(0.01)),
+            ("inf", None),
         ] {
             assert_eq!(fraction_of(text), expected, "{text}");
         }
@@ -91,10 +106,23 @@ mod tests {
     #[test]
     fn durations() {
         for (text, expected) in [
-            ("15m", Some(900_000)), ("24h", Some(86_400_000)), ("50ms", Some(50)), ("14d", Some(1_209_600_000)),
-            ("1h30m", Some(5_400_000)), ("0s", Some(0)), ("2w", Some(1_209_600_000)), ("15", None), ("m", None),
-            ("15 m", None), ("1m1h", None), ("1.5h", None), ("", None), ("-1s", None), ("99999999999999999999s", None),
-            ("18446744073709551615w", None), ("15min", None),
+            ("15m", Some(900_000)),
+            ("24h", Some(86_400_000)),
+            ("50ms", Some(50)),
+            ("14d", Some(1_209_600_000)),
+            ("1h30m", Some(5_400_000)),
+            ("0s", Some(0)),
+            ("2w", Some(1_209_600_000)),
+            ("15", None),
+            ("m", None),
+            ("15 m", None),
+            ("1m1h", None),
+            ("1.5h", None),
+            ("", None),
+            ("-1s", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615w", None),
+            ("15min", None),
         ] {
             assert_eq!(duration_of(text), expected.map(Duration::from_millis), "{text}");
         }
@@ -103,8 +131,16 @@ mod tests {
     #[test]
     fn sizes() {
         for (text, expected) in [
-            ("2GiB", Some(2_147_483_648)), ("1 MiB", Some(1_048_576)), ("500MB", Some(500_000_000)), ("4096", Some(4096)),
-            ("1_000", Some(1000)), ("2gib", None), ("", None), ("GiB", None), ("-1", None), ("18446744073709551615TiB", None),
+            ("2GiB", Some(2_147_483_648)),
+            ("1 MiB", Some(1_048_576)),
+            ("500MB", Some(500_000_000)),
+            ("4096", Some(4096)),
+            ("1_000", Some(1000)),
+            ("2gib", None),
+            ("", None),
+            ("GiB", None),
+            ("-1", None),
+            ("18446744073709551615TiB", None),
         ] {
             assert_eq!(bytes_of(text), expected, "{text}");
         }

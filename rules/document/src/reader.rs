@@ -28,7 +28,11 @@ impl<'a> MapReader<'a> {
     pub fn new(node: &'a Node, name: impl Into<String>, problems: &mut Problems) -> Option<Self> {
         let name = name.into();
         let NodeKind::Map(entries) = &node.kind else {
-            problems.push(Problem::new(format!("{name} has to be a mapping"), &node.place).value(node.shown()).allowed("`key: value`"));
+            problems.push(
+                Problem::new(format!("{name} has to be a mapping"), &node.place)
+                    .value(node.shown())
+                    .allowed("`key: value`"),
+            );
             return None;
         };
         Some(Self {
@@ -131,7 +135,9 @@ impl<'a> MapReader<'a> {
             | NodeKind::Float(_)
             | NodeKind::List(_)
             | NodeKind::Map(_) => {
-                problems.push(Problem::new(format!("`{key}` has to be a text"), &node.place).help("its value is not shown"));
+                problems.push(
+                    Problem::new(format!("`{key}` has to be a text"), &node.place).help("its value is not shown"),
+                );
                 None
             }
         }
@@ -199,7 +205,8 @@ impl Node {
         match &self.kind {
             NodeKind::Integer(value) => Some(value.to_string()),
             NodeKind::Float(value) if value.is_finite() || self.spelling.starts_with(|c: char| c != '.') => {
-                Some(self.spelling.replace('_', "")).filter(|text| !text.contains("inf") && !text.contains("Inf") && !text.contains("INF"))
+                Some(self.spelling.replace('_', ""))
+                    .filter(|text| !text.contains("inf") && !text.contains("Inf") && !text.contains("INF"))
             }
             NodeKind::Null
             | NodeKind::Bool(_)
@@ -223,7 +230,12 @@ impl Node {
     }
 
     /// A whole number within a range.
-    pub fn read_integer(&self, key: &str, range: RangeInclusive<i128>, problems: &mut Problems) -> Option<Placed<i128>> {
+    pub fn read_integer(
+        &self,
+        key: &str,
+        range: RangeInclusive<i128>,
+        problems: &mut Problems,
+    ) -> Option<Placed<i128>> {
         if let NodeKind::Integer(value) = self.kind
             && range.contains(&value)
         {
@@ -266,7 +278,13 @@ impl Node {
     /// A size: `2GiB`.
     pub fn read_bytes(&self, key: &str, problems: &mut Problems) -> Option<Placed<u64>> {
         let read = self.scalar().and_then(bytes_of);
-        self.or_wrong(read, key, "a size", "bytes, or a number with kB, MB, GB, TB, KiB, MiB, GiB or TiB, such as `2GiB`", problems)
+        self.or_wrong(
+            read,
+            key,
+            "a size",
+            "bytes, or a number with kB, MB, GB, TB, KiB, MiB, GiB or TiB, such as `2GiB`",
+            problems,
+        )
     }
 
     /// One of some words.
@@ -298,7 +316,14 @@ impl Node {
         }
     }
 
-    fn or_wrong<T>(&self, read: Option<T>, key: &str, what: &str, allowed: &str, problems: &mut Problems) -> Option<Placed<T>> {
+    fn or_wrong<T>(
+        &self,
+        read: Option<T>,
+        key: &str,
+        what: &str,
+        allowed: &str,
+        problems: &mut Problems,
+    ) -> Option<Placed<T>> {
         if read.is_none() {
             problems.push(self.wrong(key, what).allowed(allowed));
         }
@@ -338,8 +363,7 @@ mod tests {
 
     #[test]
     fn problems_say_what_where_and_what_is_allowed() {
-        const KEYS: &str =
-            "name, secret, level, rows, open, columns, tolerance, every, max_bytes, nulls, rules, serve";
+        const KEYS: &str = "name, secret, level, rows, open, columns, tolerance, every, max_bytes, nulls, rules, serve";
         let unknown = |rest: &str| format!("unknown key in the file: {rest}").replace("KEYS", KEYS);
         for (text, expected) in [
             ("name: null\nlevel: ~\nserve:\n", String::new()),
@@ -403,8 +427,16 @@ mod tests {
     fn numbers_are_kept_exactly() {
         let mut problems = Problems::default();
         for (text, expected) in [
-            ("1_000", Some("1000")), ("0x10", Some("16")), ("10000000000000000000.05", Some("10000000000000000000.05")),
-            (".5", Some(".5")), ("1e400", Some("1e400")), (".inf", None), ("-.inf", None), (".nan", None), ("abc", None), ("'12'", None),
+            ("1_000", Some("1000")),
+            ("0x10", Some("16")),
+            ("10000000000000000000.05", Some("10000000000000000000.05")),
+            (".5", Some(".5")),
+            ("1e400", Some("1e400")),
+            (".inf", None),
+            ("-.inf", None),
+            (".nan", None),
+            ("abc", None),
+            ("'12'", None),
         ] {
             let documents = parse("f.yaml", text, &mut problems);
             assert_eq!(documents[0].number_text().as_deref(), expected, "{text}");

@@ -106,10 +106,12 @@ impl Chunk {
                 of_row.entry(defect.cell.row).or_default().push(defect);
             }
             for (to, from) in rows.iter().enumerate() {
-                defects.extend(of_row.get(from).into_iter().flatten().map(|defect| Defect {
-                    cell: Cell { row: to, column: defect.cell.column },
-                    ..(*defect).clone()
-                }));
+                defects.extend(
+                    of_row.get(from).into_iter().flatten().map(|defect| Defect {
+                        cell: Cell { row: to, column: defect.cell.column },
+                        ..(*defect).clone()
+                    }),
+                );
             }
         }
         Ok(Self { batch, defects })
@@ -130,10 +132,12 @@ impl Chunk {
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows()));
         let mut defects: Vec<Defect> = Vec::new();
         for (to, from) in indices.iter().enumerate() {
-            defects.extend(self.defects.iter().filter(|defect| defect.cell.column == *from).map(|defect| Defect {
-                cell: Cell { row: defect.cell.row, column: to },
-                ..defect.clone()
-            }));
+            defects.extend(
+                self.defects
+                    .iter()
+                    .filter(|defect| defect.cell.column == *from)
+                    .map(|defect| Defect { cell: Cell { row: defect.cell.row, column: to }, ..defect.clone() }),
+            );
         }
         defects.sort_by_key(|defect| defect.cell);
         Ok(Self { batch: RecordBatch::try_new_with_options(projected, columns, &options)?, defects })
@@ -189,7 +193,8 @@ mod tests {
         let one = chunk(vec![Some(1), None], &[(1, "x")]);
         let other = chunk(vec![None, Some(4), None], &[(0, "y")]);
         let both = Chunk::concat(&one.batch.schema(), &[one.clone(), other]).unwrap();
-        let texts = |chunk: &Chunk| (0..chunk.rows()).map(|row| chunk.text(Cell { row, column: 0 })).collect::<Vec<_>>();
+        let texts =
+            |chunk: &Chunk| (0..chunk.rows()).map(|row| chunk.text(Cell { row, column: 0 })).collect::<Vec<_>>();
         let text = |text: &str| CellText::Text(text.into());
         assert_eq!(texts(&both), [text("1"), text("x"), text("y"), text("4"), CellText::Null]);
         let taken = both.take(&[2, 0, 4, 2]).unwrap();

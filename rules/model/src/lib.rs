@@ -2,10 +2,7 @@
 //!
 //! Plain values only. Nothing here reads a file, a socket, a clock or a random number. Types that leave the process
 //! (JSON reports, the spool, the protocol) are serialised with serde and carry a version where they are stored.
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod canonical;
 pub mod catalogue;

@@ -57,10 +57,7 @@ impl Control {
     /// [`StatisticsError::Exposure`] where the length is no positive number.
     pub fn new(slices: Vec<u64>, slice_seconds: f64) -> Result<Self, StatisticsError> {
         positive(slice_seconds)?;
-        Ok(Self {
-            slices,
-            slice_seconds,
-        })
+        Ok(Self { slices, slice_seconds })
     }
 
     fn changes(&self) -> f64 {
@@ -90,11 +87,7 @@ impl Control {
     pub fn excess(&self, exposure: Exposure) -> Result<Excess, StatisticsError> {
         positive(exposure.seconds)?;
         positive(self.slice_seconds)?;
-        let expected = if self.slices.is_empty() {
-            0.0
-        } else {
-            self.changes() * exposure.seconds / self.seconds()
-        };
+        let expected = if self.slices.is_empty() { 0.0 } else { self.changes() * exposure.seconds / self.seconds() };
         Ok(Excess {
             expected,
             dispersion: self.dispersion(),
@@ -122,12 +115,8 @@ impl Control {
         let all = self.seconds() + seconds;
         let dispersion = self.dispersion_under_null(changes, seconds);
         // P(X >= m) of m + c trials at b / (a + b) is I_{b/(a+b)}(m, c + 1)
-        let ln_p = ln_beta_cdf(
-            changes / dispersion,
-            self.changes() / dispersion + 1.0,
-            seconds / all,
-            self.seconds() / all,
-        );
+        let ln_p =
+            ln_beta_cdf(changes / dispersion, self.changes() / dispersion + 1.0, seconds / all, self.seconds() / all);
         if ln_p >= -std::f64::consts::LN_2 {
             return ln_p;
         }
@@ -139,10 +128,7 @@ impl Control {
     ///
     /// # Errors
     /// [`StatisticsError::Exposure`] where a length is no positive number.
-    pub fn smallest_detectable(
-        &self,
-        question: Question,
-    ) -> Result<Option<Detectable>, StatisticsError> {
+    pub fn smallest_detectable(&self, question: Question) -> Result<Option<Detectable>, StatisticsError> {
         positive(question.seconds)?;
         positive(self.slice_seconds)?;
         let target = question.error.ln();
@@ -168,11 +154,7 @@ impl Control {
         let changes = (high - fewest).max(1.0).ceil();
         Ok(Some(Detectable {
             changes: changes as u64,
-            fraction: if question.rows > 0 {
-                (changes / question.rows as f64).min(1.0)
-            } else {
-                1.0
-            },
+            fraction: if question.rows > 0 { (changes / question.rows as f64).min(1.0) } else { 1.0 },
         }))
     }
 }
@@ -198,11 +180,7 @@ pub struct Detectable {
 }
 
 fn positive(seconds: f64) -> Result<(), StatisticsError> {
-    if seconds.is_finite() && seconds > 0.0 {
-        Ok(())
-    } else {
-        Err(StatisticsError::Exposure(seconds))
-    }
+    if seconds.is_finite() && seconds > 0.0 { Ok(()) } else { Err(StatisticsError::Exposure(seconds)) }
 }
 
 /// Holm's step-down (1979): which of the hypotheses are rejected so that the chance of any false rejection is at most `family_error`,
@@ -237,10 +215,7 @@ mod tests {
         slices[0] = 1;
         slices[70_000] = 1;
         let control = Control::new(slices, 1.0).unwrap();
-        let exposure = Exposure {
-            changes: 8,
-            seconds: 100_000.0,
-        };
+        let exposure = Exposure { changes: 8, seconds: 100_000.0 };
         let got = control.excess(exposure).unwrap();
         assert!((got.p_value - 0.054_687_5).abs() < 1e-4, "{got:?}");
         assert_eq!(got.expected, 2.0);
@@ -248,42 +223,19 @@ mod tests {
 
     #[test]
     fn silence_and_nonsense() {
-        let none = Exposure {
-            changes: 0,
-            seconds: 5.0,
-        };
+        let none = Exposure { changes: 0, seconds: 5.0 };
         let control = Control::new(vec![0; 10], 1.0).unwrap();
         assert_eq!(control.excess(none).unwrap().p_value, 1.0);
-        let many = Exposure {
-            changes: 1000,
-            ..none
-        };
+        let many = Exposure { changes: 1000, ..none };
         assert!(control.excess(many).unwrap().p_value < 1e-9);
-        assert_eq!(
-            Control::new(vec![5], 1.0)
-                .unwrap()
-                .excess(many)
-                .unwrap()
-                .p_value,
-            1.0
-        );
+        assert_eq!(Control::new(vec![5], 1.0).unwrap().excess(many).unwrap().p_value, 1.0);
         assert!(Control::new(vec![], 0.0).is_err());
-        assert!(
-            control
-                .excess(Exposure {
-                    seconds: f64::NAN,
-                    ..many
-                })
-                .is_err()
-        );
+        assert!(control.excess(Exposure { seconds: f64::NAN, ..many }).is_err());
     }
 
     #[test]
     fn holm_steps_down() {
-        assert_eq!(
-            holm(&[0.01, 0.04, 0.03, 0.005], 0.05),
-            [true, false, false, true]
-        );
+        assert_eq!(holm(&[0.01, 0.04, 0.03, 0.005], 0.05), [true, false, false, true]);
         assert_eq!(holm(&[0.01, f64::NAN], 0.05), [true, false]);
         assert_eq!(holm(&[], 0.05), [false; 0]);
     }
@@ -291,18 +243,11 @@ mod tests {
     #[test]
     fn the_smallest_change_seen_is_just_seen() {
         let control = Control::new(vec![5, 4, 6, 5, 5, 3, 7, 5, 4, 6], 1.0).unwrap();
-        let question = Question {
-            seconds: 5.0,
-            rows: 10_000,
-            error: FAMILY_ERROR / 20.0,
-        };
+        let question = Question { seconds: 5.0, rows: 10_000, error: FAMILY_ERROR / 20.0 };
         let least = control.smallest_detectable(question).unwrap().unwrap();
         // ordinary writes at 1.645 standard deviations below 25
         let p = |excess: u64| {
-            let exposure = Exposure {
-                changes: 17 + excess,
-                seconds: 5.0,
-            };
+            let exposure = Exposure { changes: 17 + excess, seconds: 5.0 };
             control.excess(exposure).unwrap().p_value
         };
         assert!(p(least.changes) <= question.error);

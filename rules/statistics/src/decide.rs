@@ -67,14 +67,8 @@ pub fn decide(estimate: &Estimate, criterion: Criterion) -> Decision {
 
 fn inconclusive(estimate: &Estimate, criterion: Criterion, fractions: (f64, f64)) -> Decision {
     let rows = estimate.effective_rows;
-    let seen = looks::RowsSeen {
-        failed: fractions.0 * rows,
-        failed_at_worst: fractions.1 * rows,
-        checked: rows,
-    };
-    Decision::Inconclusive {
-        rows_needed: looks::rows_needed(seen, criterion, estimate.level),
-    }
+    let seen = looks::RowsSeen { failed: fractions.0 * rows, failed_at_worst: fractions.1 * rows, checked: rows };
+    Decision::Inconclusive { rows_needed: looks::rows_needed(seen, criterion, estimate.level) }
 }
 
 #[cfg(test)]
@@ -88,27 +82,17 @@ mod tests {
             kept: checked.max(1),
             checked,
             failed,
-            unknown: Unknown {
-                expression_error: errors,
-                ..Unknown::default()
-            },
+            unknown: Unknown { expression_error: errors, ..Unknown::default() },
         });
         let rows = match method {
             Method::AllRows => checked,
             Method::IndependentRows | Method::Blocks { .. } => 1_000_000_000,
         };
-        StratumEvidence {
-            method,
-            population: Population::Exact { rows },
-            tally,
-        }
+        StratumEvidence { method, population: Population::Exact { rows }, tally }
     }
 
     fn short(strata: &[StratumEvidence], tolerance: f64) -> char {
-        let criterion = Criterion {
-            tolerance,
-            detect: 0.001,
-        };
+        let criterion = Criterion { tolerance, detect: 0.001 };
         match decide(&estimate(strata, Level::NINETY_FIVE), criterion) {
             Decision::Passed => 'p',
             Decision::Failed => 'f',
@@ -141,10 +125,7 @@ mod tests {
             (rows, 10_000, 0, 1, 0.0, 'p'),
         ] {
             let got = short(&[stratum(method, checked, failed, errors)], tolerance);
-            assert_eq!(
-                got, want,
-                "{method:?} {checked} {failed} {errors} {tolerance}"
-            );
+            assert_eq!(got, want, "{method:?} {checked} {failed} {errors} {tolerance}");
         }
     }
 
@@ -159,19 +140,8 @@ mod tests {
 
     #[test]
     fn inconclusive_says_what_it_would_take() {
-        let seen = estimate(
-            &[stratum(Method::IndependentRows, 1000, 0, 0)],
-            Level::NINETY_FIVE,
-        );
-        let criterion = Criterion {
-            tolerance: 0.0,
-            detect: 0.001,
-        };
-        assert_eq!(
-            decide(&seen, criterion),
-            Decision::Inconclusive {
-                rows_needed: Some(3688)
-            }
-        );
+        let seen = estimate(&[stratum(Method::IndependentRows, 1000, 0, 0)], Level::NINETY_FIVE);
+        let criterion = Criterion { tolerance: 0.0, detect: 0.001 };
+        assert_eq!(decide(&seen, criterion), Decision::Inconclusive { rows_needed: Some(3688) });
     }
 }

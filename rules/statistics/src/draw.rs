@@ -26,11 +26,7 @@ impl KeyRange {
     /// Keys in the range, 0 where it is empty; up to 2^64.
     #[must_use]
     pub fn span(&self) -> u128 {
-        if self.min > self.max {
-            0
-        } else {
-            (i128::from(self.max) - i128::from(self.min)).unsigned_abs() + 1
-        }
+        if self.min > self.max { 0 } else { (i128::from(self.max) - i128::from(self.min)).unsigned_abs() + 1 }
     }
 }
 
@@ -50,16 +46,9 @@ impl KeyDraw {
     /// [`StatisticsError::EmptyRange`].
     pub fn new(range: KeyRange) -> Result<Self, StatisticsError> {
         if range.min > range.max {
-            return Err(StatisticsError::EmptyRange {
-                min: range.min,
-                max: range.max,
-            });
+            return Err(StatisticsError::EmptyRange { min: range.min, max: range.max });
         }
-        Ok(Self {
-            range,
-            drawn: 0,
-            moved: BTreeMap::new(),
-        })
+        Ok(Self { range, drawn: 0, moved: BTreeMap::new() })
     }
 
     /// Keys handed out so far.
@@ -77,11 +66,7 @@ impl KeyDraw {
         let here = self.drawn as u64;
         let there = rng.random_range(here..=(span - 1) as u64);
         let at_here = self.moved.remove(&here).unwrap_or(here);
-        let offset = if there == here {
-            at_here
-        } else {
-            self.moved.insert(there, at_here).unwrap_or(there)
-        };
+        let offset = if there == here { at_here } else { self.moved.insert(there, at_here).unwrap_or(there) };
         self.drawn += 1;
         // offset < 2^64 from min: the sum fits because it is at most max
         i64::try_from(i128::from(self.range.min) + i128::from(offset)).ok()
@@ -89,9 +74,7 @@ impl KeyDraw {
 
     /// The next `count` keys, fewer once the range is used up, in random order.
     pub fn next_keys<R: Rng + ?Sized>(&mut self, rng: &mut R, count: usize) -> Vec<i64> {
-        std::iter::from_fn(|| self.next_key(rng))
-            .take(count)
-            .collect()
+        std::iter::from_fn(|| self.next_key(rng)).take(count).collect()
     }
 }
 
@@ -99,19 +82,13 @@ impl KeyDraw {
 ///
 /// # Errors
 /// [`StatisticsError::EmptyRange`]; [`StatisticsError::TooFew`] where the range has fewer keys.
-pub fn distinct_keys<R: Rng + ?Sized>(
-    rng: &mut R,
-    range: KeyRange,
-    wanted: u64,
-) -> Result<Vec<i64>, StatisticsError> {
+pub fn distinct_keys<R: Rng + ?Sized>(rng: &mut R, range: KeyRange, wanted: u64) -> Result<Vec<i64>, StatisticsError> {
     let mut draw = KeyDraw::new(range)?;
     let available = range.span();
     if u128::from(wanted) > available {
         return Err(StatisticsError::TooFew { wanted, available });
     }
-    Ok(std::iter::from_fn(|| draw.next_key(rng))
-        .take(usize::try_from(wanted).unwrap_or(usize::MAX))
-        .collect())
+    Ok(std::iter::from_fn(|| draw.next_key(rng)).take(usize::try_from(wanted).unwrap_or(usize::MAX)).collect())
 }
 
 /// Which `per_block` of a block's `live` rows to keep: positions from 0, ascending, uniformly without replacement; all of them
@@ -143,20 +120,14 @@ pub fn split_by_size(wanted: u64, sizes: &[u64]) -> Vec<u64> {
     }
     // One each first, where that is possible; the rest by what is left of each size.
     let floor = u64::from(wanted >= filled);
-    let rest: Vec<u128> = sizes
-        .iter()
-        .map(|&s| u128::from(s.saturating_sub(floor)))
-        .collect();
+    let rest: Vec<u128> = sizes.iter().map(|&s| u128::from(s.saturating_sub(floor))).collect();
     let rest_total: u128 = rest.iter().sum();
     let to_split = wanted - floor * filled.min(wanted);
     let mut shares: Vec<(u64, u128)> = rest
         .iter()
         .map(|&r| {
             let product = u128::from(to_split) * r;
-            (
-                (product / rest_total.max(1)) as u64,
-                product % rest_total.max(1),
-            )
+            ((product / rest_total.max(1)) as u64, product % rest_total.max(1))
         })
         .collect();
     let given: u64 = shares.iter().map(|s| s.0).sum();
@@ -167,11 +138,7 @@ pub fn split_by_size(wanted: u64, sizes: &[u64]) -> Vec<u64> {
             share.0 += 1;
         }
     }
-    shares
-        .iter()
-        .zip(sizes)
-        .map(|(share, &size)| share.0 + floor.min(size))
-        .collect()
+    shares.iter().zip(sizes).map(|(share, &size)| share.0 + floor.min(size)).collect()
 }
 
 #[cfg(test)]
@@ -190,23 +157,14 @@ mod tests {
 
     #[test]
     fn whole_range_without_overflow() {
-        let range = KeyRange {
-            min: i64::MIN,
-            max: i64::MAX,
-        };
+        let range = KeyRange { min: i64::MIN, max: i64::MAX };
         assert_eq!(range.span(), 1 << 64);
         let keys = distinct_keys(&mut generator(1), range, 10_000).unwrap();
         assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), 10_000);
         let negative = keys.iter().filter(|k| **k < 0).count();
         assert!((4700..5300).contains(&negative));
-        let one = KeyRange {
-            min: i64::MAX,
-            max: i64::MAX,
-        };
-        assert_eq!(
-            distinct_keys(&mut generator(1), one, 1).unwrap(),
-            [i64::MAX]
-        );
+        let one = KeyRange { min: i64::MAX, max: i64::MAX };
+        assert_eq!(distinct_keys(&mut generator(1), one, 1).unwrap(), [i64::MAX]);
         assert!(distinct_keys(&mut generator(1), one, 2).is_err());
         assert!(KeyDraw::new(KeyRange { min: 1, max: 0 }).is_err());
     }

@@ -46,9 +46,7 @@ impl StatisticsError {
     #[must_use]
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Level(_) => Recovery::Operator {
-                remedy: "set a confidence level between 0.5 and 1, such as 0.95",
-            },
+            Self::Level(_) => Recovery::Operator { remedy: "set a confidence level between 0.5 and 1, such as 0.95" },
             Self::TooFew { .. } | Self::EmptyRange { .. } | Self::Exposure(_) => Recovery::Bug,
         }
     }

@@ -21,8 +21,8 @@
 //! n_eff / (1 - f) would promise a bound a third too small at f = 1/2.
 
 use crate::interval::{
-    FiniteDraw, Interval, Level, Observed, clopper_pearson_high, clopper_pearson_low,
-    hypergeometric_high, hypergeometric_low,
+    FiniteDraw, Interval, Level, Observed, clopper_pearson_high, clopper_pearson_low, hypergeometric_high,
+    hypergeometric_low,
 };
 use crate::quantile::student_upper;
 use crate::tally::{Failing, Tally};
@@ -58,11 +58,8 @@ impl Tally {
     /// Whether failing or passing rows lie in too few units for a variance between units.
     pub(crate) fn few_units(&self, side: Side) -> bool {
         let failing = self.failing(side);
-        let passing = Failing {
-            y: self.x - failing.y,
-            yy: self.xx - 2.0 * failing.yx + failing.yy,
-            ..Failing::default()
-        };
+        let passing =
+            Failing { y: self.x - failing.y, yy: self.xx - 2.0 * failing.yx + failing.yy, ..Failing::default() };
         failing.units() < FEW_UNITS || passing.units() < FEW_UNITS
     }
 
@@ -81,29 +78,20 @@ impl Tally {
     pub(crate) fn residual_squares(&self, side: Side, fraction: f64) -> f64 {
         let f = self.failing(side);
         let (p, r) = (fraction, (f.y - fraction * self.x) / self.l);
-        let squares = f.yy + p * p * self.xx + r * r * self.ll - 2.0 * p * f.yx - 2.0 * r * f.yl
-            + 2.0 * p * r * self.xl;
+        let squares =
+            f.yy + p * p * self.xx + r * r * self.ll - 2.0 * p * f.yx - 2.0 * r * f.yl + 2.0 * p * r * self.xl;
         squares.max(0.0)
     }
 }
 
 /// n_eff from a linearised variance, before any finite population.
 pub(crate) fn effective_rows(linear: Linearised, level: Level) -> f64 {
-    let Linearised {
-        checked: n,
-        fraction: p,
-        variance,
-        degrees_of_freedom: df,
-    } = linear;
+    let Linearised { checked: n, fraction: p, variance, degrees_of_freedom: df } = linear;
     if n <= 1.0 || df < 1.0 {
         return n.min(1.0);
     }
     let simple = p * (1.0 - p) / n;
-    let effect = if simple > 0.0 {
-        (variance / simple).max(1.0)
-    } else {
-        1.0
-    };
+    let effect = if simple > 0.0 { (variance / simple).max(1.0) } else { 1.0 };
     let ratio = student_upper(level.tail(), n - 1.0) / student_upper(level.tail(), df);
     n / effect * (ratio * ratio).min(1.0)
 }
@@ -128,11 +116,7 @@ pub(crate) struct Evidence {
 
 /// How many times more a draw says from a finite population when failures are few.
 fn rare_gain(read: f64) -> f64 {
-    if read <= 0.0 {
-        1.0
-    } else {
-        -(-read.min(1.0 - 1e-9)).ln_1p() / read
-    }
+    if read <= 0.0 { 1.0 } else { -(-read.min(1.0 - 1e-9)).ln_1p() / read }
 }
 
 /// The fraction of the population's rows that was kept, where the population is exact; else 0.
@@ -145,13 +129,7 @@ pub(crate) fn read_fraction(tally: &Tally, population: Population) -> f64 {
 
 impl Evidence {
     /// `None` where no row was checked.
-    pub(crate) fn of(
-        tally: &Tally,
-        method: Method,
-        population: Population,
-        side: Side,
-        level: Level,
-    ) -> Option<Self> {
+    pub(crate) fn of(tally: &Tally, method: Method, population: Population, side: Side, level: Level) -> Option<Self> {
         if tally.counts.checked == 0 {
             return None;
         }
@@ -160,28 +138,18 @@ impl Evidence {
         let n = tally.counts.checked as f64;
         let read = read_fraction(tally, population);
         Some(match method {
-            Method::AllRows => Self {
-                fraction,
-                effective: n,
-                finite: None,
-            },
+            Method::AllRows => Self { fraction, effective: n, finite: None },
             Method::IndependentRows => Self {
                 fraction,
-                effective: if tally.few_units(side) {
-                    n * rare_gain(read)
-                } else {
-                    n / (1.0 - read.min(1.0 - 1e-9))
-                },
+                effective: if tally.few_units(side) { n * rare_gain(read) } else { n / (1.0 - read.min(1.0 - 1e-9)) },
                 // Only without a `where`: the rows that it keeps are counted in the sample, not in the population, and an exact
                 // interval over a guessed number of rows misses by the guess (1571 of 2000 covered, half of 2000 rows read).
                 finite: match population {
-                    Population::Exact { rows } if tally.counts.checked == tally.counts.kept => {
-                        Some(FiniteDraw {
-                            failed: tally.failed_rows(side),
-                            drawn: tally.counts.checked,
-                            population: rows,
-                        })
-                    }
+                    Population::Exact { rows } if tally.counts.checked == tally.counts.kept => Some(FiniteDraw {
+                        failed: tally.failed_rows(side),
+                        drawn: tally.counts.checked,
+                        population: rows,
+                    }),
                     Population::Exact { .. } | Population::Estimated { .. } => None,
                 },
             },
@@ -191,8 +159,7 @@ impl Evidence {
                     tally.equal_units().min(n) * rare_gain(read)
                 } else {
                     let units = tally.units as f64;
-                    let variance = units / (units - 1.0) * tally.residual_squares(side, fraction)
-                        / (tally.x * tally.x);
+                    let variance = units / (units - 1.0) * tally.residual_squares(side, fraction) / (tally.x * tally.x);
                     effective_rows(
                         Linearised {
                             checked: n,
@@ -203,20 +170,13 @@ impl Evidence {
                         level,
                     ) / (1.0 - read.min(1.0 - 1e-9))
                 };
-                Self {
-                    fraction,
-                    effective,
-                    finite: None,
-                }
+                Self { fraction, effective, finite: None }
             }
         })
     }
 
     fn observed(&self) -> Observed {
-        Observed {
-            failed: self.fraction * self.effective,
-            rows: self.effective,
-        }
+        Observed { failed: self.fraction * self.effective, rows: self.effective }
     }
 
     pub(crate) fn low(&self, level: Level) -> f64 {
@@ -235,22 +195,11 @@ impl Evidence {
 }
 
 /// Both sides of one stratum: its interval at a level, uncertain rows counted against each bound. [0, 1] where nothing was checked.
-pub(crate) fn bounds(
-    tally: &Tally,
-    method: Method,
-    population: Population,
-    level: Level,
-) -> Interval {
+pub(crate) fn bounds(tally: &Tally, method: Method, population: Population, level: Level) -> Interval {
     let exact = |side| (tally.failing(side).y / tally.x).clamp(0.0, 1.0);
     if method.is_all_rows() && tally.counts.checked > 0 {
-        return Interval {
-            low: exact(Side::Best),
-            high: exact(Side::Worst),
-        };
+        return Interval { low: exact(Side::Best), high: exact(Side::Worst) };
     }
     let of = |side| Evidence::of(tally, method, population, side, level);
-    Interval {
-        low: of(Side::Best).map_or(0.0, |e| e.low(level)),
-        high: of(Side::Worst).map_or(1.0, |e| e.high(level)),
-    }
+    Interval { low: of(Side::Best).map_or(0.0, |e| e.low(level)), high: of(Side::Worst).map_or(1.0, |e| e.high(level)) }
 }

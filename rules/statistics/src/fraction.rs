@@ -89,11 +89,7 @@ impl Estimate {
 impl StratumEvidence {
     /// Estimated rows of the stratum that `where` keeps.
     fn rows_checked(&self) -> f64 {
-        if self.tally.l > 0.0 {
-            self.population.rows() * (self.tally.x / self.tally.l)
-        } else {
-            0.0
-        }
+        if self.tally.l > 0.0 { self.population.rows() * (self.tally.x / self.tally.l) } else { 0.0 }
     }
 
     fn evidence(&self, side: Side, level: Level) -> Option<Evidence> {
@@ -101,11 +97,7 @@ impl StratumEvidence {
     }
 
     fn fraction(&self, side: Side) -> f64 {
-        if self.tally.x > 0.0 {
-            (self.tally.failing(side).y / self.tally.x).clamp(0.0, 1.0)
-        } else {
-            0.0
-        }
+        if self.tally.x > 0.0 { (self.tally.failing(side).y / self.tally.x).clamp(0.0, 1.0) } else { 0.0 }
     }
 
     fn is_clustered(&self) -> bool {
@@ -120,46 +112,28 @@ impl StratumEvidence {
 /// none of whose rows was kept may fail wholly: its weight goes to the upper bound.
 #[must_use]
 pub fn estimate(strata: &[StratumEvidence], level: Level) -> Estimate {
-    let counts = strata
-        .iter()
-        .fold(RowCounts::default(), |sum, s| sum.plus(s.tally.counts));
+    let counts = strata.iter().fold(RowCounts::default(), |sum, s| sum.plus(s.tally.counts));
     let all_rows = strata.iter().all(|s| s.method.is_all_rows());
     let total: f64 = strata.iter().map(StratumEvidence::rows_checked).sum();
     let share = |s: &StratumEvidence| {
-        if total > 0.0 {
-            s.rows_checked() / total
-        } else {
-            0.0
-        }
+        if total > 0.0 { s.rows_checked() / total } else { 0.0 }
     };
     let fraction = |side| {
-        (counts.checked > 0 && total > 0.0).then(|| {
-            strata
-                .iter()
-                .map(|s| share(s) * s.fraction(side))
-                .sum::<f64>()
-        })
+        (counts.checked > 0 && total > 0.0).then(|| strata.iter().map(|s| share(s) * s.fraction(side)).sum::<f64>())
     };
 
-    let (read, sampled): (Vec<_>, Vec<_>) = strata
-        .iter()
-        .filter(|s| s.rows_checked() > 0.0)
-        .partition(|s| s.method.is_all_rows());
+    let (read, sampled): (Vec<_>, Vec<_>) =
+        strata.iter().filter(|s| s.rows_checked() > 0.0).partition(|s| s.method.is_all_rows());
     let seen = Combined::of(&sampled, level);
     let unseen = unseen_share(strata);
-    let of_read = |side| {
-        read.iter()
-            .map(|s| share(s) * s.fraction(side))
-            .sum::<f64>()
-    };
+    let of_read = |side| read.iter().map(|s| share(s) * s.fraction(side)).sum::<f64>();
     let sampled_share: f64 = sampled.iter().map(|s| share(s)).sum();
     let bounds = if counts.checked == 0 {
         Interval::UNIT
     } else {
         Interval {
             low: (1.0 - unseen) * (of_read(Side::Best) + sampled_share * seen.bounds.low),
-            high: (1.0 - unseen) * (of_read(Side::Worst) + sampled_share * seen.bounds.high)
-                + unseen,
+            high: (1.0 - unseen) * (of_read(Side::Worst) + sampled_share * seen.bounds.high) + unseen,
         }
         .as_fraction()
     };
@@ -167,11 +141,7 @@ pub fn estimate(strata: &[StratumEvidence], level: Level) -> Estimate {
     let joint = level.lower_of(strata.len());
     let units: u64 = sampled.iter().map(|s| s.tally.checked_units).sum();
     let checked = counts.checked as f64;
-    let effective_rows = if sampled.is_empty() {
-        checked
-    } else {
-        seen.effective
-    };
+    let effective_rows = if sampled.is_empty() { checked } else { seen.effective };
     let estimates = strata
         .iter()
         .map(|s| {
@@ -196,11 +166,7 @@ pub fn estimate(strata: &[StratumEvidence], level: Level) -> Estimate {
         all_rows,
         level,
         effective_rows,
-        design_effect: if effective_rows > 0.0 {
-            (checked / effective_rows).max(1.0)
-        } else {
-            1.0
-        },
+        design_effect: if effective_rows > 0.0 { (checked / effective_rows).max(1.0) } else { 1.0 },
         units,
         degrees_of_freedom: units.saturating_sub(sampled.len() as u64),
         strata: estimates,
@@ -231,45 +197,26 @@ struct Combined {
 impl Combined {
     fn of(strata: &[&StratumEvidence], level: Level) -> Self {
         if let [only] = strata {
-            let effective = only
-                .evidence(Side::Best, level)
-                .map_or(0.0, |e| e.effective);
-            return Self {
-                bounds: bounds_of(only, level),
-                effective,
-            };
+            let effective = only.evidence(Side::Best, level).map_or(0.0, |e| e.effective);
+            return Self { bounds: bounds_of(only, level), effective };
         }
         let low = Self::side(strata, Side::Best, level);
         let high = Self::side(strata, Side::Worst, level);
-        Self {
-            bounds: Interval {
-                low: low.bounds.low,
-                high: high.bounds.high,
-            },
-            effective: low.effective,
-        }
+        Self { bounds: Interval { low: low.bounds.low, high: high.bounds.high }, effective: low.effective }
     }
 
     /// Both bounds with uncertain rows counted one way.
     fn side(strata: &[&StratumEvidence], side: Side, level: Level) -> Self {
         let total: f64 = strata.iter().map(|s| s.rows_checked()).sum();
-        let seen: Vec<(f64, Evidence)> = strata
-            .iter()
-            .filter_map(|s| Some((s.rows_checked() / total, s.evidence(side, level)?)))
-            .collect();
+        let seen: Vec<(f64, Evidence)> =
+            strata.iter().filter_map(|s| Some((s.rows_checked() / total, s.evidence(side, level)?))).collect();
         let p: f64 = seen.iter().map(|(w, e)| w * e.fraction).sum();
         if p <= 0.0 {
             let high = nothing_failing(&seen, level);
-            return Self {
-                bounds: Interval { low: 0.0, high },
-                effective: rows_to_bound(high, level),
-            };
+            return Self { bounds: Interval { low: 0.0, high }, effective: rows_to_bound(high, level) };
         }
         let squares = |gap: &dyn Fn(&Evidence) -> f64| -> f64 {
-            seen.iter()
-                .map(|(w, e)| (w * gap(e)).powi(2))
-                .sum::<f64>()
-                .sqrt()
+            seen.iter().map(|(w, e)| (w * gap(e)).powi(2)).sum::<f64>().sqrt()
         };
         let joined = Interval {
             low: p - squares(&|e| e.fraction - e.low(level)),
@@ -282,15 +229,9 @@ impl Combined {
         if clustered && strata.iter().all(few) {
             // No variance between units to pool: the units speak through the strata's own intervals.
             let units: f64 = seen.iter().map(|(_, e)| e.effective).sum();
-            return Self {
-                bounds: joined,
-                effective: units.min(pooled),
-            };
+            return Self { bounds: joined, effective: units.min(pooled) };
         }
-        let observed = Observed {
-            failed: p * pooled,
-            rows: pooled,
-        };
+        let observed = Observed { failed: p * pooled, rows: pooled };
         Self {
             bounds: joined.hull(Interval {
                 low: clopper_pearson_low(observed, level),
@@ -312,11 +253,7 @@ fn pooled_effective_rows(strata: &[&StratumEvidence], side: Side, p: f64, level:
             let expansion = s.population.rows() / t.l / total;
             let kept = 1.0 - read_fraction(t, s.population);
             // A stratum of one unit has no variance of its own: take its whole square.
-            let correction = if units > 1.0 {
-                units / (units - 1.0)
-            } else {
-                1.0
-            };
+            let correction = if units > 1.0 { units / (units - 1.0) } else { 1.0 };
             kept * expansion * expansion * correction * t.residual_squares(side, p)
         })
         .sum();
@@ -336,11 +273,8 @@ fn pooled_effective_rows(strata: &[&StratumEvidence], side: Side, p: f64, level:
 /// The largest sum W_h p_h with product (1 - p_h)^n_h >= alpha / 2: what can be failing while none of the strata shows it. Where no
 /// p_h reaches 1 and one stratum has the largest W/n, it is that stratum's own bound: 3.69 max(W_h / n_h) at 95 %.
 fn nothing_failing(seen: &[(f64, Evidence)], level: Level) -> f64 {
-    let mut ranked: Vec<(f64, f64)> = seen
-        .iter()
-        .map(|(w, e)| (*w, e.effective))
-        .filter(|(w, n)| *w > 0.0 && *n > 0.0)
-        .collect();
+    let mut ranked: Vec<(f64, f64)> =
+        seen.iter().map(|(w, e)| (*w, e.effective)).filter(|(w, n)| *w > 0.0 && *n > 0.0).collect();
     ranked.sort_by(|a, b| (b.0 / b.1).total_cmp(&(a.0 / a.1)));
     // Lagrange: 1 - p_h = m n_h / W_h for the strata in use, those with W/n above the multiplier m.
     let budget = -level.tail().ln();
@@ -373,48 +307,26 @@ mod tests {
     use crate::DrawnUnit;
 
     fn rows(checked: u64, failed: u64) -> RowCounts {
-        RowCounts {
-            kept: checked,
-            checked,
-            failed,
-            ..RowCounts::default()
-        }
+        RowCounts { kept: checked, checked, failed, ..RowCounts::default() }
     }
 
     fn guessed(rows: f64) -> Population {
-        Population::Estimated {
-            rows,
-            interval: Interval {
-                low: 0.0,
-                high: f64::MAX,
-            },
-        }
+        Population::Estimated { rows, interval: Interval { low: 0.0, high: f64::MAX } }
     }
 
     fn independent(population: f64, checked: u64, failed: u64) -> StratumEvidence {
         let mut tally = Tally::new();
         tally.add_rows(rows(checked, failed));
-        StratumEvidence {
-            method: Method::IndependentRows,
-            population: guessed(population),
-            tally,
-        }
+        StratumEvidence { method: Method::IndependentRows, population: guessed(population), tally }
     }
 
     fn blocks(units: u64, failing: u64, per_block: u64) -> StratumEvidence {
         let mut tally = Tally::new();
         for unit in 0..units {
             let failed = if unit < failing { per_block } else { 0 };
-            tally.add_unit(DrawnUnit {
-                live: 50,
-                rows: rows(per_block, failed),
-            });
+            tally.add_unit(DrawnUnit { live: 50, rows: rows(per_block, failed) });
         }
-        StratumEvidence {
-            method: Method::Blocks { per_block: None },
-            population: guessed(1e6),
-            tally,
-        }
+        StratumEvidence { method: Method::Blocks { per_block: None }, population: guessed(1e6), tally }
     }
 
     fn near(got: f64, want: f64) {
@@ -424,10 +336,7 @@ mod tests {
     #[test]
     fn without_a_failing_row_the_largest_share_per_row_bounds() {
         let level = Level::NINETY_FIVE;
-        near(
-            estimate(&[independent(1e6, 10_000, 0)], level).bounds.high,
-            0.000_368_8,
-        );
+        near(estimate(&[independent(1e6, 10_000, 0)], level).bounds.high, 0.000_368_8);
         // ten thousand rows of 400 blocks are 400
         let clustered = estimate(&[blocks(400, 0, 25)], level);
         near(clustered.bounds.high, 0.009_18);
@@ -460,35 +369,20 @@ mod tests {
         read.population = Population::Exact { rows: 100 };
         let alone = estimate(std::slice::from_ref(&read), level);
         assert_eq!(alone.interval(), None);
-        assert_eq!(
-            alone.bounds,
-            Interval {
-                low: 0.1,
-                high: 0.1
-            }
-        );
+        assert_eq!(alone.bounds, Interval { low: 0.1, high: 0.1 });
         let both = estimate(&[read, independent(900.0, 500, 0)], level);
         near(both.bounds.low, 0.01);
         near(both.bounds.high, 0.01 + 0.9 * 0.007_35);
-        let unseen = estimate(
-            &[independent(900.0, 500, 0), independent(100.0, 0, 0)],
-            level,
-        );
+        let unseen = estimate(&[independent(900.0, 500, 0), independent(100.0, 0, 0)], level);
         near(unseen.bounds.high, 0.1 + 0.9 * 0.007_35);
         assert_eq!(estimate(&[], level).fraction, None);
-        assert_eq!(
-            estimate(&[independent(9.0, 0, 0)], level).bounds,
-            Interval::UNIT
-        );
+        assert_eq!(estimate(&[independent(9.0, 0, 0)], level).bounds, Interval::UNIT);
     }
 
     #[test]
     fn many_strata_share_the_error_of_failing_alone() {
         let level = Level::NINETY_FIVE;
-        let two = estimate(
-            &[independent(1e4, 1000, 18), independent(1e6, 1000, 0)],
-            level,
-        );
+        let two = estimate(&[independent(1e4, 1000, 18), independent(1e6, 1000, 0)], level);
         assert!(two.any_stratum_above(0.01));
         let mut many = vec![independent(1e4, 1000, 18)];
         many.extend((0..19).map(|_| independent(1e6, 1000, 0)));
@@ -499,18 +393,11 @@ mod tests {
     fn uncertain_rows_count_against_both_bounds() {
         let mut tally = Tally::new();
         tally.add_rows(RowCounts {
-            unknown: crate::Unknown {
-                value_too_large: 50,
-                ..crate::Unknown::default()
-            },
+            unknown: crate::Unknown { value_too_large: 50, ..crate::Unknown::default() },
             ..rows(1000, 0)
         });
         let got = estimate(
-            &[StratumEvidence {
-                method: Method::IndependentRows,
-                population: guessed(1e6),
-                tally,
-            }],
+            &[StratumEvidence { method: Method::IndependentRows, population: guessed(1e6), tally }],
             Level::NINETY_FIVE,
         );
         assert_eq!((got.fraction, got.bounds.low), (Some(0.0), 0.0));

@@ -83,10 +83,7 @@ pub struct Interval {
 
 impl Interval {
     /// All that a fraction can be.
-    pub const UNIT: Self = Self {
-        low: 0.0,
-        high: 1.0,
-    };
+    pub const UNIT: Self = Self { low: 0.0, high: 1.0 };
 
     /// Upper end minus lower end.
     #[must_use]
@@ -103,19 +100,13 @@ impl Interval {
     /// The smallest interval that holds both.
     #[must_use]
     pub fn hull(self, other: Self) -> Self {
-        Self {
-            low: self.low.min(other.low),
-            high: self.high.max(other.high),
-        }
+        Self { low: self.low.min(other.low), high: self.high.max(other.high) }
     }
 
     /// The part that a fraction can be.
     #[must_use]
     pub fn as_fraction(self) -> Self {
-        Self {
-            low: self.low.clamp(0.0, 1.0),
-            high: self.high.clamp(0.0, 1.0),
-        }
+        Self { low: self.low.clamp(0.0, 1.0), high: self.high.clamp(0.0, 1.0) }
     }
 }
 
@@ -131,9 +122,7 @@ impl<'de> Deserialize<'de> for Interval {
         if low <= high {
             Ok(Self { low, high })
         } else {
-            Err(serde::de::Error::custom(format!(
-                "an interval [low, high] with low <= high, not [{low}, {high}]"
-            )))
+            Err(serde::de::Error::custom(format!("an interval [low, high] with low <= high, not [{low}, {high}]")))
         }
     }
 }
@@ -151,10 +140,7 @@ pub struct Observed {
 /// (never below its level) for whole numbers and extended to real ones as Korn and Graubard (1998) do. No rows: [0, 1].
 #[must_use]
 pub fn clopper_pearson(seen: Observed, level: Level) -> Interval {
-    Interval {
-        low: clopper_pearson_low(seen, level),
-        high: clopper_pearson_high(seen, level),
-    }
+    Interval { low: clopper_pearson_low(seen, level), high: clopper_pearson_high(seen, level) }
 }
 
 pub(crate) fn clopper_pearson_low(seen: Observed, level: Level) -> f64 {
@@ -194,10 +180,7 @@ pub struct FiniteDraw {
 /// 60 tails of at most about ten standard deviations of terms each. Nothing drawn: [0, 1].
 #[must_use]
 pub fn hypergeometric(draw: FiniteDraw, level: Level) -> Interval {
-    Interval {
-        low: hypergeometric_low(draw, level),
-        high: hypergeometric_high(draw, level),
-    }
+    Interval { low: hypergeometric_low(draw, level), high: hypergeometric_high(draw, level) }
 }
 
 pub(crate) fn hypergeometric_high(draw: FiniteDraw, level: Level) -> f64 {
@@ -205,13 +188,7 @@ pub(crate) fn hypergeometric_high(draw: FiniteDraw, level: Level) -> f64 {
     if draw.drawn == 0 {
         return 1.0;
     }
-    largest_failing(
-        draw.failed.min(draw.drawn),
-        draw.drawn,
-        population,
-        level.tail(),
-    ) as f64
-        / population as f64
+    largest_failing(draw.failed.min(draw.drawn), draw.drawn, population, level.tail()) as f64 / population as f64
 }
 
 pub(crate) fn hypergeometric_low(draw: FiniteDraw, level: Level) -> f64 {
@@ -267,9 +244,7 @@ fn lower_tail(seen: u64, drawn: u64, failing: u64, population: u64, enough: f64)
     }
     // Loader: kernel(x of k) kernel(n-x of all-k) / kernel(n of all), at p = n / all
     let (p, q) = (n / all, (all - n) / all);
-    let mut term = (ln_binomial(x, k, p, q) + ln_binomial(n - x, all - k, p, q)
-        - ln_binomial(n, all, p, q))
-    .exp();
+    let mut term = (ln_binomial(x, k, p, q) + ln_binomial(n - x, all - k, p, q) - ln_binomial(n, all, p, q)).exp();
     let mut sum = term;
     let mut at = x;
     while at > 0.0 && sum < enough {
@@ -289,10 +264,7 @@ mod tests {
     use super::*;
 
     fn near(got: f64, want: f64, relative: f64) {
-        assert!(
-            (got - want).abs() <= relative * want.abs() + 1e-15,
-            "{got} is not {want}"
-        );
+        assert!((got - want).abs() <= relative * want.abs() + 1e-15, "{got} is not {want}");
     }
 
     #[test]
@@ -314,19 +286,14 @@ mod tests {
 
     #[test]
     fn no_failure_in_ten_thousand_where_enlarging_is_planned() {
-        let seen = Observed {
-            failed: 0.0,
-            rows: 10_000.0,
-        };
+        let seen = Observed { failed: 0.0, rows: 10_000.0 };
         let high = clopper_pearson(seen, Level::NINETY_FIVE.shared_by(8)).high;
         near(high, 5.766e-4, 1e-3);
     }
 
     /// The interval by its definition, every tail summed term by term with products of ratios.
     fn by_definition(failed: u64, drawn: u64, population: u64, tail: f64) -> (u64, u64) {
-        let choose = |n: u64, k: u64| -> f64 {
-            (0..k).fold(1.0, |c, i| c * (n - i) as f64 / (i + 1) as f64)
-        };
+        let choose = |n: u64, k: u64| -> f64 { (0..k).fold(1.0, |c, i| c * (n - i) as f64 / (i + 1) as f64) };
         let pmf = |x: u64, k: u64| {
             if x > k || drawn - x > population - k {
                 0.0
@@ -345,24 +312,11 @@ mod tests {
 
     #[test]
     fn hypergeometric_is_the_inversion_of_its_tails() {
-        for (drawn, population) in [
-            (1, 1),
-            (1, 5),
-            (5, 12),
-            (20, 60),
-            (25, 26),
-            (30, 30),
-            (40, 200),
-        ] {
+        for (drawn, population) in [(1, 1), (1, 5), (5, 12), (20, 60), (25, 26), (30, 30), (40, 200)] {
             for failed in 0..=drawn {
-                let draw = FiniteDraw {
-                    failed,
-                    drawn,
-                    population,
-                };
+                let draw = FiniteDraw { failed, drawn, population };
                 let got = hypergeometric(draw, Level::NINETY_FIVE);
-                let (low, high) =
-                    by_definition(failed, drawn, population, Level::NINETY_FIVE.tail());
+                let (low, high) = by_definition(failed, drawn, population, Level::NINETY_FIVE.tail());
                 near(got.low, low as f64 / population as f64, 1e-12);
                 near(got.high, high as f64 / population as f64, 1e-12);
             }
@@ -373,28 +327,12 @@ mod tests {
     fn hypergeometric_at_scale_is_the_binomial_and_quick() {
         let begun = std::time::Instant::now();
         for failed in [0, 1, 50, 500_000, 999_999, 1_000_000] {
-            let draw = FiniteDraw {
-                failed,
-                drawn: 1_000_000,
-                population: 1_000_000_000,
-            };
+            let draw = FiniteDraw { failed, drawn: 1_000_000, population: 1_000_000_000 };
             let got = hypergeometric(draw, Level::NINETY_FIVE);
-            let binomial = clopper_pearson(
-                Observed {
-                    failed: failed as f64,
-                    rows: 1e6,
-                },
-                Level::NINETY_FIVE,
-            );
+            let binomial = clopper_pearson(Observed { failed: failed as f64, rows: 1e6 }, Level::NINETY_FIVE);
             // whole rows only: one row of 10^9 is the grain
-            assert!(
-                (got.low - binomial.low).abs()
-                    <= 2e-3 * binomial.low.min(1.0 - binomial.low) + 1e-9
-            );
-            assert!(
-                (got.high - binomial.high).abs()
-                    <= 2e-3 * (1.0 - binomial.high).min(binomial.high) + 1e-9
-            );
+            assert!((got.low - binomial.low).abs() <= 2e-3 * binomial.low.min(1.0 - binomial.low) + 1e-9);
+            assert!((got.high - binomial.high).abs() <= 2e-3 * (1.0 - binomial.high).min(binomial.high) + 1e-9);
             assert!(got.width() <= binomial.width() + 2e-9);
         }
         assert!(begun.elapsed().as_secs() < 5);
@@ -404,16 +342,8 @@ mod tests {
     fn written_as_an_array_and_never_upside_down() {
         use serde::de::IntoDeserializer;
         use serde::de::value::{Error, SeqDeserializer};
-        let read = |ends: Vec<f64>| {
-            Interval::deserialize(SeqDeserializer::<_, Error>::new(ends.into_iter()))
-        };
-        assert_eq!(
-            read(vec![0.25, 0.5]).unwrap(),
-            Interval {
-                low: 0.25,
-                high: 0.5
-            }
-        );
+        let read = |ends: Vec<f64>| Interval::deserialize(SeqDeserializer::<_, Error>::new(ends.into_iter()));
+        assert_eq!(read(vec![0.25, 0.5]).unwrap(), Interval { low: 0.25, high: 0.5 });
         assert!(read(vec![0.5, 0.25]).is_err());
         let level: Result<Level, Error> = Level::deserialize(1.5.into_deserializer());
         assert!(level.is_err());

@@ -5,15 +5,7 @@
 //!
 //! The way through: a [`Design`] says how rows were drawn, a [`Tally`] counts one rule over them in constant memory,
 //! [`estimate()`] turns strata of tallies into an [`Estimate`] with its interval, [`decide()`] gives the [`Decision`].
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod compare;
 pub mod decide;

@@ -52,10 +52,7 @@ impl LookPlan {
     #[must_use]
     pub fn single(size: LookSize) -> Self {
         let first = first_look(size);
-        Self {
-            looks: vec![first],
-            level: Level::NINETY_FIVE,
-        }
+        Self { looks: vec![first], level: Level::NINETY_FIVE }
     }
 
     /// At most [`MOST_LOOKS`] looks, each twice the one before, within the budget. A look of a fifth of the table or more is the
@@ -72,31 +69,18 @@ impl LookPlan {
             if !all && (rows > size.budget || rows >= size.population) {
                 break;
             }
-            last = Look {
-                rows: if all { size.population } else { rows },
-                all_rows: all,
-            };
+            last = Look { rows: if all { size.population } else { rows }, all_rows: all };
             looks.push(last);
         }
         let sampled = looks.iter().filter(|look| !look.all_rows).count();
-        Self {
-            looks,
-            level: Level::NINETY_FIVE.shared_by(u32::try_from(sampled).unwrap_or(u32::MAX)),
-        }
+        Self { looks, level: Level::NINETY_FIVE.shared_by(u32::try_from(sampled).unwrap_or(u32::MAX)) }
     }
 }
 
 fn first_look(size: LookSize) -> Look {
-    let all = worth_all(size.wanted, size.population)
-        && (size.population <= size.budget || size.population <= size.wanted);
-    Look {
-        rows: if all {
-            size.population
-        } else {
-            size.wanted.min(size.population)
-        },
-        all_rows: all,
-    }
+    let all =
+        worth_all(size.wanted, size.population) && (size.population <= size.budget || size.population <= size.wanted);
+    Look { rows: if all { size.population } else { size.wanted.min(size.population) }, all_rows: all }
 }
 
 /// Failing among (effective) independent rows.
@@ -120,32 +104,17 @@ const MOST_ROWS: f64 = 1e12;
 #[must_use]
 pub fn rows_needed(seen: RowsSeen, criterion: Criterion, level: Level) -> Option<u64> {
     let share = |failed: f64| {
-        if seen.checked > 0.0 {
-            (failed / seen.checked).clamp(0.0, 1.0)
-        } else {
-            0.0
-        }
+        if seen.checked > 0.0 { (failed / seen.checked).clamp(0.0, 1.0) } else { 0.0 }
     };
     let (best, worst) = (share(seen.failed), share(seen.failed_at_worst));
     let limit = criterion.tolerance.max(criterion.detect);
-    let observed = |p: f64, rows: f64| Observed {
-        failed: p * rows,
-        rows,
-    };
+    let observed = |p: f64, rows: f64| Observed { failed: p * rows, rows };
     let from = seen.checked.max(1.0);
     let failing = (best > criterion.tolerance)
-        .then(|| {
-            smallest(from, |rows| {
-                clopper_pearson_low(observed(best, rows), level) > criterion.tolerance
-            })
-        })
+        .then(|| smallest(from, |rows| clopper_pearson_low(observed(best, rows), level) > criterion.tolerance))
         .flatten();
     let passing = (worst < limit)
-        .then(|| {
-            smallest(from, |rows| {
-                clopper_pearson_high(observed(worst, rows), level) <= limit
-            })
-        })
+        .then(|| smallest(from, |rows| clopper_pearson_high(observed(worst, rows), level) <= limit))
         .flatten();
     match (failing, passing) {
         (Some(one), Some(other)) => Some(one.min(other)),
@@ -180,57 +149,24 @@ mod tests {
     use super::*;
 
     fn sizes(wanted: u64, budget: u64, population: u64) -> LookSize {
-        LookSize {
-            wanted,
-            budget,
-            population,
-        }
+        LookSize { wanted, budget, population }
     }
 
     #[test]
     fn plans() {
         for (size, rows, all_at_last, sampled) in [
             (sizes(10_000, 10_000, 1 << 40), vec![10_000], false, 1),
-            (
-                sizes(10_000, 100_000, 1 << 40),
-                vec![10_000, 20_000, 40_000, 80_000],
-                false,
-                4,
-            ),
-            (
-                sizes(1, u64::MAX, u64::MAX),
-                vec![1, 2, 4, 8, 16, 32, 64, 128],
-                false,
-                8,
-            ),
+            (sizes(10_000, 100_000, 1 << 40), vec![10_000, 20_000, 40_000, 80_000], false, 4),
+            (sizes(1, u64::MAX, u64::MAX), vec![1, 2, 4, 8, 16, 32, 64, 128], false, 8),
             (sizes(10_000, 1 << 40, 50_000), vec![50_000], true, 0),
-            (
-                sizes(10_000, 1 << 40, 60_000),
-                vec![10_000, 60_000],
-                true,
-                1,
-            ),
-            (
-                sizes(10_000, 30_000, 60_000),
-                vec![10_000, 20_000],
-                false,
-                2,
-            ),
+            (sizes(10_000, 1 << 40, 60_000), vec![10_000, 60_000], true, 1),
+            (sizes(10_000, 30_000, 60_000), vec![10_000, 20_000], false, 2),
             (sizes(10_000, 10_000, 5_000), vec![5_000], true, 0),
             (sizes(0, 0, 0), vec![0], true, 0),
-            (
-                sizes(1000, 100_000, 100_000),
-                vec![1000, 2000, 4000, 8000, 16_000, 100_000],
-                true,
-                5,
-            ),
+            (sizes(1000, 100_000, 100_000), vec![1000, 2000, 4000, 8000, 16_000, 100_000], true, 5),
         ] {
             let plan = LookPlan::enlarging(size);
-            assert_eq!(
-                plan.looks.iter().map(|l| l.rows).collect::<Vec<_>>(),
-                rows,
-                "{size:?}"
-            );
+            assert_eq!(plan.looks.iter().map(|l| l.rows).collect::<Vec<_>>(), rows, "{size:?}");
             assert_eq!(plan.looks.last().unwrap().all_rows, all_at_last, "{size:?}");
             assert_eq!(plan.level, Level::NINETY_FIVE.shared_by(sampled));
             let single = LookPlan::single(size);
@@ -240,35 +176,18 @@ mod tests {
 
     #[test]
     fn rows_it_would_take() {
-        let seen = |failed: f64, checked: f64| RowsSeen {
-            failed,
-            failed_at_worst: failed,
-            checked,
-        };
+        let seen = |failed: f64, checked: f64| RowsSeen { failed, failed_at_worst: failed, checked };
         let criterion = |tolerance, detect| Criterion { tolerance, detect };
         let level = Level::NINETY_FIVE;
         // 3.69 / 0.001
-        assert_eq!(
-            rows_needed(seen(0.0, 400.0), criterion(0.0, 0.001), level),
-            Some(3688)
-        );
-        assert_eq!(
-            rows_needed(seen(0.0, 400.0), criterion(0.0, 0.0), level),
-            None
-        );
-        assert_eq!(
-            rows_needed(seen(5.0, 1000.0), criterion(0.005, 0.001), level),
-            None
-        );
+        assert_eq!(rows_needed(seen(0.0, 400.0), criterion(0.0, 0.001), level), Some(3688));
+        assert_eq!(rows_needed(seen(0.0, 400.0), criterion(0.0, 0.0), level), None);
+        assert_eq!(rows_needed(seen(5.0, 1000.0), criterion(0.005, 0.001), level), None);
         // 1.2 % against 1 %: about 1.96^2 p q / d^2
         let needed = rows_needed(seen(12.0, 1000.0), criterion(0.01, 0.001), level).unwrap();
         assert!((10_000..13_500).contains(&needed), "{needed}");
         // uncertain rows above what is tolerated: no number of rows will pass it
-        let torn = RowsSeen {
-            failed: 0.0,
-            failed_at_worst: 50.0,
-            checked: 1000.0,
-        };
+        let torn = RowsSeen { failed: 0.0, failed_at_worst: 50.0, checked: 1000.0 };
         assert_eq!(rows_needed(torn, criterion(0.0, 0.001), level), None);
     }
 }

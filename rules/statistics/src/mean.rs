@@ -44,12 +44,7 @@ impl MeanTally {
 
     /// Adds one row drawn by itself; `None` where `where` did not keep it or it has no value.
     pub fn add_row(&mut self, value: Option<f64>) {
-        self.add_unit(UnitValues {
-            live: 1,
-            kept: 1,
-            checked: u64::from(value.is_some()),
-            sum: value.unwrap_or(0.0),
-        });
+        self.add_unit(UnitValues { live: 1, kept: 1, checked: u64::from(value.is_some()), sum: value.unwrap_or(0.0) });
     }
 
     /// Adds one drawn unit, also one without a value and an empty one.
@@ -122,11 +117,7 @@ pub struct MeanEstimate {
 #[must_use]
 pub fn estimate_mean(strata: &[MeanEvidence], level: Level) -> Option<MeanEstimate> {
     let rows = |s: &MeanEvidence| {
-        if s.tally.l > 0.0 {
-            s.population.rows() * s.tally.x / s.tally.l
-        } else {
-            0.0
-        }
+        if s.tally.l > 0.0 { s.population.rows() * s.tally.x / s.tally.l } else { 0.0 }
     };
     let seen: Vec<&MeanEvidence> = strata.iter().filter(|s| rows(s) > 0.0).collect();
     let total: f64 = seen.iter().map(|s| rows(s)).sum();
@@ -134,10 +125,7 @@ pub fn estimate_mean(strata: &[MeanEvidence], level: Level) -> Option<MeanEstima
         return None;
     }
     let own_mean = |t: &MeanTally| t.origin.unwrap_or(0.0) + t.y / t.x;
-    let mean: f64 = seen
-        .iter()
-        .map(|s| rows(s) / total * own_mean(&s.tally))
-        .sum();
+    let mean: f64 = seen.iter().map(|s| rows(s) / total * own_mean(&s.tally)).sum();
     let sampled: Vec<&&MeanEvidence> = seen.iter().filter(|s| !s.method.is_all_rows()).collect();
     let variance: f64 = sampled
         .iter()
@@ -159,18 +147,9 @@ pub fn estimate_mean(strata: &[MeanEvidence], level: Level) -> Option<MeanEstima
     let standard_error = variance.sqrt();
     let interval = (degrees_of_freedom > 0).then(|| {
         let reach = student_upper(level.tail(), degrees_of_freedom as f64) * standard_error;
-        Interval {
-            low: mean - reach,
-            high: mean + reach,
-        }
+        Interval { low: mean - reach, high: mean + reach }
     });
-    Some(MeanEstimate {
-        mean,
-        interval,
-        standard_error,
-        level,
-        degrees_of_freedom,
-    })
+    Some(MeanEstimate { mean, interval, standard_error, level, degrees_of_freedom })
 }
 
 #[cfg(test)]
@@ -180,13 +159,7 @@ mod tests {
     fn evidence(tally: MeanTally, method: Method) -> MeanEvidence {
         MeanEvidence {
             method,
-            population: Population::Estimated {
-                rows: 1e6,
-                interval: Interval {
-                    low: 0.0,
-                    high: f64::MAX,
-                },
-            },
+            population: Population::Estimated { rows: 1e6, interval: Interval { low: 0.0, high: f64::MAX } },
             tally,
         }
     }
@@ -198,33 +171,23 @@ mod tests {
         for value in [1.0, 2.0, 3.0, 4.0] {
             tally.add_row(Some(1.7e9 + value));
         }
-        let got = estimate_mean(
-            &[evidence(tally, Method::IndependentRows)],
-            Level::NINETY_FIVE,
-        )
-        .unwrap();
+        let got = estimate_mean(&[evidence(tally, Method::IndependentRows)], Level::NINETY_FIVE).unwrap();
         assert!((got.mean - 1.7e9 - 2.5).abs() < 1e-6);
         let interval = got.interval.unwrap();
-        assert!(
-            (interval.width() / 2.0 - 2.054_26).abs() < 1e-4,
-            "{interval:?}"
-        );
+        assert!((interval.width() / 2.0 - 2.054_26).abs() < 1e-4, "{interval:?}");
         assert_eq!(got.degrees_of_freedom, 3);
     }
 
     #[test]
     fn merging_moves_the_origin() {
-        let (mut whole, mut one, mut other) =
-            (MeanTally::new(), MeanTally::new(), MeanTally::new());
+        let (mut whole, mut one, mut other) = (MeanTally::new(), MeanTally::new(), MeanTally::new());
         for i in 0..10_u32 {
             let value = Some(1e6 + f64::from(i * i));
             whole.add_row(value);
             if i < 5 { &mut one } else { &mut other }.add_row(value);
         }
         one.merge(&other);
-        let of = |t: MeanTally| {
-            estimate_mean(&[evidence(t, Method::IndependentRows)], Level::NINETY_FIVE).unwrap()
-        };
+        let of = |t: MeanTally| estimate_mean(&[evidence(t, Method::IndependentRows)], Level::NINETY_FIVE).unwrap();
         let (whole, merged) = (of(whole), of(one));
         assert!((whole.mean - merged.mean).abs() < 1e-9);
         assert!((whole.standard_error - merged.standard_error).abs() < 1e-9);
@@ -237,9 +200,6 @@ mod tests {
         tally.add_row(None);
         tally.add_row(Some(3.0));
         let all = estimate_mean(&[evidence(tally, Method::AllRows)], Level::NINETY_FIVE).unwrap();
-        assert_eq!(
-            (all.mean, all.interval, all.standard_error),
-            (3.0, None, 0.0)
-        );
+        assert_eq!((all.mean, all.interval, all.standard_error), (3.0, None, 0.0));
     }
 }

@@ -39,10 +39,7 @@ impl Population {
     #[must_use]
     pub fn interval(&self) -> Interval {
         match self {
-            Self::Exact { rows } => Interval {
-                low: *rows as f64,
-                high: *rows as f64,
-            },
+            Self::Exact { rows } => Interval { low: *rows as f64, high: *rows as f64 },
             Self::Estimated { interval, .. } => *interval,
         }
     }
@@ -82,23 +79,14 @@ impl LiveRows {
         let all = blocks as f64;
         let mean = if self.blocks > 0 { seen / m } else { 0.0 };
         if self.blocks < 2 {
-            return Population::Estimated {
-                rows: all * mean,
-                interval: Interval {
-                    low: seen,
-                    high: f64::MAX,
-                },
-            };
+            return Population::Estimated { rows: all * mean, interval: Interval { low: seen, high: f64::MAX } };
         }
         let variance = ((self.squares - m * mean * mean) / (m - 1.0)).max(0.0);
         let error = (variance / m * (1.0 - m / all)).sqrt();
         let reach = student_upper(level.tail(), m - 1.0) * error;
         Population::Estimated {
             rows: all * mean,
-            interval: Interval {
-                low: (all * (mean - reach)).max(seen),
-                high: all * (mean + reach),
-            },
+            interval: Interval { low: (all * (mean - reach)).max(seen), high: all * (mean + reach) },
         }
     }
 }
@@ -124,23 +112,10 @@ impl KeyHits {
         }
         let span = self.span as f64;
         let (hits, drawn) = (self.hits as f64, self.drawn as f64);
-        let rate = clopper_pearson(
-            Observed {
-                failed: hits,
-                rows: drawn,
-            },
-            level,
-        );
+        let rate = clopper_pearson(Observed { failed: hits, rows: drawn }, level);
         Population::Estimated {
-            rows: if self.drawn > 0 {
-                span * hits / drawn
-            } else {
-                0.0
-            },
-            interval: Interval {
-                low: (span * rate.low).max(hits),
-                high: span * rate.high,
-            },
+            rows: if self.drawn > 0 { span * hits / drawn } else { 0.0 },
+            interval: Interval { low: (span * rate.low).max(hits), high: span * rate.high },
         }
     }
 }
@@ -149,12 +124,7 @@ impl KeyHits {
 /// estimated population both intervals are taken at half the error and multiplied (the caller passes the population at
 /// `level.shared_by(2)` to have the product at `level`).
 #[must_use]
-pub fn kept_by_where(
-    tally: &Tally,
-    method: Method,
-    population: Population,
-    level: Level,
-) -> Population {
+pub fn kept_by_where(tally: &Tally, method: Method, population: Population, level: Level) -> Population {
     let checked = tally.counts().checked;
     if method.is_all_rows() {
         return Population::Exact { rows: checked };
@@ -166,11 +136,7 @@ pub fn kept_by_where(
     let sample = tally.of_where();
     let share = bounds(&sample, method, population, share_level);
     let rows = population.interval();
-    let guess = if tally.l > 0.0 {
-        tally.x / tally.l
-    } else {
-        0.0
-    };
+    let guess = if tally.l > 0.0 { tally.x / tally.l } else { 0.0 };
     Population::Estimated {
         rows: population.rows() * guess,
         interval: Interval {
@@ -191,52 +157,30 @@ mod tests {
         for rows in [40, 50, 60, 50] {
             live.add_block(rows);
         }
-        let Population::Estimated { rows, interval } = live.population(1000, Level::NINETY_FIVE)
-        else {
+        let Population::Estimated { rows, interval } = live.population(1000, Level::NINETY_FIVE) else {
             panic!("estimated");
         };
         assert_eq!(rows, 50_000.0);
         // s = 8.165, t(3) = 3.182, se = 4.0825 * sqrt(0.996)
-        assert!(
-            (interval.high - 50_000.0 - 12_964.0).abs() < 10.0,
-            "{interval:?}"
-        );
-        assert_eq!(
-            live.population(4, Level::NINETY_FIVE),
-            Population::Exact { rows: 200 }
-        );
+        assert!((interval.high - 50_000.0 - 12_964.0).abs() < 10.0, "{interval:?}");
+        assert_eq!(live.population(4, Level::NINETY_FIVE), Population::Exact { rows: 200 });
     }
 
     #[test]
     fn span_times_hit_rate() {
-        let hits = KeyHits {
-            span: 1 << 64,
-            drawn: 1000,
-            hits: 500,
-        };
+        let hits = KeyHits { span: 1 << 64, drawn: 1000, hits: 500 };
         let got = hits.population(Level::NINETY_FIVE);
         assert_eq!(got.rows(), (1_u128 << 63) as f64);
         let rate = got.interval().low / (1_u128 << 64) as f64;
         assert!((rate - 0.468_5).abs() < 1e-3, "{rate}");
-        let all = KeyHits {
-            span: 10,
-            drawn: 10,
-            hits: 7,
-        };
-        assert_eq!(
-            all.population(Level::NINETY_FIVE),
-            Population::Exact { rows: 7 }
-        );
+        let all = KeyHits { span: 10, drawn: 10, hits: 7 };
+        assert_eq!(all.population(Level::NINETY_FIVE), Population::Exact { rows: 7 });
     }
 
     #[test]
     fn where_population_has_the_interval_of_its_share() {
         let mut tally = Tally::new();
-        tally.add_rows(RowCounts {
-            kept: 1000,
-            checked: 100,
-            ..RowCounts::default()
-        });
+        tally.add_rows(RowCounts { kept: 1000, checked: 100, ..RowCounts::default() });
         let exact = Population::Exact { rows: 1_000_000 };
         let got = kept_by_where(&tally, Method::IndependentRows, exact, Level::NINETY_FIVE);
         assert!((got.rows() - 100_000.0).abs() < 1e-6);
@@ -252,12 +196,7 @@ mod tests {
                 },
             });
         }
-        let got = kept_by_where(
-            &blocks,
-            Method::Blocks { per_block: None },
-            exact,
-            Level::NINETY_FIVE,
-        );
+        let got = kept_by_where(&blocks, Method::Blocks { per_block: None }, exact, Level::NINETY_FIVE);
         // ten whole blocks of a hundred, not a hundred rows of a thousand
         assert!(got.interval().high > 170_000.0, "{got:?}");
     }

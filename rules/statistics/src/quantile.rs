@@ -18,8 +18,7 @@ pub(crate) fn stirling_error(n: f64) -> f64 {
         return ln_gamma(n + 1.0) - (n + 0.5) * n.ln() + n - LN_SQRT_TAU;
     }
     let s = n * n;
-    (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - (1.0 / 1680.0 - 1.0 / 1188.0 / s) / s) / s) / s)
-        / n
+    (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - (1.0 / 1680.0 - 1.0 / 1188.0 / s) / s) / s) / s) / n
 }
 
 /// x ln(x / m) + m - x, without cancellation near x = m.
@@ -54,11 +53,7 @@ pub(crate) fn ln_binomial(k: f64, n: f64, p: f64, q: f64) -> f64 {
         return n * if q < 0.5 { (-q).ln_1p() } else { p.ln() };
     }
     let rest = n - k;
-    stirling_error(n)
-        - stirling_error(k)
-        - stirling_error(rest)
-        - deviance(k, n * p)
-        - deviance(rest, n * q)
+    stirling_error(n) - stirling_error(k) - stirling_error(rest) - deviance(k, n * p) - deviance(rest, n * q)
         + 0.5 * (n / (k * rest)).ln()
         - LN_SQRT_TAU
 }
@@ -128,11 +123,7 @@ pub(crate) fn beta_quantile(a: f64, b: f64, tail: f64) -> (f64, f64) {
         // d ln I / du = x^a y^b / B(a, b) / I
         let slope = (ln_front(a, b, x, y) + a.ln() - value).exp();
         let next = u - gap / slope;
-        let next = if next > low && next < high {
-            next
-        } else {
-            0.5 * (low + high)
-        };
+        let next = if next > low && next < high { next } else { 0.5 * (low + high) };
         let step = (next - u).abs();
         u = next;
         if step <= 1e-14 * u.abs().max(1.0) || high - low < 1e-14 {
@@ -190,10 +181,7 @@ mod tests {
     use super::*;
 
     fn near(got: f64, want: f64, relative: f64) {
-        assert!(
-            (got - want).abs() <= relative * want.abs(),
-            "{got} is not {want}"
-        );
+        assert!((got - want).abs() <= relative * want.abs(), "{got} is not {want}");
     }
 
     #[test]
@@ -214,11 +202,8 @@ mod tests {
 
     #[test]
     fn normal_quantiles() {
-        for (tail, want) in [
-            (0.025, 1.959_963_984_540_05),
-            (1e-4, 3.719_016_485_455_68),
-            (1e-9, 5.997_807_015_007_69),
-        ] {
+        for (tail, want) in [(0.025, 1.959_963_984_540_05), (1e-4, 3.719_016_485_455_68), (1e-9, 5.997_807_015_007_69)]
+        {
             near(normal_upper(f64::ln(tail)), want, 1e-9);
         }
         near(normal_upper(ln_normal_tail(29.99)), 29.99, 1e-9);
@@ -229,16 +214,9 @@ mod tests {
 
     #[test]
     fn beta_quantile_inverts_the_tail_over_nine_decades() {
-        for (a, b) in [
-            (1.0, 1.0),
-            (0.3, 400.0),
-            (1.0, 1e9),
-            (3.5, 9996.5),
-            (5e5, 5e5),
-            (1e3, 1e9),
-            (1e6, 1.0),
-            (0.5, 0.5),
-        ] {
+        for (a, b) in
+            [(1.0, 1.0), (0.3, 400.0), (1.0, 1e9), (3.5, 9996.5), (5e5, 5e5), (1e3, 1e9), (1e6, 1.0), (0.5, 0.5)]
+        {
             for tail in [1e-9, 1e-4, 0.003, 0.025, 0.3, 0.9, 0.999] {
                 let (x, y) = beta_quantile(a, b, tail);
                 near(ln_beta_cdf(a, b, x, y).exp(), tail, 1e-7);

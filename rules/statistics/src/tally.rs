@@ -111,11 +111,7 @@ impl Failing {
 
     /// As if all failing weight lay in this many units of equal weight, (sum y)^2 / sum y^2: at most the units that hold any.
     pub(crate) fn units(&self) -> f64 {
-        if self.yy > 0.0 {
-            self.y * self.y / self.yy
-        } else {
-            0.0
-        }
+        if self.yy > 0.0 { self.y * self.y / self.yy } else { 0.0 }
     }
 }
 
@@ -204,8 +200,7 @@ impl Tally {
         self.checked_live += l;
         self.largest_live = self.largest_live.max(l);
         self.best.add(weight * unit.rows.failed as f64, x, l);
-        self.worst
-            .add(weight * unit.rows.failed_at_worst() as f64, x, l);
+        self.worst.add(weight * unit.rows.failed_at_worst() as f64, x, l);
     }
 
     /// Adds what another tally of the same rule and stratum has seen; a unit must lie wholly in one of the two.
@@ -247,12 +242,7 @@ impl Tally {
     /// The same sample asking "does `where` keep this row" instead of "does this row fail": every kept row is checked, every row
     /// that `where` keeps counts as failing.
     pub(crate) fn of_where(&self) -> Self {
-        let share = Failing {
-            y: self.x,
-            yy: self.xx,
-            yx: self.xl,
-            yl: self.xl,
-        };
+        let share = Failing { y: self.x, yy: self.xx, yx: self.xl, yl: self.xl };
         Self {
             counts: RowCounts {
                 kept: self.counts.kept,
@@ -282,46 +272,24 @@ mod tests {
     use super::*;
 
     fn rows(kept: u64, checked: u64, failed: u64) -> RowCounts {
-        RowCounts {
-            kept,
-            checked,
-            failed,
-            unknown: Unknown::default(),
-        }
+        RowCounts { kept, checked, failed, unknown: Unknown::default() }
     }
 
     #[test]
     fn bulk_rows_are_units_of_one_row() {
         let mut bulk = Tally::new();
         bulk.add_rows(RowCounts {
-            unknown: Unknown {
-                null: 1,
-                expression_error: 1,
-                ..Unknown::default()
-            },
+            unknown: Unknown { null: 1, expression_error: 1, ..Unknown::default() },
             ..rows(6, 4, 2)
         });
         let mut single = Tally::new();
         for one in [rows(1, 0, 0), rows(1, 0, 0), rows(1, 1, 1), rows(1, 1, 1)] {
             single.add_unit(DrawnUnit { live: 1, rows: one });
         }
-        for unknown in [
-            Unknown {
-                null: 1,
-                ..Unknown::default()
-            },
-            Unknown {
-                expression_error: 1,
-                ..Unknown::default()
-            },
-        ] {
-            single.add_unit(DrawnUnit {
-                live: 1,
-                rows: RowCounts {
-                    unknown,
-                    ..rows(1, 1, 0)
-                },
-            });
+        for unknown in
+            [Unknown { null: 1, ..Unknown::default() }, Unknown { expression_error: 1, ..Unknown::default() }]
+        {
+            single.add_unit(DrawnUnit { live: 1, rows: RowCounts { unknown, ..rows(1, 1, 0) } });
         }
         assert_eq!(bulk, single);
         assert_eq!(bulk.worst.y, 3.0);
@@ -330,14 +298,8 @@ mod tests {
     #[test]
     fn weights_are_live_rows_per_kept_row() {
         let mut tally = Tally::new();
-        tally.add_unit(DrawnUnit {
-            live: 60,
-            rows: rows(20, 10, 5),
-        });
-        tally.add_unit(DrawnUnit {
-            live: 30,
-            rows: rows(10, 0, 0),
-        });
+        tally.add_unit(DrawnUnit { live: 60, rows: rows(20, 10, 5) });
+        tally.add_unit(DrawnUnit { live: 30, rows: rows(10, 0, 0) });
         tally.add_unit(DrawnUnit::default());
         assert_eq!((tally.units, tally.checked_units), (3, 1));
         assert_eq!((tally.l, tally.x, tally.best.y), (90.0, 30.0, 15.0));
@@ -348,10 +310,7 @@ mod tests {
     fn merging_is_adding() {
         let (mut whole, mut one, mut other) = (Tally::new(), Tally::new(), Tally::new());
         for i in 0..10 {
-            let unit = DrawnUnit {
-                live: 10 + i,
-                rows: rows(5, 4, i % 3),
-            };
+            let unit = DrawnUnit { live: 10 + i, rows: rows(5, 4, i % 3) };
             whole.add_unit(unit);
             if i < 4 { &mut one } else { &mut other }.add_unit(unit);
         }

@@ -2,19 +2,12 @@
 //! 3.3 standard deviations, so that a hundred honest cells pass together), and none may be much wider than it must be.
 //!
 //! `cargo test -p fieldmark-statistics --test coverage -- --nocapture` prints the table.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use fieldmark_statistics::draw::generator;
 use fieldmark_statistics::interval::{Observed, clopper_pearson};
 use fieldmark_statistics::{
-    DrawnUnit, Estimate, Interval, Level, LookPlan, Method, Population, RowCounts, StratumEvidence,
-    Tally, estimate,
+    DrawnUnit, Estimate, Interval, Level, LookPlan, Method, Population, RowCounts, StratumEvidence, Tally, estimate,
 };
 use rand::{Rng, RngExt};
 
@@ -43,18 +36,10 @@ fn live(blocks: &[Block]) -> u64 {
 /// `kept` rows of a block, without replacement.
 fn keep<R: Rng>(rng: &mut R, block: Block, kept: u64) -> RowCounts {
     if kept >= block.live {
-        return RowCounts {
-            kept: block.live,
-            checked: block.checked,
-            failed: block.failing,
-            ..RowCounts::default()
-        };
+        return RowCounts { kept: block.live, checked: block.checked, failed: block.failing, ..RowCounts::default() };
     }
     let (mut live, mut checked, mut failing) = (block.live, block.checked, block.failing);
-    let mut rows = RowCounts {
-        kept,
-        ..RowCounts::default()
-    };
+    let mut rows = RowCounts { kept, ..RowCounts::default() };
     for _ in 0..kept {
         let at = rng.random_range(0..live);
         live -= 1;
@@ -82,10 +67,7 @@ fn tally_blocks<R: Rng>(rng: &mut R, blocks: &mut [Block], wanted: usize, per_bl
     shuffle_front(rng, blocks, wanted);
     let mut tally = Tally::new();
     for &block in &blocks[..wanted] {
-        tally.add_unit(DrawnUnit {
-            live: block.live,
-            rows: keep(rng, block, per_block),
-        });
+        tally.add_unit(DrawnUnit { live: block.live, rows: keep(rng, block, per_block) });
     }
     tally
 }
@@ -121,18 +103,9 @@ struct Reference {
     largest: f64,
 }
 
-const PLAIN: Reference = Reference {
-    finite: 1.0,
-    largest: 1.0,
-};
+const PLAIN: Reference = Reference { finite: 1.0, largest: 1.0 };
 
-fn cell(
-    name: String,
-    seed: u64,
-    truth: f64,
-    reference: Reference,
-    mut draw: impl FnMut(&mut dyn Rng) -> Seen,
-) -> Cell {
+fn cell(name: String, seed: u64, truth: f64, reference: Reference, mut draw: impl FnMut(&mut dyn Rng) -> Seen) -> Cell {
     let mut rng = generator(seed);
     let (mut covered, mut missed, mut few) = (0, (0, 0), 0);
     let (mut width, mut units, mut squares) = (0.0, 0.0, 0.0);
@@ -158,32 +131,15 @@ fn cell(
     }
     let draws = DRAWS as f64;
     let mean_exact = |rows: f64| {
-        let at = |p: f64| Observed {
-            failed: p * rows,
-            rows,
-        };
-        fractions
-            .iter()
-            .map(|&p| clopper_pearson(at(p), level).width())
-            .sum::<f64>()
+        let at = |p: f64| Observed { failed: p * rows, rows };
+        fractions.iter().map(|&p| clopper_pearson(at(p), level).width()).sum::<f64>()
     };
     let variance = squares / draws;
     let (ratio, unit_ratio) = (
-        if variance > 0.0 {
-            width / mean_exact(truth * (1.0 - truth) / variance * reference.finite)
-        } else {
-            f64::NAN
-        },
+        if variance > 0.0 { width / mean_exact(truth * (1.0 - truth) / variance * reference.finite) } else { f64::NAN },
         width / mean_exact(units / draws / reference.largest),
     );
-    Cell {
-        name,
-        covered,
-        missed,
-        ratio,
-        unit_ratio,
-        few: few as f64 / draws,
-    }
+    Cell { name, covered, missed, ratio, unit_ratio, few: few as f64 / draws }
 }
 
 /// Prints the table, then asserts the coverage of every cell.
@@ -195,12 +151,7 @@ fn prove_coverage(cells: &[Cell]) {
         );
     }
     for c in cells {
-        assert!(
-            c.covered >= LEAST_COVERED,
-            "{}: {} covered",
-            c.name,
-            c.covered
-        );
+        assert!(c.covered >= LEAST_COVERED, "{}: {} covered", c.name, c.covered);
     }
 }
 
@@ -212,30 +163,16 @@ fn prove(cells: &[Cell]) {
         // well fill whole units of which one more was missed, and nothing in the sample tells. The width is then held
         // against the exact interval of that many rows instead. It is the price of per_block > 1, and stated in the design.
         let width = if c.few > 0.05 { c.unit_ratio } else { c.ratio };
-        assert!(
-            width.is_nan() || width <= WIDEST,
-            "{}: width {width}",
-            c.name
-        );
+        assert!(width.is_nan() || width <= WIDEST, "{}: width {width}", c.name);
     }
 }
 
 fn rows_of(tally: Tally, method: Method, population: Population) -> StratumEvidence {
-    StratumEvidence {
-        method,
-        population,
-        tally,
-    }
+    StratumEvidence { method, population, tally }
 }
 
 fn unknown(rows: u64) -> Population {
-    Population::Estimated {
-        rows: rows as f64,
-        interval: Interval {
-            low: 0.0,
-            high: f64::MAX,
-        },
-    }
+    Population::Estimated { rows: rows as f64, interval: Interval { low: 0.0, high: f64::MAX } }
 }
 
 /// Whether failing rows may lie in *effectively* fewer than 20 units: unequal ones count for less than their number.
@@ -261,16 +198,8 @@ fn table(shape: Shape, sizes: &[u64], share: f64, fraction: f64, seed: u64) -> V
     let mut blocks: Vec<Block> = sizes
         .iter()
         .map(|&live| {
-            let checked = if share >= 1.0 {
-                live
-            } else {
-                (0..live).filter(|_| rng.random_bool(share)).count() as u64
-            };
-            Block {
-                live,
-                checked,
-                failing: 0,
-            }
+            let checked = if share >= 1.0 { live } else { (0..live).filter(|_| rng.random_bool(share)).count() as u64 };
+            Block { live, checked, failing: 0 }
         })
         .collect();
     if shape == Shape::WholeLargest {
@@ -281,11 +210,7 @@ fn table(shape: Shape, sizes: &[u64], share: f64, fraction: f64, seed: u64) -> V
     let quarter = blocks.len() / 4;
     match shape {
         Shape::Scattered | Shape::KeyRange => {
-            let within = if shape == Shape::Scattered {
-                blocks.len()
-            } else {
-                quarter
-            };
+            let within = if shape == Shape::Scattered { blocks.len() } else { quarter };
             while left > 0 {
                 let at = rng.random_range(0..within);
                 let b = &mut blocks[at];
@@ -318,16 +243,8 @@ fn independent_rows() {
                 }
                 let population = rows * of;
                 let checked = (population as f64 * share) as u64;
-                let block = Block {
-                    live: population,
-                    checked,
-                    failing: (checked as f64 * fraction).round() as u64,
-                };
-                let of_rows = if exact {
-                    Population::Exact { rows: population }
-                } else {
-                    unknown(population)
-                };
+                let block = Block { live: population, checked, failing: (checked as f64 * fraction).round() as u64 };
+                let of_rows = if exact { Population::Exact { rows: population } } else { unknown(population) };
                 cells.push(cell(
                     format!("independent 1/{of} {fraction} where {share} exact {exact}"),
                     cells.len() as u64,
@@ -339,10 +256,7 @@ fn independent_rows() {
                         // Under a `where` the number of rows it keeps is not exact, so few failing rows get -ln(1-f)/f.
                         let few = share < 1.0 && fewer_than_20(&tally);
                         let stratum = rows_of(tally, Method::IndependentRows, of_rows);
-                        Seen {
-                            estimate: estimate(&[stratum], Level::NINETY_FIVE),
-                            few,
-                        }
+                        Seen { estimate: estimate(&[stratum], Level::NINETY_FIVE), few }
                     },
                 ));
             }
@@ -354,12 +268,7 @@ fn independent_rows() {
 fn block_cells(name: &str, sizes: &[u64], shares: &[f64], seed: u64) -> Vec<Cell> {
     let mut cells = Vec::new();
     let wanted = 200;
-    for shape in [
-        Shape::Scattered,
-        Shape::KeyRange,
-        Shape::Whole,
-        Shape::WholeLargest,
-    ] {
+    for shape in [Shape::Scattered, Shape::KeyRange, Shape::Whole, Shape::WholeLargest] {
         if shape == Shape::WholeLargest && sizes.windows(2).all(|w| w[0] == w[1]) {
             continue;
         }
@@ -369,11 +278,7 @@ fn block_cells(name: &str, sizes: &[u64], shares: &[f64], seed: u64) -> Vec<Cell
                     let mut blocks = table(shape, sizes, share, fraction, seed);
                     let rows = live(&blocks);
                     // Exact only where it matters; the planner's estimate elsewhere.
-                    let population = if wanted * 2 >= sizes.len() {
-                        Population::Exact { rows }
-                    } else {
-                        unknown(rows)
-                    };
+                    let population = if wanted * 2 >= sizes.len() { Population::Exact { rows } } else { unknown(rows) };
                     let largest = *sizes.iter().max().unwrap();
                     let exact = wanted * 2 >= sizes.len();
                     let reference = Reference {
@@ -392,14 +297,9 @@ fn block_cells(name: &str, sizes: &[u64], shares: &[f64], seed: u64) -> Vec<Cell
                         |mut rng| {
                             let tally = tally_blocks(&mut rng, &mut blocks, wanted, per_block);
                             let few = fewer_than_20(&tally);
-                            let method = Method::Blocks {
-                                per_block: u32::try_from(per_block).ok(),
-                            };
+                            let method = Method::Blocks { per_block: u32::try_from(per_block).ok() };
                             let stratum = rows_of(tally, method, population);
-                            Seen {
-                                estimate: estimate(&[stratum], Level::NINETY_FIVE),
-                                few,
-                            }
+                            Seen { estimate: estimate(&[stratum], Level::NINETY_FIVE), few }
                         },
                     ));
                 }
@@ -441,27 +341,17 @@ fn blocks_under_a_where() {
 #[test]
 fn strata() {
     let mut cells = Vec::new();
-    for (recent_bad, body_bad) in [
-        (0.0, 0.0),
-        (0.02, 0.0),
-        (0.2, 0.0005),
-        (0.1, 0.1),
-        (0.5, 0.002),
-    ] {
+    for (recent_bad, body_bad) in [(0.0, 0.0), (0.02, 0.0), (0.2, 0.0005), (0.1, 0.1), (0.5, 0.002)] {
         for recent_share in [0.01, 0.3] {
             for shape in [Shape::Scattered, Shape::Whole] {
-                for (clustered, recent_all, share) in [
-                    (false, false, 1.0),
-                    (true, false, 1.0),
-                    (true, true, 1.0),
-                    (true, false, 0.2),
-                ] {
+                for (clustered, recent_all, share) in
+                    [(false, false, 1.0), (true, false, 1.0), (true, true, 1.0), (true, false, 0.2)]
+                {
                     if !clustered && shape == Shape::Whole {
                         continue;
                     }
                     let body_blocks = 10_000_usize;
-                    let recent_blocks =
-                        (body_blocks as f64 * recent_share / (1.0 - recent_share)) as usize;
+                    let recent_blocks = (body_blocks as f64 * recent_share / (1.0 - recent_share)) as usize;
                     let mut recent = table(shape, &vec![20; recent_blocks], share, recent_bad, 1);
                     let mut body = table(shape, &vec![20; body_blocks], share, body_bad, 2);
                     let all: Vec<Block> = recent.iter().chain(&body).copied().collect();
@@ -474,44 +364,31 @@ fn strata() {
                     let name = format!(
                         "strata {recent_bad} {body_bad} recent {recent_share} {shape:?} blocks {clustered} all recent {recent_all} where {share}"
                     );
-                    cells.push(cell(
-                        name,
-                        cells.len() as u64,
-                        truth(&all),
-                        PLAIN,
-                        |mut rng| {
-                            let (recent_drawn, body_drawn, method) = if clustered {
-                                (
-                                    tally_blocks(&mut rng, &mut recent, 50, 5),
-                                    tally_blocks(&mut rng, &mut body, 200, 5),
-                                    Method::Blocks { per_block: Some(5) },
-                                )
-                            } else {
-                                let (mut one, mut other) = (Tally::new(), Tally::new());
-                                one.add_rows(keep(&mut rng, recent_rows, 100));
-                                other.add_rows(keep(&mut rng, body_rows, 900));
-                                (one, other, Method::IndependentRows)
-                            };
-                            let few = clustered
-                                && (fewer_than_20(&recent_drawn) || fewer_than_20(&body_drawn));
-                            let first = if recent_all {
-                                let mut everything = Tally::new();
-                                everything.add_rows(keep(&mut rng, recent_rows, recent_rows.live));
-                                let population = Population::Exact {
-                                    rows: recent_rows.live,
-                                };
-                                rows_of(everything, Method::AllRows, population)
-                            } else {
-                                rows_of(recent_drawn, method, unknown(recent_rows.live))
-                            };
-                            let strata =
-                                [first, rows_of(body_drawn, method, unknown(body_rows.live))];
-                            Seen {
-                                estimate: estimate(&strata, Level::NINETY_FIVE),
-                                few,
-                            }
-                        },
-                    ));
+                    cells.push(cell(name, cells.len() as u64, truth(&all), PLAIN, |mut rng| {
+                        let (recent_drawn, body_drawn, method) = if clustered {
+                            (
+                                tally_blocks(&mut rng, &mut recent, 50, 5),
+                                tally_blocks(&mut rng, &mut body, 200, 5),
+                                Method::Blocks { per_block: Some(5) },
+                            )
+                        } else {
+                            let (mut one, mut other) = (Tally::new(), Tally::new());
+                            one.add_rows(keep(&mut rng, recent_rows, 100));
+                            other.add_rows(keep(&mut rng, body_rows, 900));
+                            (one, other, Method::IndependentRows)
+                        };
+                        let few = clustered && (fewer_than_20(&recent_drawn) || fewer_than_20(&body_drawn));
+                        let first = if recent_all {
+                            let mut everything = Tally::new();
+                            everything.add_rows(keep(&mut rng, recent_rows, recent_rows.live));
+                            let population = Population::Exact { rows: recent_rows.live };
+                            rows_of(everything, Method::AllRows, population)
+                        } else {
+                            rows_of(recent_drawn, method, unknown(recent_rows.live))
+                        };
+                        let strata = [first, rows_of(body_drawn, method, unknown(body_rows.live))];
+                        Seen { estimate: estimate(&strata, Level::NINETY_FIVE), few }
+                    }));
                 }
             }
         }
@@ -519,10 +396,7 @@ fn strata() {
     prove_coverage(&cells);
     // Where a stratum shows no failing row, or few, what it may hide is the width, and the variance of the estimate says nothing
     // of that; the width is held where both strata fail alike in many units.
-    for c in cells
-        .iter()
-        .filter(|c| c.name.starts_with("strata 0.1 0.1 ") && c.few < 0.05)
-    {
+    for c in cells.iter().filter(|c| c.name.starts_with("strata 0.1 0.1 ") && c.few < 0.05) {
         assert!(c.ratio <= WIDEST, "{}: width {}", c.name, c.ratio);
     }
 }
@@ -530,11 +404,8 @@ fn strata() {
 /// Every look's interval must hold at once: nested rows, the plan's level, and no stopping rule can do worse.
 #[test]
 fn all_looks_together() {
-    let plan = LookPlan::enlarging(fieldmark_statistics::looks::LookSize {
-        wanted: 50,
-        budget: 3200,
-        population: 20_000,
-    });
+    let plan =
+        LookPlan::enlarging(fieldmark_statistics::looks::LookSize { wanted: 50, budget: 3200, population: 20_000 });
     assert_eq!(plan.looks.len(), 7);
     let mut cells = Vec::new();
     for shape in [Shape::Scattered, Shape::Whole] {
@@ -546,10 +417,7 @@ fn all_looks_together() {
                 let looks = plan.looks.clone();
                 let level = plan.level;
                 cells.push(cell(
-                    format!(
-                        "{} looks {shape:?} {fraction} per block {per_block}",
-                        looks.len()
-                    ),
+                    format!("{} looks {shape:?} {fraction} per block {per_block}", looks.len()),
                     cells.len() as u64,
                     truth,
                     PLAIN,
@@ -561,19 +429,11 @@ fn all_looks_together() {
                         for look in looks.iter().filter(|look| !look.all_rows) {
                             while tally.units() < look.rows / per_block {
                                 let block = blocks[tally.units() as usize];
-                                tally.add_unit(DrawnUnit {
-                                    live: block.live,
-                                    rows: keep(&mut rng, block, per_block),
-                                });
+                                tally.add_unit(DrawnUnit { live: block.live, rows: keep(&mut rng, block, per_block) });
                             }
-                            let method = Method::Blocks {
-                                per_block: u32::try_from(per_block).ok(),
-                            };
+                            let method = Method::Blocks { per_block: u32::try_from(per_block).ok() };
                             let seen = Seen {
-                                estimate: estimate(
-                                    &[rows_of(tally.clone(), method, population)],
-                                    level,
-                                ),
+                                estimate: estimate(&[rows_of(tally.clone(), method, population)], level),
                                 few: true,
                             };
                             let missed = !seen.estimate.bounds.contains(truth);
@@ -612,21 +472,13 @@ fn rare_whole_blocks_behind_scattered_failures() {
             PLAIN,
             |mut rng| {
                 let tally = tally_blocks(&mut rng, &mut blocks, 400, per_block);
-                let method = Method::Blocks {
-                    per_block: u32::try_from(per_block).ok(),
-                };
-                Seen {
-                    estimate: estimate(&[rows_of(tally, method, population)], Level::NINETY_FIVE),
-                    few: true,
-                }
+                let method = Method::Blocks { per_block: u32::try_from(per_block).ok() };
+                Seen { estimate: estimate(&[rows_of(tally, method, population)], Level::NINETY_FIVE), few: true }
             },
         ));
     }
     prove_coverage(&cells[..1]);
-    println!(
-        "not promised: {} {} covered",
-        cells[1].name, cells[1].covered
-    );
+    println!("not promised: {} {} covered", cells[1].name, cells[1].covered);
 }
 
 /// The number of rows, from the blocks read and from what `where` kept of them; and a mean.
@@ -645,15 +497,11 @@ fn populations_and_means() {
     let mut covered = [0; 4];
     for _ in 0..DRAWS {
         shuffle_front(&mut rng, &mut blocks, 300);
-        let (mut rows, mut tally, mut values) =
-            (LiveRows::default(), Tally::new(), MeanTally::new());
+        let (mut rows, mut tally, mut values) = (LiveRows::default(), Tally::new(), MeanTally::new());
         for &block in &blocks[..300] {
             let seen = keep(&mut rng, block, 10);
             rows.add_block(block.live);
-            tally.add_unit(DrawnUnit {
-                live: block.live,
-                rows: seen,
-            });
+            tally.add_unit(DrawnUnit { live: block.live, rows: seen });
             values.add_unit(UnitValues {
                 live: block.live,
                 kept: seen.kept,
@@ -661,27 +509,17 @@ fn populations_and_means() {
                 sum: 3.0 * seen.checked as f64 - 2.0 * seen.failed as f64,
             });
         }
-        let method = Method::Blocks {
-            per_block: Some(10),
-        };
+        let method = Method::Blocks { per_block: Some(10) };
         let guess = rows.population(3000, level);
         covered[0] += usize::from(guess.interval().contains(all as f64));
         let halved = rows.population(3000, level.shared_by(2));
         let of_where = kept_by_where(&tally, method, halved, level);
         covered[1] += usize::from(of_where.interval().contains(kept as f64));
-        let evidence = MeanEvidence {
-            method,
-            population: guess,
-            tally: values,
-        };
+        let evidence = MeanEvidence { method, population: guess, tally: values };
         let got = estimate_mean(&[evidence], level).unwrap();
         covered[2] += usize::from(got.interval.unwrap().contains(mean));
         let hits = (0..200).filter(|_| rng.random_bool(0.3)).count() as u64;
-        let keys = KeyHits {
-            span: 1_000_000,
-            drawn: 200,
-            hits,
-        };
+        let keys = KeyHits { span: 1_000_000, drawn: 200, hits };
         covered[3] += usize::from(keys.population(level).interval().contains(300_000.0));
     }
     println!("rows, rows of where, mean, keys: {covered:?}");

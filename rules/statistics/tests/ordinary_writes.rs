@@ -1,11 +1,5 @@
 //! Ordinary writes are not the migration's doing: the control comparison under bursty (negative binomial) writes.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use fieldmark_statistics::compare::{Control, Exposure, FAMILY_ERROR, holm};
 use fieldmark_statistics::draw::generator;
@@ -16,11 +10,8 @@ struct Counts(Vec<f64>);
 
 impl Counts {
     fn new(mean: f64, dispersion: f64) -> Self {
-        let mut p = if dispersion > 1.0 {
-            (-(mean / (dispersion - 1.0)) * dispersion.ln()).exp()
-        } else {
-            (-mean).exp()
-        };
+        let mut p =
+            if dispersion > 1.0 { (-(mean / (dispersion - 1.0)) * dispersion.ln()).exp() } else { (-mean).exp() };
         let mut sums = vec![p];
         for k in 0..200_000 {
             let k = f64::from(k);
@@ -52,15 +43,8 @@ fn alarms(per_slice: f64, dispersion: f64, seconds: f64, draws: usize) -> [usize
     let mut alarms = [0; 3];
     for _ in 0..draws {
         let slices = (0..10).map(|_| slice.draw(&mut rng)).collect();
-        let exposure = Exposure {
-            changes: whole.draw(&mut rng),
-            seconds,
-        };
-        let p = Control::new(slices, 1.0)
-            .unwrap()
-            .excess(exposure)
-            .unwrap()
-            .p_value;
+        let exposure = Exposure { changes: whole.draw(&mut rng), seconds };
+        let p = Control::new(slices, 1.0).unwrap().excess(exposure).unwrap().p_value;
         for (count, level) in alarms.iter_mut().zip([0.01, 0.001, 0.0001]) {
             *count += usize::from(p <= level);
         }
@@ -72,16 +56,9 @@ fn alarms(per_slice: f64, dispersion: f64, seconds: f64, draws: usize) -> [usize
 /// Held wherever writes come in at least one burst a slice (mean >= dispersion - 1): ten slices then have shown the bursts.
 #[test]
 fn bursty_writes_are_not_flagged() {
-    for (per_slice, dispersion) in [
-        (0.2, 1.0),
-        (1.0, 1.0),
-        (5.0, 1.0),
-        (5.0, 3.0),
-        (50.0, 1.0),
-        (50.0, 10.0),
-        (50.0, 50.0),
-        (500.0, 100.0),
-    ] {
+    for (per_slice, dispersion) in
+        [(0.2, 1.0), (1.0, 1.0), (5.0, 1.0), (5.0, 3.0), (50.0, 1.0), (50.0, 10.0), (50.0, 50.0), (500.0, 100.0)]
+    {
         for seconds in [2.0, 10.0, 60.0] {
             let got = alarms(per_slice, dispersion, seconds, 40_000);
             // 400, 40 and 4 expected at most, and 3.3 standard deviations
@@ -114,15 +91,8 @@ fn a_family_keeps_its_level() {
         let p_values: Vec<f64> = (0..10)
             .map(|column| {
                 let slices = (0..10).map(|_| kinds[column % 2].draw(&mut rng)).collect();
-                let exposure = Exposure {
-                    changes: wholes[column % 2].draw(&mut rng),
-                    seconds: 10.0,
-                };
-                Control::new(slices, 1.0)
-                    .unwrap()
-                    .excess(exposure)
-                    .unwrap()
-                    .p_value
+                let exposure = Exposure { changes: wholes[column % 2].draw(&mut rng), seconds: 10.0 };
+                Control::new(slices, 1.0).unwrap().excess(exposure).unwrap().p_value
             })
             .collect();
         accused += usize::from(holm(&p_values, 0.01).contains(&true));
@@ -148,16 +118,9 @@ fn corruption_amid_writes_is_seen() {
         let mut seen = 0;
         for _ in 0..500 {
             let slices = (0..slices).map(|_| slice.draw(&mut rng)).collect();
-            let exposure = Exposure {
-                changes: whole.draw(&mut rng) + 100,
-                seconds,
-            };
+            let exposure = Exposure { changes: whole.draw(&mut rng) + 100, seconds };
             let mut all = vec![0.5; family];
-            all[0] = Control::new(slices, 1.0)
-                .unwrap()
-                .excess(exposure)
-                .unwrap()
-                .p_value;
+            all[0] = Control::new(slices, 1.0).unwrap().excess(exposure).unwrap().p_value;
             seen += usize::from(holm(&all, FAMILY_ERROR)[0]);
         }
         println!("{slices} slices, {seconds} s, family of {family}: {seen} of 500");

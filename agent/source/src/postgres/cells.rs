@@ -9,8 +9,8 @@ use arrow::array::{
     TimestampMicrosecondBuilder, UInt32Builder,
 };
 use arrow::datatypes::{DataType, i256};
-use fieldmark_model::chunk::DefectKind;
 use fieldmark_model::canonical::{date, hexadecimal, time};
+use fieldmark_model::chunk::DefectKind;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
@@ -148,9 +148,9 @@ impl Cells {
             Builder::Float64(builder) => keep(builder.append_value(f64::from_be_bytes(fixed(bytes)?))),
             Builder::Decimal128(builder, precision, scale) => {
                 let number = Numeric::read(bytes)?;
-                let value = number.scaled(*precision, *scale).or_else(|| {
-                    number.scaled_text(*precision, *scale).and_then(|text| text.parse::<i128>().ok())
-                });
+                let value = number
+                    .scaled(*precision, *scale)
+                    .or_else(|| number.scaled_text(*precision, *scale).and_then(|text| text.parse::<i128>().ok()));
                 match value {
                     Some(value) => keep(builder.append_value(value)),
                     None => Some(Flaw::unrepresentable(number.canonical())),
@@ -219,11 +219,7 @@ fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Malformed> {
 }
 
 fn infinite(value: i64, least: i64, greatest: i64) -> Option<String> {
-    if value == greatest {
-        Some("infinity".to_owned())
-    } else {
-        (value == least).then(|| "-infinity".to_owned())
-    }
+    if value == greatest { Some("infinity".to_owned()) } else { (value == least).then(|| "-infinity".to_owned()) }
 }
 
 fn text(family: Family, bytes: &[u8], bounds: Bounds, builder: &mut StringBuilder) -> Result<Option<Flaw>, Malformed> {
@@ -256,9 +252,11 @@ fn text(family: Family, bytes: &[u8], bounds: Bounds, builder: &mut StringBuilde
     let valid = if bounds.foreign_bytes && !bytes.is_ascii() { None } else { std::str::from_utf8(bytes).ok() };
     Ok(match valid {
         Some(text) => keep(builder.append_value(text)),
-        None => {
-            Some(Flaw { kind: DefectKind::InvalidEncoding, canonical: Some(hexadecimal(bytes)), bytes: Some(bytes.len() as u64) })
-        }
+        None => Some(Flaw {
+            kind: DefectKind::InvalidEncoding,
+            canonical: Some(hexadecimal(bytes)),
+            bytes: Some(bytes.len() as u64),
+        }),
     })
 }
 
@@ -286,11 +284,29 @@ pub(super) mod tests {
     const BOUNDS: Bounds = Bounds { value_bytes: 100, foreign_bytes: false };
 
     pub(crate) const FAMILIES: [Family; 23] = [
-        Family::Bool, Family::Int2, Family::Int4, Family::Int8, Family::Oid, Family::Float4, Family::Float8,
-        Family::Decimal { precision: 10, scale: 2 }, Family::Decimal { precision: 38, scale: 38 },
-        Family::Decimal { precision: 76, scale: 20 }, Family::Numeric, Family::Text, Family::Padded, Family::Name,
-        Family::Bytea, Family::Date, Family::Time, Family::Timestamp, Family::TimestampTz, Family::Uuid, Family::Jsonb,
-        Family::Enum, Family::Output { variable: true },
+        Family::Bool,
+        Family::Int2,
+        Family::Int4,
+        Family::Int8,
+        Family::Oid,
+        Family::Float4,
+        Family::Float8,
+        Family::Decimal { precision: 10, scale: 2 },
+        Family::Decimal { precision: 38, scale: 38 },
+        Family::Decimal { precision: 76, scale: 20 },
+        Family::Numeric,
+        Family::Text,
+        Family::Padded,
+        Family::Name,
+        Family::Bytea,
+        Family::Date,
+        Family::Time,
+        Family::Timestamp,
+        Family::TimestampTz,
+        Family::Uuid,
+        Family::Jsonb,
+        Family::Enum,
+        Family::Output { variable: true },
     ];
 
     /// Canonical text of the value, or `!` and that of the defect.
@@ -317,14 +333,20 @@ pub(super) mod tests {
         assert_eq!(read(Family::Time, &DAY.to_be_bytes()), "!24:00:00");
         assert_eq!(read(Family::Timestamp, &1i64.to_be_bytes()), "2000-01-01T00:00:00.000001");
         assert_eq!(read(Family::Timestamp, &i64::MIN.to_be_bytes()), "!-infinity");
-        assert_eq!(read(Family::TimestampTz, &9_223_371_331_199_999_999i64.to_be_bytes()), "!294276-12-31T23:59:59.999999Z");
+        assert_eq!(
+            read(Family::TimestampTz, &9_223_371_331_199_999_999i64.to_be_bytes()),
+            "!294276-12-31T23:59:59.999999Z"
+        );
         assert_eq!(read(Family::Padded, b"a \t  "), "a \t");
         assert_eq!(read(Family::Text, b"a\xff"), "!\\x61ff");
         assert_eq!(read(Family::Text, &[b'x'; 101]), "!");
         assert_eq!(read(Family::Uuid, &[0xab; 16]), "abababab-abab-abab-abab-abababababab");
         assert_eq!(read(Family::Jsonb, b"\x01{}"), "{}");
         let number = crate::postgres::numeric::tests::encode("0.00000000000000000000000000000000000001");
-        assert_eq!(read(Family::Decimal { precision: 38, scale: 38 }, &number), "0.00000000000000000000000000000000000001");
+        assert_eq!(
+            read(Family::Decimal { precision: 38, scale: 38 }, &number),
+            "0.00000000000000000000000000000000000001"
+        );
         let number = crate::postgres::numeric::tests::encode(&format!("{}.5", "9".repeat(56)));
         assert_eq!(read(Family::Decimal { precision: 76, scale: 20 }, &number), format!("{}.5", "9".repeat(56)));
         assert_eq!(read(Family::Decimal { precision: 10, scale: 2 }, &number), format!("!{}.5", "9".repeat(56)));

@@ -29,12 +29,7 @@ pub struct ConnectOptions {
 impl ConnectOptions {
     /// This address with everything else as usual.
     pub fn new(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            schemas: None,
-            application_name: "fieldmark".to_owned(),
-            limits: Limits::default(),
-        }
+        Self { url: url.into(), schemas: None, application_name: "fieldmark".to_owned(), limits: Limits::default() }
     }
 }
 
@@ -108,10 +103,12 @@ impl Server {
 
     /// A new connection that is fit to read on: recent enough, and not one of those reserved for a superuser in need.
     pub(super) async fn greeted(&self) -> Result<(PgConnection, Greeting), Error> {
-        let unreachable = |reason: &str| Error::Unreachable { address: self.address.clone(), reason: reason.to_owned() };
+        let unreachable =
+            |reason: &str| Error::Unreachable { address: self.address.clone(), reason: reason.to_owned() };
         let mut connection = self.connect().await?;
         let rows = tokio::time::timeout(CONNECT_TIMEOUT, simple(&mut connection, GREETING)).await;
-        let rows = rows.map_err(|_| unreachable("no answer"))?.map_err(|error| fault::of_connect(&error, &self.address))?;
+        let rows =
+            rows.map_err(|_| unreachable("no answer"))?.map_err(|error| fault::of_connect(&error, &self.address))?;
         let mut fields = rows.into_iter().flatten().map(Option::unwrap_or_default);
         let mut field = || fields.next().unwrap_or_default();
         let (version, number, encoding, schemas, reserve) = (field(), field(), field(), field(), field());

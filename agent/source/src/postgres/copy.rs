@@ -100,7 +100,11 @@ impl Frames {
 
     /// Whether the end was seen and nothing after it.
     pub(super) fn finish(&self) -> Result<(), Malformed> {
-        if self.stage == Stage::End && self.carry.is_empty() { Ok(()) } else { Err(Malformed("the rows end too early")) }
+        if self.stage == Stage::End && self.carry.is_empty() {
+            Ok(())
+        } else {
+            Err(Malformed("the rows end too early"))
+        }
     }
 
     fn consume<'a>(

@@ -92,8 +92,9 @@ pub(super) fn begin(purpose: Purpose, limits: Limits, encoding: &str) -> String 
 /// catalogue says in that snapshot is then true of the rows.
 pub(super) fn begin_snapshot(purpose: Purpose, limits: Limits, encoding: &str, table: &str) -> String {
     format!(
-        "/* fieldmark */ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '{}'; \
-         SET LOCAL statement_timeout = '{}ms'; LOCK TABLE ONLY {table} IN ACCESS SHARE MODE; {}",
+        "/* fieldmark */ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+         /* fieldmark */ SET LOCAL lock_timeout = '{}'; /* fieldmark */ SET LOCAL statement_timeout = '{}ms'; \
+         /* fieldmark */ LOCK TABLE ONLY {table} IN ACCESS SHARE MODE; {}",
         purpose.lock_timeout(),
         purpose.statement_timeout(limits).as_millis(),
         settings(purpose, limits, encoding),

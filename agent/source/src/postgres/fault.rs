@@ -69,7 +69,9 @@ pub(super) fn of_connect(error: &sqlx::Error, address: &str) -> Error {
         }
         sqlx::Error::Configuration(_) => Error::Address { reason: "the source's url cannot be used".to_owned() },
         sqlx::Error::Io(error) => unreachable(error.to_string()),
-        sqlx::Error::Tls(error) => unreachable(format!("TLS: {error} (sslmode in the url says how much is asked of the server)")),
+        sqlx::Error::Tls(error) => {
+            unreachable(format!("TLS: {error} (sslmode in the url says how much is asked of the server)"))
+        }
         // of the exchange before a login; sqlx's own words, with no part of the address
         sqlx::Error::Protocol(what) => unreachable(what.clone()),
         _ => unreachable("the connection could not be made".to_owned()),

@@ -178,7 +178,9 @@ pub(super) fn question(expected: &[Expected]) -> String {
 /// Judges the answer.
 pub(super) fn verify(expected: &[Expected], rows: &[Vec<Option<String>>]) -> Result<(), Error> {
     let answers = rows.first().map(Vec::as_slice).unwrap_or_default();
-    if answers.len() == expected.len() && expected.iter().zip(answers).all(|(expected, answer)| expected.answer == *answer) {
+    if answers.len() == expected.len()
+        && expected.iter().zip(answers).all(|(expected, answer)| expected.answer == *answer)
+    {
         Ok(())
     } else {
         Err(Error::SchemaChanged { code: "42804".to_owned() })

@@ -114,7 +114,8 @@ impl Family {
     /// Whether the text can be a value of the type at all; where it cannot, comparing with it would be an error instead of
     /// "not equal".
     fn may_hold(&self, text: &str) -> bool {
-        let within = |least: i64, greatest: i64| text.parse::<i64>().is_ok_and(|value| (least..=greatest).contains(&value));
+        let within =
+            |least: i64, greatest: i64| text.parse::<i64>().is_ok_and(|value| (least..=greatest).contains(&value));
         match self {
             Self::Int2 => within(i16::MIN.into(), i16::MAX.into()),
             Self::Int4 => within(i32::MIN.into(), i32::MAX.into()),

@@ -142,7 +142,12 @@ impl PostgresSource {
         self.chunk(call, &fetch, read.table, read.columns).await
     }
 
-    pub(super) async fn least_and_greatest(&mut self, call: &Call, table: &Table, column: &str) -> Result<Chunk, Error> {
+    pub(super) async fn least_and_greatest(
+        &mut self,
+        call: &Call,
+        table: &Table,
+        column: &str,
+    ) -> Result<Chunk, Error> {
         let name = [column.to_owned()];
         let layout = self.layout(call, table, &[&name]).await?;
         let columns = layout.columns(table, &name)?;

@@ -153,7 +153,11 @@ fn unconvertible(error: &Error) -> bool {
 
 impl PostgresSource {
     /// Statements about the catalogue, each answered whole, in one transaction.
-    async fn answers<const N: usize>(&mut self, call: &Call, statements: &[String; N]) -> Result<[Vec<Answer>; N], Error> {
+    async fn answers<const N: usize>(
+        &mut self,
+        call: &Call,
+        statements: &[String; N],
+    ) -> Result<[Vec<Answer>; N], Error> {
         let mut transaction = self.session.begin(call, Purpose::Catalogue, false).await?;
         let mut answers = [const { Vec::new() }; N];
         for (sql, answers) in statements.iter().zip(&mut answers) {
@@ -244,7 +248,9 @@ impl PostgresSource {
             }
         }
         let more = match transaction.finish_within(&format!("/* fieldmark */ SELECT {asked}"), QUESTION).await {
-            Ok(answer) => answer.first().and_then(|row| row.first()).is_none_or(|answer| answer.as_deref() != Some("f")),
+            Ok(answer) => {
+                answer.first().and_then(|row| row.first()).is_none_or(|answer| answer.as_deref() != Some("f"))
+            }
             Err(Error::Timeout) => true,
             Err(error) => return Err(error),
         };
@@ -252,7 +258,13 @@ impl PostgresSource {
     }
 
     /// Runs a statement whose rows are those of a table.
-    async fn chunk(&mut self, call: &Call, fetch: &Fetch<'_>, table: &Table, columns: &[String]) -> Result<Chunk, Error> {
+    async fn chunk(
+        &mut self,
+        call: &Call,
+        fetch: &Fetch<'_>,
+        table: &Table,
+        columns: &[String],
+    ) -> Result<Chunk, Error> {
         let (rows, _) = self.fetch(call, fetch, &|_| None).await?;
         rows.finish(table.arrow_schema(columns.iter().map(String::as_str)))
     }
@@ -262,7 +274,13 @@ impl PostgresSource {
         extent::parts(table, &answers).ok_or_else(|| Error::SchemaChanged { code: "42P01".to_owned() })
     }
 
-    async fn scan_step(&mut self, call: &Call, read: &Read<'_>, from: &Cursor, rows: usize) -> Result<ScanChunk, Error> {
+    async fn scan_step(
+        &mut self,
+        call: &Call,
+        read: &Read<'_>,
+        from: &Cursor,
+        rows: usize,
+    ) -> Result<ScanChunk, Error> {
         let place = match &from.0 {
             Place::Start => ScanPlace::start(read.table.name.clone(), self.parts(call, read.table).await?),
             Place::Postgres(place) if place.table == read.table.name => place.clone(),

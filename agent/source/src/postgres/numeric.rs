@@ -103,7 +103,8 @@ impl Numeric {
         let zeros = scale.checked_sub(fraction.len())?;
         let digits = format!("{whole}{fraction}{}", "0".repeat(zeros));
         let digits = digits.trim_start_matches('0');
-        (digits.len() <= usize::from(precision)).then(|| format!("{sign}{}", if digits.is_empty() { "0" } else { digits }))
+        (digits.len() <= usize::from(precision))
+            .then(|| format!("{sign}{}", if digits.is_empty() { "0" } else { digits }))
     }
 }
 
@@ -142,8 +143,15 @@ pub(super) mod tests {
     #[test]
     fn numbers_are_spelled_and_scaled() {
         for (text, scaled) in [
-            ("0", Some(0)), ("1", Some(100)), ("-12.5", Some(-1250)), ("10000", Some(1_000_000)), ("0.01", Some(1)),
-            ("0.001", None), ("99999999.99", Some(9_999_999_999)), ("100000000", None), ("0.00001", None),
+            ("0", Some(0)),
+            ("1", Some(100)),
+            ("-12.5", Some(-1250)),
+            ("10000", Some(1_000_000)),
+            ("0.01", Some(1)),
+            ("0.001", None),
+            ("99999999.99", Some(9_999_999_999)),
+            ("100000000", None),
+            ("0.00001", None),
         ] {
             let number = Numeric::read(&encode(text)).unwrap();
             assert_eq!(number.canonical(), text);

@@ -114,7 +114,8 @@ impl Rows {
                 }
                 None => {
                     column.null();
-                    let size = self.guarded.binary_search(&at).ok().and_then(|guard| sizes.get(guard)).copied().flatten();
+                    let size =
+                        self.guarded.binary_search(&at).ok().and_then(|guard| sizes.get(guard)).copied().flatten();
                     size.filter(|size| *size > self.bounds.value_bytes as u64).map(Flaw::too_large)
                 }
             };
@@ -156,7 +157,8 @@ impl Rows {
     pub(super) fn snapshot(&self) -> Result<RecordBatch, Error> {
         let arrays: Vec<_> = self.columns.iter().map(Cells::snapshot).collect();
         let fields: Vec<Field> = arrays.iter().map(|array| Field::new("", array.data_type().clone(), true)).collect();
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|error| Error::Internal { what: error.to_string() })
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+            .map_err(|error| Error::Internal { what: error.to_string() })
     }
 
     /// Everything as a chunk.
@@ -182,9 +184,7 @@ fn size_array(bytes: &[u8]) -> Result<Vec<Option<u64>>, Malformed> {
         sizes.push(match words.next() {
             Some(-1) => None,
             Some(8) => match (words.next(), words.next()) {
-                (Some(high), Some(low)) => {
-                    Some(u64::from(high.cast_unsigned()) << 32 | u64::from(low.cast_unsigned()))
-                }
+                (Some(high), Some(low)) => Some(u64::from(high.cast_unsigned()) << 32 | u64::from(low.cast_unsigned())),
                 _ => return Err(Malformed("a size is cut off")),
             },
             _ => return Err(Malformed("a size of wrong length")),

@@ -32,7 +32,12 @@ const BATCH: usize = 128;
 const QUESTIONS: usize = 32;
 
 impl PostgresSource {
-    pub(super) async fn draw_blocks(&mut self, call: &Call, read: &Read<'_>, draw: &BlockDraw) -> Result<BlockSample, Error> {
+    pub(super) async fn draw_blocks(
+        &mut self,
+        call: &Call,
+        read: &Read<'_>,
+        draw: &BlockDraw,
+    ) -> Result<BlockSample, Error> {
         let parts = self.parts(call, read.table).await?;
         let mut hints = Vec::new();
         for part in &parts {
@@ -138,8 +143,17 @@ impl PostgresSource {
                 let begun = Instant::now();
                 let rest = left.split_off(left.len().min(pace.rows().min(BATCH)));
                 let blocks = std::mem::replace(&mut left, rest);
-                self.read_batch(call, (part, &blocks), (&list, &expected), per_block, &mut random, &mut rows, &mut sample, raw)
-                    .await?;
+                self.read_batch(
+                    call,
+                    (part, &blocks),
+                    (&list, &expected),
+                    per_block,
+                    &mut random,
+                    &mut rows,
+                    &mut sample,
+                    raw,
+                )
+                .await?;
                 let rest = pace.took(blocks.len(), begun.elapsed());
                 tokio::select! {
                     () = tokio::time::sleep(rest) => {}
@@ -214,7 +228,8 @@ impl PostgresSource {
         read.map_err(|error| internal(&error))?;
         for tid in rows.tids().iter().skip(before) {
             let at = index.get(&tid.block).and_then(|at| u32::try_from(*at).ok());
-            block_of_row.push(at.ok_or_else(|| Error::Internal { what: "a row of a block that was not drawn".to_owned() })?);
+            block_of_row
+                .push(at.ok_or_else(|| Error::Internal { what: "a row of a block that was not drawn".to_owned() })?);
         }
         Ok(())
     }

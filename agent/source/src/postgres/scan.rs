@@ -212,7 +212,8 @@ impl Step<'_> {
 impl ScanPlace {
     /// Sizes the next range by what this one gave; after an empty one it is twice as large.
     fn learn(&mut self, from: Tid, found: f64, rows: &Rows, counts: bool) {
-        let blocks = f64::from(self.from.block - from.block.min(self.from.block)) + f64::from(u8::from(self.from.position > 0));
+        let blocks =
+            f64::from(self.from.block - from.block.min(self.from.block)) + f64::from(u8::from(self.from.position > 0));
         let density = found / blocks.max(1.0);
         let known = self.density.unwrap_or(2.0);
         self.density = Some(density.max(known / 2.0));

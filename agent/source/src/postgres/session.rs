@@ -47,13 +47,23 @@ impl Session {
     }
 
     /// Begins a transaction of one statement.
-    pub(super) async fn begin<'s>(&'s mut self, call: &'s Call, purpose: Purpose, raw: bool) -> Result<Transaction<'s>, Error> {
+    pub(super) async fn begin<'s>(
+        &'s mut self,
+        call: &'s Call,
+        purpose: Purpose,
+        raw: bool,
+    ) -> Result<Transaction<'s>, Error> {
         let sql = courtesy::begin(purpose, self.limits, self.client_encoding(raw));
         self.start(call, purpose, &sql).await
     }
 
     /// Begins a transaction of several statements over one snapshot of `table` (quoted).
-    pub(super) async fn begin_snapshot<'s>(&'s mut self, call: &'s Call, table: &str, raw: bool) -> Result<Transaction<'s>, Error> {
+    pub(super) async fn begin_snapshot<'s>(
+        &'s mut self,
+        call: &'s Call,
+        table: &str,
+        raw: bool,
+    ) -> Result<Transaction<'s>, Error> {
         let sql = courtesy::begin_snapshot(Purpose::Rows, self.limits, self.client_encoding(raw), table);
         self.start(call, Purpose::Rows, &sql).await
     }
@@ -134,9 +144,13 @@ impl Transaction<'_> {
     }
 
     /// As [`Transaction::finish`], the last statement under a limit of its own.
-    pub(super) async fn finish_within(mut self, last: &str, limit: Duration) -> Result<Vec<Vec<Option<String>>>, Error> {
+    pub(super) async fn finish_within(
+        mut self,
+        last: &str,
+        limit: Duration,
+    ) -> Result<Vec<Vec<Option<String>>>, Error> {
         self.limit = limit;
-        self.finish(&format!("SET LOCAL statement_timeout = '{}ms'; {last}", limit.as_millis())).await
+        self.finish(&format!("/* fieldmark */ SET LOCAL statement_timeout = '{}ms'; {last}", limit.as_millis())).await
     }
 
     /// Ends the transaction and the connection.

@@ -18,7 +18,12 @@ pub(super) fn reference(alias: &str, column: &LayoutColumn) -> String {
 
 /// The select list that [`Rows`](super::rows::Rows) reads: sizes of values over the limit if there are any, extras, columns.
 /// A value over the limit is NULL. `key` are the columns of [`Extras::key`].
-pub(super) fn select_list(columns: &[&LayoutColumn], limit_bytes: usize, extras: Extras, key: &[&LayoutColumn]) -> String {
+pub(super) fn select_list(
+    columns: &[&LayoutColumn],
+    limit_bytes: usize,
+    extras: Extras,
+    key: &[&LayoutColumn],
+) -> String {
     let values: Vec<String> = columns.iter().map(|column| reference("t", column)).collect();
     select_values(columns, &values, limit_bytes, extras, key)
 }
@@ -100,9 +105,10 @@ fn value(at: usize, target: &LayoutColumn) -> String {
 
 /// Whether columns of `alias` equal the values of [`relation`].
 fn equal(alias: &str, targets: &[&LayoutColumn]) -> String {
-    let parts = targets.iter().enumerate().map(|(at, target)| {
-        format!("{} {} {}", reference(alias, target), target.operator("="), value(at, target))
-    });
+    let parts = targets
+        .iter()
+        .enumerate()
+        .map(|(at, target)| format!("{} {} {}", reference(alias, target), target.operator("="), value(at, target)));
     parts.collect::<Vec<_>>().join(" AND ")
 }
 
@@ -129,7 +135,8 @@ pub(super) fn orphans(
     referring: &[&LayoutColumn],
     (to, to_columns): (&Layout, &[&LayoutColumn]),
 ) -> String {
-    let set: Vec<String> = referring.iter().map(|column| format!("{} IS DISTINCT FROM NULL", reference("t", column))).collect();
+    let set: Vec<String> =
+        referring.iter().map(|column| format!("{} IS DISTINCT FROM NULL", reference("t", column))).collect();
     let same = to_columns
         .iter()
         .zip(referring)
@@ -237,6 +244,7 @@ pub(super) fn extremes(table: &TableName, column: &LayoutColumn, limit_bytes: us
         let from = from(table, false);
         format!("(SELECT {value} FROM {from} WHERE {value} IS DISTINCT FROM NULL ORDER BY {value} {direction} LIMIT 1)")
     };
-    let list = select_values(&[column, column], &["m.a".to_owned(), "m.b".to_owned()], limit_bytes, Extras::default(), &[]);
+    let list =
+        select_values(&[column, column], &["m.a".to_owned(), "m.b".to_owned()], limit_bytes, Extras::default(), &[]);
     format!("SELECT {list} FROM (SELECT {} AS a, {} AS b OFFSET 0) AS m", end("ASC"), end("DESC"))
 }

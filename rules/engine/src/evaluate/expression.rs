@@ -149,12 +149,14 @@ pub(crate) fn compile_expr(
     let simplified = simplifier.simplify(coerced.clone()).unwrap_or(coerced);
     let mut properties = ExecutionProps::new();
     properties.query_execution_start_time = Some(now);
-    let physical =
-        create_physical_expr(&simplified, schema, &properties, &PhysicalPlanningContext::default()).map_err(mismatch)?;
+    let physical = create_physical_expr(&simplified, schema, &properties, &PhysicalPlanningContext::default())
+        .map_err(mismatch)?;
     // a sum that does not fit its type is an error of that row, never a wrapped number
     let checked = physical.transform_up(|node| {
         Ok(match node.downcast_ref::<BinaryExpr>() {
-            Some(binary) => Transformed::yes(Arc::new(binary.clone().with_fail_on_overflow(true)) as Arc<dyn PhysicalExpr>),
+            Some(binary) => {
+                Transformed::yes(Arc::new(binary.clone().with_fail_on_overflow(true)) as Arc<dyn PhysicalExpr>)
+            }
             None => Transformed::no(node),
         })
     });
@@ -163,7 +165,8 @@ pub(crate) fn compile_expr(
 
 fn plan(text: &str, names: &Names) -> Result<Expr, ExpressionProblem> {
     let syntax = |what: String| {
-        ExpressionProblem::new(NotEvaluated::TypeMismatch, what).help("one SQL boolean expression over the row's columns")
+        ExpressionProblem::new(NotEvaluated::TypeMismatch, what)
+            .help("one SQL boolean expression over the row's columns")
     };
     let text = with_exact_names(text, names).map_err(|what| syntax(format!("not an SQL expression: {what}")))?;
     let parsed = DFParserBuilder::new(text.as_str())
@@ -196,6 +199,7 @@ fn plan(text: &str, names: &Names) -> Result<Expr, ExpressionProblem> {
 }
 
 /// Writes a name that differs from a column's only in case as the column spells it, in quotes; everything else as it is.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the parser's tokens only words are names")]
 fn with_exact_names(text: &str, names: &Names) -> Result<String, String> {
     let dialect = PostgreSqlDialect {};
     let tokens = Tokenizer::new(&dialect, text).tokenize().map_err(|error| error.to_string())?;
@@ -223,10 +227,12 @@ fn not_planned(error: &DataFusionError, names: &Names) -> ExpressionProblem {
         && let SchemaError::FieldNotFound { field, .. } = schema.as_ref()
     {
         let name = field.flat_name();
-        let columns = || names.schema().iter().map(|(side, field)| match side {
-            Some(side) => format!("{side}.{}", field.name()),
-            None => field.name().clone(),
-        });
+        let columns = || {
+            names.schema().iter().map(|(side, field)| match side {
+                Some(side) => format!("{side}.{}", field.name()),
+                None => field.name().clone(),
+            })
+        };
         let problem = ExpressionProblem::new(NotEvaluated::ColumnMissing, format!("there is no column `{name}`"));
         let spelled: Vec<String> = columns().collect();
         return match fieldmark_document::nearest(&name, spelled.iter().map(String::as_str)) {
@@ -251,6 +257,7 @@ fn not_planned(error: &DataFusionError, names: &Names) -> ExpressionProblem {
 }
 
 /// The allow-list: what an expression over one row may be made of.
+#[expect(clippy::wildcard_enum_match_arm, reason = "an allow-list: what a later DataFusion adds is refused")]
 fn walk(expr: &Expr, names: &Names) -> Result<(), ExpressionProblem> {
     let mut refused = None;
     let mut depth = 0usize;

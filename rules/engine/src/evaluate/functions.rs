@@ -1,11 +1,11 @@
 //! The functions that an expression may call.
 
+use arrow::datatypes::DataType;
+use datafusion_common::TableReference;
 use datafusion_common::{DataFusionError, Result, config::ConfigOptions};
-use datafusion_functions as functions;
 use datafusion_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, Volatility, WindowUDF};
-use datafusion_common::TableReference;
-use arrow::datatypes::DataType;
+use datafusion_functions as functions;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,8 +33,8 @@ impl Functions {
         let mut by_name = BTreeMap::new();
         for function in all.into_iter().flatten() {
             // a stable function (`now`) is replaced by the run's own time when the expression is simplified
-            let allowed = function.signature().volatility != Volatility::Volatile
-                && !LEFT_OUT.contains(&function.name());
+            let allowed =
+                function.signature().volatility != Volatility::Volatile && !LEFT_OUT.contains(&function.name());
             if allowed {
                 for alias in function.aliases() {
                     by_name.insert(alias.clone(), Arc::clone(&function));

@@ -17,4 +17,3 @@ pub use verdict::{RowVerdict, RowVerdicts};
 
 /// Runs a compiled condition on parts of a batch; shared by rules and transitions.
 mod run;
-

@@ -157,7 +157,10 @@ impl Compiled {
             let Cell { row, column } = defect.cell;
             let Some(verdict) = verdicts.get_mut(row) else { continue };
             // left out or already unknown by `where`: the condition was not asked
-            let asked = matches!(verdict, RowVerdict::Passed | RowVerdict::Failed | RowVerdict::Null | RowVerdict::ExpressionError);
+            let asked = matches!(
+                verdict,
+                RowVerdict::Passed | RowVerdict::Failed | RowVerdict::Null | RowVerdict::ExpressionError
+            );
             if asked && columns.contains(&column) {
                 *verdict = self.defects.judge(defect);
             }

@@ -102,7 +102,8 @@ fn beside(before: &RecordBatch, after: &RecordBatch) -> RecordBatch {
     let fields: Vec<Field> = (before.schema().fields().iter().chain(after.schema().fields().iter()))
         .map(|field| field.as_ref().clone())
         .collect();
-    let columns: Vec<ArrayRef> = before.columns().iter().chain(after.columns()).map(|column| column.slice(0, rows)).collect();
+    let columns: Vec<ArrayRef> =
+        before.columns().iter().chain(after.columns()).map(|column| column.slice(0, rows)).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     let schema = Arc::new(Schema::new(fields));
     RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)

@@ -100,7 +100,8 @@ fn first_word(declared: &str) -> String {
 
 fn is_number(declared: &str) -> bool {
     const NUMBERS: [&str; 12] = [
-        "numeric", "decimal", "dec", "number", "real", "double", "float", "int", "integer", "bigint", "smallint", "tinyint",
+        "numeric", "decimal", "dec", "number", "real", "double", "float", "int", "integer", "bigint", "smallint",
+        "tinyint",
     ];
     !declared.contains('[') && NUMBERS.contains(&first_word(declared).as_str())
 }
@@ -123,14 +124,35 @@ impl Subject {
     /// that is not known (an enum, a domain, citext), and no number, time, uuid, network address, array, json or bytes.
     pub(super) fn is_written_text(&self) -> bool {
         const OTHERS: [&str; 22] = [
-            "uuid", "json", "jsonb", "xml", "inet", "cidr", "macaddr", "macaddr8", "interval", "date", "time", "timetz",
-            "timestamp", "timestamptz", "datetime", "bytea", "blob", "bit", "money", "tsvector", "point", "geometry",
+            "uuid",
+            "json",
+            "jsonb",
+            "xml",
+            "inet",
+            "cidr",
+            "macaddr",
+            "macaddr8",
+            "interval",
+            "date",
+            "time",
+            "timetz",
+            "timestamp",
+            "timestamptz",
+            "datetime",
+            "bytea",
+            "blob",
+            "bit",
+            "money",
+            "tsvector",
+            "point",
+            "geometry",
         ];
         match self.family {
             Family::Text => true,
-            Family::OtherAsText => self.declared.as_deref().is_none_or(|declared| {
-                !declared.contains('[') && !OTHERS.contains(&first_word(declared).as_str())
-            }),
+            Family::OtherAsText => self
+                .declared
+                .as_deref()
+                .is_none_or(|declared| !declared.contains('[') && !OTHERS.contains(&first_word(declared).as_str())),
             Family::Integer
             | Family::Float
             | Family::Decimal

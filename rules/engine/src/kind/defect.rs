@@ -25,7 +25,11 @@ impl DefectPolicy {
             }
             Self::ReadsAs(value_type) => match (&defect.canonical, defect.kind) {
                 (Some(text), DefectKind::Unrepresentable) => {
-                    if value_type.reads(text) { RowVerdict::Passed } else { RowVerdict::Failed }
+                    if value_type.reads(text) {
+                        RowVerdict::Passed
+                    } else {
+                        RowVerdict::Failed
+                    }
                 }
                 _ => unknown,
             },

@@ -38,7 +38,9 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
         }
     };
     if text.is_empty() {
-        problems.push(Problem::new("`expect` is empty", &node.place).allowed("an SQL expression such as `total = net + tax`"));
+        problems.push(
+            Problem::new("`expect` is empty", &node.place).allowed("an SQL expression such as `total = net + tax`"),
+        );
         return None;
     }
     let plain = plain_sql(&text);

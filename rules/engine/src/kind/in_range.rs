@@ -2,7 +2,7 @@
 
 use super::column::{Family, Subject, subject};
 use super::judge::{Check, each_text, judged};
-use super::literal::{Literal, Toward, check_order, float, narrow, nanoseconds, rounded};
+use super::literal::{Literal, Toward, check_order, float, nanoseconds, narrow, rounded};
 use super::sentence::{bounds, meaning, outside, sql};
 use super::time::{DAY, Moment, read_moment};
 use super::{CommonKey, DefectPolicy, Facts, Kind, Plan, Reading, Refusal};
@@ -68,23 +68,33 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
     }
     let (min, low) = min.unzip();
     let (max, high) = max.unzip();
-    let places = |literal: &Option<Literal>| literal.as_ref().map_or_else(|| place.clone(), |literal| literal.place.clone());
+    let places =
+        |literal: &Option<Literal>| literal.as_ref().map_or_else(|| place.clone(), |literal| literal.place.clone());
     let (low_place, high_place) = (places(&min), places(&max));
     let range = match (low, high) {
         (low @ (None | Some(Bound::Number(_))), high @ (None | Some(Bound::Number(_)))) => {
             let (min, max) = (low.and_then(number), high.and_then(number));
-            let ordered = check_order(min.as_ref().map(|min| (min, &low_place)), max.as_ref().map(|max| (max, &high_place)), problems);
+            let ordered = check_order(
+                min.as_ref().map(|min| (min, &low_place)),
+                max.as_ref().map(|max| (max, &high_place)),
+                problems,
+            );
             ordered.then_some(Range::Numbers { min, max })?
         }
         (low @ (None | Some(Bound::Time(_))), high @ (None | Some(Bound::Time(_)))) => {
             let (min, max) = (low.and_then(time), high.and_then(time));
             let instants = (min.map(|min| min.nanoseconds), max.map(|max| max.nanoseconds));
-            let ordered =
-                check_order(instants.0.as_ref().map(|min| (min, &low_place)), instants.1.as_ref().map(|max| (max, &high_place)), problems);
+            let ordered = check_order(
+                instants.0.as_ref().map(|min| (min, &low_place)),
+                instants.1.as_ref().map(|max| (max, &high_place)),
+                problems,
+            );
             ordered.then_some(Range::Times { min, max })?
         }
         (Some(Bound::Number(_)), Some(Bound::Time(_))) | (Some(Bound::Time(_)), Some(Bound::Number(_))) => {
-            problems.push(Problem::new("one bound is a number and the other a time", &low_place).also("`max` at", &high_place));
+            problems.push(
+                Problem::new("one bound is a number and the other a time", &low_place).also("`max` at", &high_place),
+            );
             return None;
         }
     };
@@ -113,7 +123,8 @@ fn read_bound(node: &Node, key: &str, problems: &mut Problems) -> Option<(Litera
         (Some(number), _) => Bound::Number(number),
         (None, Some(moment)) => Bound::Time(moment),
         (None, None) => {
-            let allowed = "a number, or a time such as `2019-01-01`, `2019-01-01 00:00:00+00` or `2019-01-01T00:00:00Z`";
+            let allowed =
+                "a number, or a time such as `2019-01-01`, `2019-01-01 00:00:00+00` or `2019-01-01T00:00:00Z`";
             problems.push(node.wrong(key, "a number or a time").allowed(allowed));
             return None;
         }
@@ -239,7 +250,9 @@ impl Check for Within {
                 };
                 match values.data_type() {
                     DataType::Float32 => {
-                        Some(BooleanArray::from_unary(values.as_primitive::<Float32Type>(), |value| holds(f64::from(value))))
+                        Some(BooleanArray::from_unary(values.as_primitive::<Float32Type>(), |value| {
+                            holds(f64::from(value))
+                        }))
                     }
                     DataType::Float64 => Some(BooleanArray::from_unary(values.as_primitive::<Float64Type>(), holds)),
                     _ => None,
@@ -275,7 +288,11 @@ fn stored(values: &ArrayRef, min: Option<i256>, max: Option<i256>) -> Option<Boo
     // what 128 bits cannot hold lies beyond every value of the other types
     let end = |bound: i256| bound.to_i128().unwrap_or(if bound < i256::ZERO { i128::MIN } else { i128::MAX });
     let (min, max) = (min.map_or(i128::MIN, end), max.map_or(i128::MAX, end));
-    fn all<T: ArrowPrimitiveType<Native: Into<i128>>>(values: &PrimitiveArray<T>, min: i128, max: i128) -> BooleanArray {
+    fn all<T: ArrowPrimitiveType<Native: Into<i128>>>(
+        values: &PrimitiveArray<T>,
+        min: i128,
+        max: i128,
+    ) -> BooleanArray {
         BooleanArray::from_unary(values, |value| {
             let value: i128 = value.into();
             value >= min && value <= max
@@ -294,8 +311,12 @@ fn stored(values: &ArrayRef, min: Option<i256>, max: Option<i256>) -> Option<Boo
         DataType::Date32 => all(values.as_primitive::<Date32Type>(), min, max),
         DataType::Date64 => all(values.as_primitive::<Date64Type>(), min, max),
         DataType::Timestamp(TimeUnit::Second, _) => all(values.as_primitive::<TimestampSecondType>(), min, max),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => all(values.as_primitive::<TimestampMillisecondType>(), min, max),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => all(values.as_primitive::<TimestampMicrosecondType>(), min, max),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            all(values.as_primitive::<TimestampMillisecondType>(), min, max)
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            all(values.as_primitive::<TimestampMicrosecondType>(), min, max)
+        }
         DataType::Timestamp(TimeUnit::Nanosecond, _) => all(values.as_primitive::<TimestampNanosecondType>(), min, max),
         _ => return None,
     })

@@ -47,7 +47,11 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
     }
     let at = |bound: &'_ Option<Placed<u64>>| bound.as_ref().map(|bound| (bound.value, bound.place.clone()));
     let (low, high) = (at(&min), at(&max));
-    if !check_order(low.as_ref().map(|(min, place)| (min, place)), high.as_ref().map(|(max, place)| (max, place)), problems) {
+    if !check_order(
+        low.as_ref().map(|(min, place)| (min, place)),
+        high.as_ref().map(|(max, place)| (max, place)),
+        problems,
+    ) {
         return None;
     }
     let column = column?;

@@ -27,7 +27,9 @@ impl Literal {
             NodeKind::Integer(_) | NodeKind::Float(_) => node.number_text(),
             NodeKind::Bool(value) => Some(value.to_string()),
             NodeKind::Null => {
-                let problem = node.wrong(key, "a value").help("NULL is no value: a row with NULL is unknown; see `nulls` and `not_null`");
+                let problem = node
+                    .wrong(key, "a value")
+                    .help("NULL is no value: a row with NULL is unknown; see `nulls` and `not_null`");
                 problems.push(problem);
                 return None;
             }
@@ -69,7 +71,11 @@ impl Literal {
                 let canonical = match float(&self.spelling) {
                     Some(value) if value.is_nan() => "NaN".to_owned(),
                     Some(value) if value.is_infinite() && self.number().is_none() => {
-                        if value > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
+                        if value > 0.0 {
+                            "Infinity".to_owned()
+                        } else {
+                            "-Infinity".to_owned()
+                        }
                     }
                     _ => decimal(&self.number()?.to_string()),
                 };
@@ -82,10 +88,12 @@ impl Literal {
                 _ => None,
             },
             Family::Integer => integer_value(&subject.data_type, whole(&self.number()?, 0)?.to_i128()?),
-            Family::Float => match (&subject.data_type, float(&self.spelling).or_else(|| float(self.bare.as_deref()?))?) {
-                (DataType::Float32, value) => Some(ScalarValue::Float32(Some(narrow(&self.spelling, value)))),
-                (_, value) => Some(ScalarValue::Float64(Some(value))),
-            },
+            Family::Float => {
+                match (&subject.data_type, float(&self.spelling).or_else(|| float(self.bare.as_deref()?))?) {
+                    (DataType::Float32, value) => Some(ScalarValue::Float32(Some(narrow(&self.spelling, value)))),
+                    (_, value) => Some(ScalarValue::Float64(Some(value))),
+                }
+            }
             Family::Decimal => decimal_value(&subject.data_type, &self.number()?),
             Family::Date | Family::Timestamp => time_value(&subject.data_type, &self.spelling),
             Family::Other => None,
@@ -140,7 +148,8 @@ fn decimal_value(data_type: &DataType, number: &Decimal) -> Option<ScalarValue> 
 #[expect(clippy::wildcard_enum_match_arm, reason = "arrow's enum: no other type comes here")]
 fn time_value(data_type: &DataType, text: &str) -> Option<ScalarValue> {
     let moment = read_moment(text)?;
-    let units = |unit: i128| (moment.nanoseconds % unit == 0).then(|| i64::try_from(moment.nanoseconds / unit).ok()).flatten();
+    let units =
+        |unit: i128| (moment.nanoseconds % unit == 0).then(|| i64::try_from(moment.nanoseconds / unit).ok()).flatten();
     match data_type {
         DataType::Date32 => Some(ScalarValue::Date32(Some(i32::try_from(units(DAY)?).ok()?))),
         DataType::Date64 => Some(ScalarValue::Date64(Some(units(DAY)? * 86_400_000))),
@@ -213,7 +222,8 @@ pub(super) fn rounded(number: &Decimal, scale: i8, toward: Toward) -> i256 {
     let shifted = decimal_parts(&format!("{number}e{scale}")).unwrap_or_else(|| number.clone());
     let cut = shifted.cut(0);
     let negative = shifted.to_string().starts_with('-');
-    let Some(value) = Some(cut.to_string()).filter(|text| text.len() < 77).and_then(|text| i256::from_string(&text)) else {
+    let Some(value) = Some(cut.to_string()).filter(|text| text.len() < 77).and_then(|text| i256::from_string(&text))
+    else {
         return if negative { i256::MIN } else { i256::MAX };
     };
     match toward {
@@ -224,7 +234,11 @@ pub(super) fn rounded(number: &Decimal, scale: i8, toward: Toward) -> i256 {
 }
 
 /// Adds a problem where the lower bound is above the upper.
-pub(super) fn check_order<T: PartialOrd>(min: Option<(&T, &Place)>, max: Option<(&T, &Place)>, problems: &mut Problems) -> bool {
+pub(super) fn check_order<T: PartialOrd>(
+    min: Option<(&T, &Place)>,
+    max: Option<(&T, &Place)>,
+    problems: &mut Problems,
+) -> bool {
     if let (Some((low, place)), Some((high, other))) = (min, max)
         && low > high
     {

@@ -52,10 +52,16 @@ fn compiled(pattern: &Placed<String>, problems: &mut Problems) -> Option<Regex> 
     };
     // the message underlines the place in its third line, four columns in; its last line says what is wrong
     let characters = error.lines().nth(2).and_then(|line| line.find('^')).and_then(|at| at.checked_sub(4));
-    let start = characters.and_then(|at| pattern.value.char_indices().map(|(byte, _)| byte).nth(at)).unwrap_or(pattern.value.len());
-    let end = pattern.value.len().min(start + pattern.value.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8));
+    let start = characters
+        .and_then(|at| pattern.value.char_indices().map(|(byte, _)| byte).nth(at))
+        .unwrap_or(pattern.value.len());
+    let end = pattern
+        .value
+        .len()
+        .min(start + pattern.value.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8));
     let what = error.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
-    let place = pattern.place.within(&pattern.value, if characters.is_some() { start..end } else { 0..pattern.value.len() });
+    let place =
+        pattern.place.within(&pattern.value, if characters.is_some() { start..end } else { 0..pattern.value.len() });
     let shown: String = pattern.value.chars().flat_map(char::escape_default_unless_plain).collect();
     problems.push(Problem::new("`pattern` is no regular expression", &place).value(format!("`{shown}`")).help(what));
     None

@@ -49,7 +49,11 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
             let problem = Problem::new("`to` has to name a table and its columns", &to.place)
                 .value(format!("`{}`", to.value.escape_debug()))
                 .allowed("`table.column`, `schema.table.column` or `table.(a, b)`");
-            problems.push(if to.value.contains('(') { problem.help("inside of `{ }` it needs quotes") } else { problem });
+            problems.push(if to.value.contains('(') {
+                problem.help("inside of `{ }` it needs quotes")
+            } else {
+                problem
+            });
         }
         Some(Placed::new(target?, to.place))
     });
@@ -62,7 +66,9 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
         (None, Some(columns)) => Some(columns),
         (None, None) => {
             if problems.len() == before {
-                problems.push(Problem::new("`references` has neither `column` nor `columns`", &place).allowed("one of them"));
+                problems.push(
+                    Problem::new("`references` has neither `column` nor `columns`", &place).allowed("one of them"),
+                );
             }
             None
         }
@@ -128,7 +134,11 @@ fn listed(text: &str) -> Option<Vec<String>> {
             ',' if !quoted => {
                 let name = part.trim();
                 let plain = !name.starts_with('"') && !name.is_empty();
-                names.push(if plain { name.to_owned() } else { <[String; 1]>::try_from(TableName::split(name)?).ok()?.concat() });
+                names.push(if plain {
+                    name.to_owned()
+                } else {
+                    <[String; 1]>::try_from(TableName::split(name)?).ok()?.concat()
+                });
                 part.clear();
             }
             _ => part.push(c),
@@ -193,7 +203,9 @@ mod tests {
             (".id", None),
         ] {
             let expected = expected.map(|(schema, table, columns)| Target {
-                schema: schema.map(str::to_owned), table: table.to_owned(), columns,
+                schema: schema.map(str::to_owned),
+                table: table.to_owned(),
+                columns,
             });
             assert_eq!(target(text), expected, "{text}");
         }

@@ -49,13 +49,19 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
     map.finish(problems);
     let at = |bound: &Option<Placed<u64>>| bound.as_ref().map(|bound| (bound.value, bound.place.clone()));
     let (low, high) = (at(&min), at(&max));
-    check_order(low.as_ref().map(|(min, place)| (min, place)), high.as_ref().map(|(max, place)| (max, place)), problems);
+    check_order(
+        low.as_ref().map(|(min, place)| (min, place)),
+        high.as_ref().map(|(max, place)| (max, place)),
+        problems,
+    );
     if problems.len() > before {
         return None;
     }
     let (min, max) = (min.map(|min| min.value), max.map(|max| max.value));
     if min.is_none() && max.is_none() && change.is_none() {
-        problems.push(Problem::new("`row_count` demands nothing", &place).allowed("min, max, change: at least one of them"));
+        problems.push(
+            Problem::new("`row_count` demands nothing", &place).allowed("min, max, change: at least one of them"),
+        );
         return None;
     }
     let parts = [

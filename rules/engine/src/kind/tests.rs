@@ -99,7 +99,8 @@ fn every_kind_explains_itself() {
             match parse_rule_files(&[file]) {
                 Ok(_) => assert!(with, "{rule}"),
                 Err(problems) => {
-                    let expected = format!("5:5: `{}` is refused in a rule; it has no meaning for {}: ", key.as_str(), facts.name);
+                    let expected =
+                        format!("5:5: `{}` is refused in a rule; it has no meaning for {}: ", key.as_str(), facts.name);
                     assert!(without && problems.to_string().contains(&expected), "{problems}");
                 }
             }
@@ -148,16 +149,29 @@ fn not_null() {
 #[test]
 fn in_set() {
     let rule = "in_set: { column: c, values: [new, 'NULL', 01, true, 1_000] }";
-    assert_eq!(answers(rule, text(&[Some("new"), Some("New"), None, Some("NULL"), Some("01"), Some("1"), Some("true"), Some("1_000")])), "tf-ttftt");
+    assert_eq!(
+        answers(
+            rule,
+            text(&[Some("new"), Some("New"), None, Some("NULL"), Some("01"), Some("1"), Some("true"), Some("1_000")])
+        ),
+        "tf-ttftt"
+    );
     let view: ArrayRef = Arc::new(StringViewArray::from(vec![Some("new"), Some("a string of more than twelve"), None]));
     assert_eq!(answers(rule, plain(view)), "tf-");
     let dictionary: DictionaryArray<Int32Type> = vec![Some("new"), Some("old"), None].into_iter().collect();
     assert_eq!(answers(rule, plain(Arc::new(dictionary))), "tf-");
     let numbers = "in_set: { column: c, values: [1, 2.0, '3', -4] }";
-    assert_eq!(answers(numbers, plain(Arc::new(Int16Array::from(vec![Some(1), Some(2), Some(3), Some(-4), Some(5), None])))), "ttttf-");
-    let decimals = Decimal128Array::from(vec![Some(100), Some(200), Some(201), None]).with_precision_and_scale(12, 2).unwrap();
+    assert_eq!(
+        answers(numbers, plain(Arc::new(Int16Array::from(vec![Some(1), Some(2), Some(3), Some(-4), Some(5), None])))),
+        "ttttf-"
+    );
+    let decimals =
+        Decimal128Array::from(vec![Some(100), Some(200), Some(201), None]).with_precision_and_scale(12, 2).unwrap();
     assert_eq!(answers(numbers, plain(Arc::new(decimals))), "ttf-");
-    assert_eq!(answers(numbers, canonical("numeric", &[Some("1"), Some("2"), Some("2.5"), Some("NaN"), None])), "ttff-");
+    assert_eq!(
+        answers(numbers, canonical("numeric", &[Some("1"), Some("2"), Some("2.5"), Some("NaN"), None])),
+        "ttff-"
+    );
     let floats = "in_set: { column: c, values: [0x0, 0.1, .nan, 'Infinity'] }";
     let values = [0.0, -0.0, 0.1, 0.2, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
     assert_eq!(answers(floats, plain(Arc::new(Float64Array::from(values.to_vec())))), "tttftttf");
@@ -166,30 +180,68 @@ fn in_set() {
     assert_eq!(answers("in_set: { column: c, values: [true] }", plain(truth)), "tf-");
     let days: ArrayRef = Arc::new(Date32Array::from(vec![Some(0), Some(1), None]));
     assert_eq!(answers("in_set: { column: c, values: [1970-01-01] }", plain(days)), "tf-");
-    let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![Some(NEW_YEAR * SECOND), Some(1), None]).with_timezone("UTC"));
+    let times: ArrayRef =
+        Arc::new(TimestampMicrosecondArray::from(vec![Some(NEW_YEAR * SECOND), Some(1), None]).with_timezone("UTC"));
     assert_eq!(answers("in_set: { column: c, values: ['2019-01-01T01:00:00+01:00'] }", plain(times)), "tf-");
-    assert_eq!(answers("in_set: { column: c, values: [new, paid] }", canonical("order_status", &[Some("new"), Some("x"), None])), "tf-");
+    assert_eq!(
+        answers(
+            "in_set: { column: c, values: [new, paid] }",
+            canonical("order_status", &[Some("new"), Some("x"), None])
+        ),
+        "tf-"
+    );
     for (rule, column, expected) in [
         ("[1, x]", plain(Arc::new(Int8Array::from(vec![1]))), "`x` cannot be a value of it, but column `c` is Int8"),
         ("[1.5]", plain(Arc::new(Int8Array::from(vec![1]))), "`1.5` cannot be a value of it, but column `c` is Int8"),
         ("[300]", plain(Arc::new(Int8Array::from(vec![1]))), "`300` cannot be a value of it, but column `c` is Int8"),
-        ("[yes]", plain(Arc::new(BooleanArray::from(vec![true]))), "`yes` cannot be a value of it, but column `c` is Boolean"),
-        ("[2024-02-30]", plain(Arc::new(Date32Array::from(vec![1]))), "`2024-02-30` cannot be a value of it, but column `c` is Date32"),
-        ("['1970-01-01 10:00']", plain(Arc::new(Date32Array::from(vec![1]))), "`1970-01-01 10:00` cannot be a value of it, but column `c` is Date32"),
+        (
+            "[yes]",
+            plain(Arc::new(BooleanArray::from(vec![true]))),
+            "`yes` cannot be a value of it, but column `c` is Boolean",
+        ),
+        (
+            "[2024-02-30]",
+            plain(Arc::new(Date32Array::from(vec![1]))),
+            "`2024-02-30` cannot be a value of it, but column `c` is Date32",
+        ),
+        (
+            "['1970-01-01 10:00']",
+            plain(Arc::new(Date32Array::from(vec![1]))),
+            "`1970-01-01 10:00` cannot be a value of it, but column `c` is Date32",
+        ),
         ("[a]", canonical("numeric", &[]), "`a` cannot be a value of it, but column `c` is numeric"),
-        ("[a]", plain(Arc::new(BinaryArray::from(vec![&b"a"[..]]))), "`a` cannot be a value of it, but column `c` is Binary"),
+        (
+            "[a]",
+            plain(Arc::new(BinaryArray::from(vec![&b"a"[..]]))),
+            "`a` cannot be a value of it, but column `c` is Binary",
+        ),
     ] {
-        assert_eq!(answers(&format!("in_set: {{ column: c, values: {rule} }}"), column), format!("type_mismatch: {expected}"));
+        assert_eq!(
+            answers(&format!("in_set: {{ column: c, values: {rule} }}"), column),
+            format!("type_mismatch: {expected}")
+        );
     }
     let set = kind("in_set: { column: c, values: [new, \"it's\", 5, true] }");
     assert_eq!(set.failing_sql().unwrap(), "\"c\" NOT IN ('new', 'it''s', 5, true)");
     assert_eq!(set.wording(), "c is one of 4 values");
     for (rule, expected) in [
-        ("in_set: { column: c, values: [] }", "4:34: `values` is empty: no row could pass; allowed: at least one value"),
+        (
+            "in_set: { column: c, values: [] }",
+            "4:34: `values` is empty: no row could pass; allowed: at least one value",
+        ),
         ("in_set: { column: c }", "4:13: `values` is missing in `in_set`"),
-        ("in_set: { column: c, values: [a, null] }", "4:38: `values` has to be a value: nothing; NULL is no value: a row with NULL is unknown; see `nulls` and `not_null`"),
-        ("in_set: { column: c, values: [[a]] }", "4:35: `values` has to be a value: a list of 1; allowed: a text, number or boolean"),
-        ("in_set: { column: c, value: [a] }", "4:13: `values` is missing in `in_set`\n4:26: unknown key in `in_set`: `value`; allowed: column, values; did you mean `values`?"),
+        (
+            "in_set: { column: c, values: [a, null] }",
+            "4:38: `values` has to be a value: nothing; NULL is no value: a row with NULL is unknown; see `nulls` and `not_null`",
+        ),
+        (
+            "in_set: { column: c, values: [[a]] }",
+            "4:35: `values` has to be a value: a list of 1; allowed: a text, number or boolean",
+        ),
+        (
+            "in_set: { column: c, value: [a] }",
+            "4:13: `values` is missing in `in_set`\n4:26: unknown key in `in_set`: `value`; allowed: column, values; did you mean `values`?",
+        ),
         ("in_set: [c, a]", "4:13: `in_set` has to be a mapping: a list of 2; allowed: `key: value`"),
     ] {
         assert_eq!(told(rule), expected, "{rule}");
@@ -199,31 +251,79 @@ fn in_set() {
 #[test]
 fn in_range_of_numbers() {
     let rule = "in_range: { column: c, min: 0, max: 100 }";
-    assert_eq!(answers(rule, plain(Arc::new(Int64Array::from(vec![Some(-1), Some(0), Some(100), Some(101), None])))), "fttf-");
-    assert_eq!(answers("in_range: { column: c, min: 0.5, max: 1.5 }", plain(Arc::new(Int64Array::from(vec![0, 1, 2])))), "ftf");
-    assert_eq!(answers("in_range: { column: c, min: -1.5, max: -0.5 }", plain(Arc::new(Int64Array::from(vec![-2, -1, 0])))), "ftf");
-    assert_eq!(answers("in_range: { column: c, max: 18446744073709551614 }", plain(Arc::new(UInt64Array::from(vec![u64::MAX, u64::MAX - 1])))), "ft");
+    assert_eq!(
+        answers(rule, plain(Arc::new(Int64Array::from(vec![Some(-1), Some(0), Some(100), Some(101), None])))),
+        "fttf-"
+    );
+    assert_eq!(
+        answers("in_range: { column: c, min: 0.5, max: 1.5 }", plain(Arc::new(Int64Array::from(vec![0, 1, 2])))),
+        "ftf"
+    );
+    assert_eq!(
+        answers("in_range: { column: c, min: -1.5, max: -0.5 }", plain(Arc::new(Int64Array::from(vec![-2, -1, 0])))),
+        "ftf"
+    );
+    assert_eq!(
+        answers(
+            "in_range: { column: c, max: 18446744073709551614 }",
+            plain(Arc::new(UInt64Array::from(vec![u64::MAX, u64::MAX - 1])))
+        ),
+        "ft"
+    );
     assert_eq!(answers("in_range: { column: c, min: 1e50 }", plain(Arc::new(Int64Array::from(vec![i64::MAX])))), "f");
     assert_eq!(answers("in_range: { column: c, max: 1e90 }", plain(Arc::new(Int64Array::from(vec![i64::MAX])))), "t");
-    assert_eq!(answers("in_range: { column: c, min: -1e90, max: -1e50 }", plain(Arc::new(Int64Array::from(vec![i64::MIN])))), "f");
-    let cents = |values: Vec<Option<i128>>| plain(Arc::new(Decimal128Array::from(values).with_precision_and_scale(12, 2).unwrap()));
+    assert_eq!(
+        answers("in_range: { column: c, min: -1e90, max: -1e50 }", plain(Arc::new(Int64Array::from(vec![i64::MIN])))),
+        "f"
+    );
+    let cents = |values: Vec<Option<i128>>| {
+        plain(Arc::new(Decimal128Array::from(values).with_precision_and_scale(12, 2).unwrap()))
+    };
     assert_eq!(answers(rule, cents(vec![Some(-1), Some(0), Some(10_000), Some(10_001), None])), "fttf-");
     // 1.005 lies between 1.00 and 1.01: a bound that were rounded would let one of them pass
     assert_eq!(answers("in_range: { column: c, min: 1.005 }", cents(vec![Some(100), Some(101)])), "ft");
     assert_eq!(answers("in_range: { column: c, max: 1.005 }", cents(vec![Some(100), Some(101)])), "tf");
     assert_eq!(answers("in_range: { column: c, min: -1.005 }", cents(vec![Some(-101), Some(-100)])), "ft");
-    assert_eq!(answers("in_range: { column: c, max: '1000000000000000000000000000000000000000000' }", cents(vec![Some(999_999_999_999), None])), "t-");
-    let wide = |values: Vec<i256>| plain(Arc::new(Decimal256Array::from(values).with_precision_and_scale(76, 30).unwrap()));
+    assert_eq!(
+        answers(
+            "in_range: { column: c, max: '1000000000000000000000000000000000000000000' }",
+            cents(vec![Some(999_999_999_999), None])
+        ),
+        "t-"
+    );
+    let wide =
+        |values: Vec<i256>| plain(Arc::new(Decimal256Array::from(values).with_precision_and_scale(76, 30).unwrap()));
     let large = i256::from_string(&format!("1{}05{}", "0".repeat(22), "0".repeat(28))).unwrap();
     assert_eq!(answers("in_range: { column: c, max: 10000000000000000000000.05 }", wide(vec![large])), "t");
     assert_eq!(answers("in_range: { column: c, max: 10000000000000000000000.0499999999 }", wide(vec![large])), "f");
-    let free = [Some("10000000000000000000.05"), Some("10000000000000000000.06"), Some("-1"), Some("NaN"), Some("-Infinity"), Some("Infinity"), Some("abc"), None];
-    assert_eq!(answers("in_range: { column: c, max: 10000000000000000000.05 }", canonical("numeric", &free)), "tftftff-");
-    assert_eq!(answers("in_range: { column: c, min: 10000000000000000000.05 }", canonical("numeric", &free)), "ttftftf-");
+    let free = [
+        Some("10000000000000000000.05"),
+        Some("10000000000000000000.06"),
+        Some("-1"),
+        Some("NaN"),
+        Some("-Infinity"),
+        Some("Infinity"),
+        Some("abc"),
+        None,
+    ];
+    assert_eq!(
+        answers("in_range: { column: c, max: 10000000000000000000.05 }", canonical("numeric", &free)),
+        "tftftff-"
+    );
+    assert_eq!(
+        answers("in_range: { column: c, min: 10000000000000000000.05 }", canonical("numeric", &free)),
+        "ttftftf-"
+    );
     let floats = |values: Vec<f64>| plain(Arc::new(Float64Array::from(values)));
-    assert_eq!(answers(rule, floats(vec![-0.0, 0.0, 100.0, 100.000001, f64::NAN, f64::INFINITY, f64::NEG_INFINITY])), "tttffff");
+    assert_eq!(
+        answers(rule, floats(vec![-0.0, 0.0, 100.0, 100.000001, f64::NAN, f64::INFINITY, f64::NEG_INFINITY])),
+        "tttffff"
+    );
     assert_eq!(answers("in_range: { column: c, min: 0 }", floats(vec![f64::NAN, -f64::NAN, f64::INFINITY])), "ttt");
-    assert_eq!(answers("in_range: { column: c, min: 0.1, max: 0.1 }", plain(Arc::new(Float32Array::from(vec![0.1f32, 0.2])))), "tf");
+    assert_eq!(
+        answers("in_range: { column: c, min: 0.1, max: 0.1 }", plain(Arc::new(Float32Array::from(vec![0.1f32, 0.2])))),
+        "tf"
+    );
     for (column, expected) in [
         (text(&[Some("1")]), "the bounds are numbers, and text is not compared as a number, but column `c` is Utf8"),
         (plain(Arc::new(Date32Array::from(vec![1]))), "the bounds are numbers, but column `c` is Date32"),
@@ -252,13 +352,16 @@ fn in_range_of_times() {
         assert_eq!(answers(&rule, plain(Arc::new(local.with_timezone("UTC")))), expected, "{rule}");
     }
     let day = i32::try_from(NEW_YEAR / 86_400).unwrap();
-    let days = |rule: &str| answers(rule, plain(Arc::new(Date32Array::from(vec![Some(day - 1), Some(day), Some(day + 1), None]))));
+    let days = |rule: &str| {
+        answers(rule, plain(Arc::new(Date32Array::from(vec![Some(day - 1), Some(day), Some(day + 1), None]))))
+    };
     assert_eq!(days("in_range: { column: c, min: 2019-01-01, max: 2019-01-01 }"), "ftf-");
     assert_eq!(days("in_range: { column: c, min: '2019-01-01 00:00:01' }"), "fft-");
     assert_eq!(days("in_range: { column: c, max: '2019-01-01 23:59:59' }"), "ttf-");
     let seconds: ArrayRef = Arc::new(TimestampSecondArray::from(vec![NEW_YEAR - 1, NEW_YEAR]));
     assert_eq!(answers("in_range: { column: c, min: 2019-01-01 }", plain(seconds)), "ft");
-    let written = [Some("2018-12-31 23:59:59"), Some("2019-01-01"), Some("2019-01-01T00:00:00Z"), Some("soon"), Some(""), None];
+    let written =
+        [Some("2018-12-31 23:59:59"), Some("2019-01-01"), Some("2019-01-01T00:00:00Z"), Some("soon"), Some(""), None];
     assert_eq!(answers("in_range: { column: c, min: 2019-01-01 }", text(&written)), "fttff-");
     assert_eq!(
         answers("in_range: { column: c, min: 2019-01-01 }", plain(Arc::new(Int64Array::from(vec![1])))),
@@ -273,12 +376,27 @@ fn in_range_speaks() {
     assert_eq!(range.wording(), "c is from 0 to 2_0");
     assert_eq!(kind("in_range: { column: c, min: 2019-01-01 }").failing_sql().unwrap(), "\"c\" < '2019-01-01'");
     for (rule, expected) in [
-        ("in_range: { column: c, min: 5, max: 4.9 }", "4:33: `min` is above `max`: no value can pass (`max` at t.yaml:4:41)"),
-        ("in_range: { column: c, min: 2019-01-02, max: 2019-01-01 }", "4:33: `min` is above `max`: no value can pass (`max` at t.yaml:4:50)"),
-        ("in_range: { column: c, min: 1, max: 2019-01-01 }", "4:33: one bound is a number and the other a time (`max` at t.yaml:4:41)"),
+        (
+            "in_range: { column: c, min: 5, max: 4.9 }",
+            "4:33: `min` is above `max`: no value can pass (`max` at t.yaml:4:41)",
+        ),
+        (
+            "in_range: { column: c, min: 2019-01-02, max: 2019-01-01 }",
+            "4:33: `min` is above `max`: no value can pass (`max` at t.yaml:4:50)",
+        ),
+        (
+            "in_range: { column: c, min: 1, max: 2019-01-01 }",
+            "4:33: one bound is a number and the other a time (`max` at t.yaml:4:41)",
+        ),
         ("in_range: { column: c }", "4:15: `in_range` has neither `min` nor `max`; allowed: one of them or both"),
-        ("in_range: { column: c, min: abc }", "4:33: `min` has to be a number or a time: `abc`; allowed: a number, or a time such as `2019-01-01`, `2019-01-01 00:00:00+00` or `2019-01-01T00:00:00Z`"),
-        ("in_range: { column: c, minimum: 1 }", "4:28: unknown key in `in_range`: `minimum`; allowed: column, min, max"),
+        (
+            "in_range: { column: c, min: abc }",
+            "4:33: `min` has to be a number or a time: `abc`; allowed: a number, or a time such as `2019-01-01`, `2019-01-01 00:00:00+00` or `2019-01-01T00:00:00Z`",
+        ),
+        (
+            "in_range: { column: c, minimum: 1 }",
+            "4:28: unknown key in `in_range`: `minimum`; allowed: column, min, max",
+        ),
         ("in_range: { min: 1 }", "4:15: `column` is missing in `in_range`"),
     ] {
         assert_eq!(told(rule), expected, "{rule}");
@@ -297,9 +415,15 @@ fn matches() {
     );
     assert_eq!(kind("matches: { column: c, pattern: \"it's\" }").failing_sql().unwrap(), "\"c\" !~ 'it''s'");
     for (rule, expected) in [
-        ("matches: { column: c, pattern: '^[a-' }", "4:38: `pattern` is no regular expression: `^[a-`; unclosed character class"),
+        (
+            "matches: { column: c, pattern: '^[a-' }",
+            "4:38: `pattern` is no regular expression: `^[a-`; unclosed character class",
+        ),
         ("matches: { column: c, pattern: 'é(a' }", "4:38: `pattern` is no regular expression: `é(a`; unclosed group"),
-        ("matches: { column: c, pattern: '(?=a)' }", "4:37: `pattern` is no regular expression: `(?=a)`; look-around, including look-ahead and look-behind, is not supported"),
+        (
+            "matches: { column: c, pattern: '(?=a)' }",
+            "4:37: `pattern` is no regular expression: `(?=a)`; look-around, including look-ahead and look-behind, is not supported",
+        ),
         ("matches: { column: c }", "4:14: `pattern` is missing in `matches`"),
     ] {
         assert_eq!(told(rule), expected, "{rule}");
@@ -323,10 +447,19 @@ fn length() {
     assert_eq!(kind(rule).failing_sql().unwrap(), "length(\"c\") < 2 OR length(\"c\") > 3");
     assert_eq!(kind("length: { column: c, min: 2, max: 2 }").wording(), "c has exactly 2 characters");
     for (rule, expected) in [
-        ("length: { column: c, min: -1 }", "4:31: `min` has to be a whole number: `-1`; allowed: 0 to 18446744073709551615"),
-        ("length: { column: c, min: 3, max: 2 }", "4:31: `min` is above `max`: no value can pass (`max` at t.yaml:4:39)"),
+        (
+            "length: { column: c, min: -1 }",
+            "4:31: `min` has to be a whole number: `-1`; allowed: 0 to 18446744073709551615",
+        ),
+        (
+            "length: { column: c, min: 3, max: 2 }",
+            "4:31: `min` is above `max`: no value can pass (`max` at t.yaml:4:39)",
+        ),
         ("length: { column: c }", "4:13: `length` has neither `min` nor `max`; allowed: one of them or both"),
-        ("length: { column: c, min: two }", "4:31: `min` has to be a whole number: `two`; allowed: 0 to 18446744073709551615"),
+        (
+            "length: { column: c, min: two }",
+            "4:31: `min` has to be a whole number: `two`; allowed: 0 to 18446744073709551615",
+        ),
     ] {
         assert_eq!(told(rule), expected, "{rule}");
     }
@@ -340,7 +473,11 @@ fn type_is() {
         ("boolean", &["true", "F", "Yes", "0", "off"], &["", "2", "nein"]),
         ("date", &["2024-02-29", "-0043-03-15"], &["2023-02-29", "2024-02-29 10:00", "20240229", ""]),
         ("timestamp", &["2024-02-29T10:00:00Z", "2024-02-29 10:00"], &["2024-02-29", "10:00", "2024-02-29 25:00"]),
-        ("uuid", &["0b8f8a4e-3c1d-4b1a-9f43-0123456789AB"], &["0b8f8a4e3c1d4b1a9f430123456789ab", "x", "0b8f8a4e-3c1d-4b1a-9f43-0123456789ag"]),
+        (
+            "uuid",
+            &["0b8f8a4e-3c1d-4b1a-9f43-0123456789AB"],
+            &["0b8f8a4e3c1d4b1a9f430123456789ab", "x", "0b8f8a4e-3c1d-4b1a-9f43-0123456789ag"],
+        ),
         ("json", &["{}", " [1, 2]", "null", "\"a\""], &["", "{a: 1}", "{} x", "'a'"]),
     ] {
         let rule = format!("type_is: {{ column: c, type: {value_type} }}");
@@ -404,8 +541,16 @@ fn kinds_that_look_beyond_the_row() {
             "References { columns: [\"a\", \"b\"], to_schema: Some(\"s\"), to_table: \"t\", to_columns: [\"x\", \"y\"] }",
             "a, b is in s.t (x, y)",
         ),
-        ("fresh: { column: at, within: 15m }", "Fresh { column: \"at\", within: 900s }", "the newest at is at most 15 m old"),
-        ("fresh: { column: b, within: 90s }", "Fresh { column: \"b\", within: 90s }", "the newest b is at most 90 s old"),
+        (
+            "fresh: { column: at, within: 15m }",
+            "Fresh { column: \"at\", within: 900s }",
+            "the newest at is at most 15 m old",
+        ),
+        (
+            "fresh: { column: b, within: 90s }",
+            "Fresh { column: \"b\", within: 90s }",
+            "the newest b is at most 90 s old",
+        ),
         (
             "fresh: { column: a, within: 1d }",
             "type_mismatch: how fresh a table is, only a date or timestamp can say, but column `a` is Int64",
@@ -416,21 +561,40 @@ fn kinds_that_look_beyond_the_row() {
             "RowCount { min: Some(1000), max: None, change: Some(0.2) }",
             "the table has at least 1000 rows and the number of rows changed by at most 20 %",
         ),
-        ("row_count: { change: 300% }", "RowCount { min: None, max: None, change: Some(3.0) }", "the number of rows changed by at most 300 %"),
+        (
+            "row_count: { change: 300% }",
+            "RowCount { min: None, max: None, change: Some(3.0) }",
+            "the number of rows changed by at most 300 %",
+        ),
         ("expect: a  =  1", "Expression { text: \"a  =  1\" }", "a = 1"),
     ] {
         assert_eq!((plan(rule).as_str(), kind(rule).wording().as_str()), (expected, wording), "{rule}");
     }
     assert_eq!(kind("expect: a = 1").failing_sql().unwrap(), "NOT (a = 1)");
     for (rule, expected) in [
-        ("references: { columns: [a, b], to: t.id }", "4:40: 2 columns refer to 1; `to` names as many columns, in the same order"),
-        ("references: { column: a, to: customers }", "4:34: `to` has to name a table and its columns: `customers`; allowed: `table.column`, `schema.table.column` or `table.(a, b)`"),
-        ("references: { column: a, columns: [b], to: t.id }", "4:17: `references` has both `column` and `columns`; allowed: one of them"),
+        (
+            "references: { columns: [a, b], to: t.id }",
+            "4:40: 2 columns refer to 1; `to` names as many columns, in the same order",
+        ),
+        (
+            "references: { column: a, to: customers }",
+            "4:34: `to` has to name a table and its columns: `customers`; allowed: `table.column`, `schema.table.column` or `table.(a, b)`",
+        ),
+        (
+            "references: { column: a, columns: [b], to: t.id }",
+            "4:17: `references` has both `column` and `columns`; allowed: one of them",
+        ),
         ("references: { to: t.id }", "4:17: `references` has neither `column` nor `columns`; allowed: one of them"),
-        ("fresh: { column: a, within: 15 }", "4:33: `within` has to be a duration: `15`; allowed: a number with ms, s, m, h, d or w, such as `15m` or `1h30m`"),
+        (
+            "fresh: { column: a, within: 15 }",
+            "4:33: `within` has to be a duration: `15`; allowed: a number with ms, s, m, h, d or w, such as `15m` or `1h30m`",
+        ),
         ("row_count: {}", "4:16: `row_count` demands nothing; allowed: min, max, change: at least one of them"),
         ("row_count: { min: 2, max: 1 }", "4:23: `min` is above `max`: no value can pass (`max` at t.yaml:4:31)"),
-        ("row_count: { change: much }", "4:26: `change` has to be a fraction: `much`; allowed: `20%`, or `0.2`; it may be above 100%"),
+        (
+            "row_count: { change: much }",
+            "4:26: `change` has to be a fraction: `much`; allowed: `20%`, or `0.2`; it may be above 100%",
+        ),
         ("expect: ''", "4:13: `expect` is empty; allowed: an SQL expression such as `total = net + tax`"),
         ("expect: [a]", "4:13: `expect` has to be an SQL expression: a list of 1; allowed: `total = net + tax`"),
     ] {

@@ -76,7 +76,9 @@ impl Kind for TypeIs {
         let pattern = match self.value_type {
             ValueType::Integer => "^[+-]?[0-9]+$",
             ValueType::Decimal => r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$",
-            ValueType::Boolean => "^([tT]|[fF]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|[yY]|[nN]|[yY][eE][sS]|[nN][oO]|[oO][nN]|[oO][fF][fF]|1|0)$",
+            ValueType::Boolean => {
+                "^([tT]|[fF]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|[yY]|[nN]|[yY][eE][sS]|[nN][oO]|[oO][nN]|[oO][fF][fF]|1|0)$"
+            }
             ValueType::Date => "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
             ValueType::Uuid => "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
             ValueType::Timestamp | ValueType::Json => return None,
@@ -105,7 +107,9 @@ pub(super) fn reads(value_type: ValueType, text: &str) -> bool {
         ValueType::Uuid => {
             let mut groups = text.split('-');
             let sized = [8, 4, 4, 4, 12].into_iter().all(|length| {
-                groups.next().is_some_and(|group| group.len() == length && group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+                groups
+                    .next()
+                    .is_some_and(|group| group.len() == length && group.bytes().all(|byte| byte.is_ascii_hexdigit()))
             });
             sized && groups.next().is_none()
         }
@@ -135,7 +139,8 @@ impl Check for ReadsAs {
     fn answers(&self, values: &ArrayRef) -> Option<BooleanArray> {
         match self.how {
             How::Always(answer) => {
-                let answers = if answer { BooleanBuffer::new_set(values.len()) } else { BooleanBuffer::new_unset(values.len()) };
+                let answers =
+                    if answer { BooleanBuffer::new_set(values.len()) } else { BooleanBuffer::new_unset(values.len()) };
                 Some(BooleanArray::new(answers, values.logical_nulls()))
             }
             How::Text => each_text(values, |text| reads(self.value_type, text)),

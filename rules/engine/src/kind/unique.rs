@@ -11,18 +11,12 @@ pub(super) static FACTS: Facts = Facts {
     name: "unique",
     reference: "A row passes when no other row of the table has the same values in these columns, taken together; rows with a NULL \
                 among them pass (NULLS DISTINCT). The sampled values are looked up in the table itself, through an index where there \
-                is one, else by one pass at most once per `full_every`. All rows of a group of duplicates fail. What is the same \
+                is one, else by one pass at most once per `full_every`. All rows of a group of duplicates fail. \
+                With `where`, only rows that it keeps can be duplicates of each other. What is the same \
                 is decided by the database's own equality.",
     example: "unique: [order_no]",
-    keys: &[CommonKey::Tolerance, CommonKey::Detect, CommonKey::Timeout, CommonKey::FullEvery],
-    without: &[
-        (
-            CommonKey::Where,
-            "in this version the look-up asks the whole table, where an expression is never sent: rows outside of `where` would \
-             count as duplicates",
-        ),
-        (CommonKey::Nulls, "NULLs are distinct: a row with a NULL among the columns passes"),
-    ],
+    keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect, CommonKey::Timeout, CommonKey::FullEvery],
+    without: &[(CommonKey::Nulls, "NULLs are distinct: a row with a NULL among the columns passes")],
     read,
 };
 

@@ -6,8 +6,8 @@ use super::rules::{Ids, read_expression, read_id};
 use crate::kind::read_columns;
 use crate::rule::{AcrossExpectation, RowsAcross, UndeclaredChanges};
 use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems, nearest};
-use fieldmark_model::canonical::hexadecimal;
 use fieldmark_model::Severity;
+use fieldmark_model::canonical::hexadecimal;
 use sha2::{Digest, Sha256};
 
 /// The section as it stands: what it does not say is `None`.
@@ -27,11 +27,8 @@ impl Across {
         let renamed = map.node("renamed").map(|node| read_renamed(node, problems)).unwrap_or_default();
         let expect = map.list("expect", problems).unwrap_or_default();
         let expect = expect.iter().filter_map(|node| read_expectation(node, prefix, ids, problems)).collect();
-        let words = [
-            ("fail", UndeclaredChanges::Fail),
-            ("warn", UndeclaredChanges::Warn),
-            ("allow", UndeclaredChanges::Allow),
-        ];
+        let words =
+            [("fail", UndeclaredChanges::Fail), ("warn", UndeclaredChanges::Warn), ("allow", UndeclaredChanges::Allow)];
         let undeclared_changes = map.word("undeclared_changes", &words, problems);
         map.finish(problems);
         Self { rows, same, renamed, expect, undeclared_changes }
@@ -70,7 +67,8 @@ fn read_renamed(node: &Node, problems: &mut Problems) -> Vec<(Placed<String>, Pl
     for entry in entries {
         let Some(before) = entry.value.read_text(&entry.key, problems) else { continue };
         if let Some((_, first)) = renamed.iter().find(|(_, earlier)| earlier.value == before.value) {
-            let problem = Problem::new("one column cannot become two", &before.place).value(format!("`{}`", before.value));
+            let problem =
+                Problem::new("one column cannot become two", &before.place).value(format!("`{}`", before.value));
             problems.push(problem.also("first at", &first.place));
             continue;
         }

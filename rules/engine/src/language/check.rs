@@ -11,7 +11,8 @@ pub fn check_sources(tables: &[TableRules], sources: &[SourceName]) -> Problems 
     for table in tables.iter().filter(|table| !sources.contains(&table.source)) {
         let names = || sources.iter().map(SourceName::as_str);
         let listed: Vec<&str> = names().collect();
-        let allowed = if listed.is_empty() { "none: the configuration has no source".to_owned() } else { listed.join(", ") };
+        let allowed =
+            if listed.is_empty() { "none: the configuration has no source".to_owned() } else { listed.join(", ") };
         problems.push(
             Problem::new("the configuration has no source of this name", &table.place)
                 .value(format!("`{}`", table.source))
@@ -31,7 +32,8 @@ pub fn resolve_table<'a>(
     catalogue: &'a Catalogue,
     default_schema: Option<&str>,
 ) -> Result<&'a Table, Box<Problem>> {
-    find(rules.schema.as_deref(), &rules.table, catalogue, default_schema).map_err(|problem| Box::new(problem(&rules.place)))
+    find(rules.schema.as_deref(), &rules.table, catalogue, default_schema)
+        .map_err(|problem| Box::new(problem(&rules.place)))
 }
 
 fn find<'a>(
@@ -53,7 +55,8 @@ fn find<'a>(
         let several = wanted.is_none() && catalogue.tables.iter().any(|table| table.name.name == name);
         let names: Vec<String> = catalogue.tables.iter().map(|table| table.name.to_string()).collect();
         // a wrong schema, or a wrong name in the right schema
-        let elsewhere = catalogue.tables.iter().find(|table| table.name.name == name).map(|table| table.name.to_string());
+        let elsewhere =
+            catalogue.tables.iter().find(|table| table.name.name == name).map(|table| table.name.to_string());
         let near = elsewhere.or_else(|| nearest(&spelled, names.iter().map(String::as_str))).or_else(|| {
             let bare = catalogue.tables.iter().map(|table| table.name.name.as_str());
             nearest(name, bare)

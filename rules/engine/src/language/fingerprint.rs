@@ -22,7 +22,9 @@ pub(super) fn fingerprint(
     let mut parts = vec![RENDERING.to_owned(), kind.to_owned(), meaning.to_owned()];
     for key in keys {
         match key {
-            CommonKey::Where => parts.push(format!("where={}", filter.map_or_else(String::new, |text| plain_sql(&text.value)))),
+            CommonKey::Where => {
+                parts.push(format!("where={}", filter.map_or_else(String::new, |text| plain_sql(&text.value))))
+            }
             CommonKey::Tolerance => parts.push(format!("tolerance={tolerance}")),
             CommonKey::Nulls => parts.push(format!("nulls={nulls:?}")),
             CommonKey::Detect | CommonKey::Timeout | CommonKey::FullEvery => {}

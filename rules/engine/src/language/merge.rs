@@ -20,15 +20,23 @@ pub(super) fn merge(documents: Vec<Document>, problems: &mut Problems) -> Vec<Ta
 
 fn one(named: Named, documents: Vec<Document>, problems: &mut Problems) -> Option<TableRules> {
     let place = documents.first()?.named.place.clone();
-    let text = |key, own: fn(&Document) -> &Option<Placed<String>>, default: fn(&Document) -> &Option<Placed<String>>, problems: &mut Problems| {
+    let text = |key,
+                own: fn(&Document) -> &Option<Placed<String>>,
+                default: fn(&Document) -> &Option<Placed<String>>,
+                problems: &mut Problems| {
         agreed(key, documents.iter().map(own), problems)
             .or_else(|| agreed(key, documents.iter().map(default), problems))
             .map(|text| text.value)
     };
     let owner = text("owner", |document| &document.common.owner, |document| &document.defaults.common.owner, problems);
-    let escalation =
-        text("escalation", |document| &document.common.escalation, |document| &document.defaults.common.escalation, problems);
-    let runbook = text("runbook", |document| &document.common.runbook, |document| &document.defaults.common.runbook, problems);
+    let escalation = text(
+        "escalation",
+        |document| &document.common.escalation,
+        |document| &document.defaults.common.escalation,
+        problems,
+    );
+    let runbook =
+        text("runbook", |document| &document.common.runbook, |document| &document.defaults.common.runbook, problems);
     let key = agreed("key", documents.iter().map(|document| &document.key), problems);
     let sample = agreed("sample", documents.iter().map(|document| &document.sample), problems)
         .or_else(|| agreed("sample", documents.iter().map(|document| &document.defaults.sample), problems));
@@ -68,7 +76,8 @@ fn merge_across(sections: Vec<Across>, problems: &mut Problems) -> AcrossMigrati
         add(&mut merged.same, section.same);
         merged.expect.extend(section.expect);
         for (after, before) in section.renamed {
-            let earlier = merged.renamed.iter().find(|(own, from)| own.value == after.value || from.value == before.value);
+            let earlier =
+                merged.renamed.iter().find(|(own, from)| own.value == after.value || from.value == before.value);
             match earlier {
                 Some((own, from)) if own.value == after.value && from.value == before.value => {}
                 Some((own, _)) => problems.push(contradiction("renamed", &after.place, &own.place)),

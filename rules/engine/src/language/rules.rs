@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Kinds of the language that this version does not read.
-const LATER: [(&str, &str); 2] =
-    [("distribution", "distribution rules are not in this version"), ("sql", "rules in a database's own SQL are not in this version")];
+const LATER: [(&str, &str); 2] = [
+    ("distribution", "distribution rules are not in this version"),
+    ("sql", "rules in a database's own SQL are not in this version"),
+];
 
 /// Ids given so far in a set of files, with their places.
 #[derive(Debug, Default)]
@@ -24,7 +26,8 @@ impl Ids {
     /// Takes an id; a problem where another rule has it.
     pub(super) fn take(&mut self, id: String, own: bool, place: &Place, problems: &mut Problems) -> RuleId {
         if let Some(first) = self.taken.get(&id) {
-            let problem = Problem::new("two rules have the same id", place).value(format!("`{id}`")).also("first at", first);
+            let problem =
+                Problem::new("two rules have the same id", place).value(format!("`{id}`")).also("first at", first);
             problems.push(if own { problem } else { problem.help("give one of them an `id` of its own") });
         } else {
             self.taken.insert(id.clone(), place.clone());
@@ -79,7 +82,8 @@ fn read_rule(
         [first, others @ ..] => {
             for other in others {
                 let place = map.place_of(other.name).unwrap_or(&item.place).clone();
-                let problem = Problem::new("a rule has one kind, this one has two", &place).value(format!("`{}`", other.name));
+                let problem =
+                    Problem::new("a rule has one kind, this one has two", &place).value(format!("`{}`", other.name));
                 let first = map.place_of(first.name).unwrap_or(&item.place);
                 problems.push(problem.also("the other at", first).help("write two rules"));
             }
@@ -97,7 +101,8 @@ fn read_rule(
     if problems.len() > before {
         return None;
     }
-    let severity = severity.or_else(|| defaults.severity.clone()).map_or(Severity::default(), |severity| severity.value);
+    let severity =
+        severity.or_else(|| defaults.severity.clone()).map_or(Severity::default(), |severity| severity.value);
     let description = description.map(|description| description.value.trim().to_owned());
     let rules = readings?.into_iter().map(|reading| {
         let (name, own) = rule_id(id.as_ref(), &reading, facts, prefix);
@@ -167,7 +172,12 @@ impl CommonKeys {
             map.refuse(key.as_str(), why, problems);
         }
         let mut common = Self {
-            filter: None, tolerance: 0.0, detect: None, nulls: Nulls::default(), timeout: None, full_every: None,
+            filter: None,
+            tolerance: 0.0,
+            detect: None,
+            nulls: Nulls::default(),
+            timeout: None,
+            full_every: None,
         };
         for key in facts.keys {
             match key {

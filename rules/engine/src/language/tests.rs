@@ -66,7 +66,10 @@ across_migrations:
 #[test]
 fn the_whole_language_is_read() {
     let table = one(ORDERS);
-    assert_eq!((table.source.as_str(), table.schema.as_deref(), table.table.as_str()), ("shop", Some("public"), "orders"));
+    assert_eq!(
+        (table.source.as_str(), table.schema.as_deref(), table.table.as_str()),
+        ("shop", Some("public"), "orders")
+    );
     assert_eq!(table.place.to_string(), "t.yaml:3:8");
     assert_eq!(table.owner.as_deref(), Some("team-payments"));
     assert_eq!(table.escalation.as_deref(), Some("payments-oncall"));
@@ -146,44 +149,134 @@ fn broken_files_are_told_what_is_allowed() {
     let across = |section: &str| format!("{head}across_migrations: {section}\n");
     for (text, expected) in [
         ("table: s.t\n".to_owned(), "1:1: `version` is missing in a rule file"),
-        ("version: 2\ntable: s.t\n".to_owned(), "1:10: this version of the rule language is not known: `2`; allowed: 1"),
-        ("version: '1'\ntable: s.t\n".to_owned(), "1:10: this version of the rule language is not known: `1`; allowed: 1"),
+        (
+            "version: 2\ntable: s.t\n".to_owned(),
+            "1:10: this version of the rule language is not known: `2`; allowed: 1",
+        ),
+        (
+            "version: '1'\ntable: s.t\n".to_owned(),
+            "1:10: this version of the rule language is not known: `1`; allowed: 1",
+        ),
         ("version: 1\n".to_owned(), "1:1: `table` is missing in a rule file"),
-        ("version: 1\ntable: t\n".to_owned(), "2:8: `table` has to name a source and a table: `t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes"),
-        ("version: 1\ntable: a.b.c.d\n".to_owned(), "2:8: `table` has to name a source and a table: `a.b.c.d`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes"),
-        ("version: 1\ntable: 's.\"t'\n".to_owned(), "2:8: `table` is no name of a table: `s.\\\"t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes"),
-        ("version: 1\ntable: s.*.t\n".to_owned(), "2:8: patterns of tables are not in this version: `s.*.t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes; write one document for each table; quotes make `*` part of a name"),
+        (
+            "version: 1\ntable: t\n".to_owned(),
+            "2:8: `table` has to name a source and a table: `t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes",
+        ),
+        (
+            "version: 1\ntable: a.b.c.d\n".to_owned(),
+            "2:8: `table` has to name a source and a table: `a.b.c.d`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes",
+        ),
+        (
+            "version: 1\ntable: 's.\"t'\n".to_owned(),
+            "2:8: `table` is no name of a table: `s.\\\"t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes",
+        ),
+        (
+            "version: 1\ntable: s.*.t\n".to_owned(),
+            "2:8: patterns of tables are not in this version: `s.*.t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes; write one document for each table; quotes make `*` part of a name",
+        ),
         (format!("{head}ownr: x\n"), "3:1: unknown key in a rule file: `ownr`; allowed: KEYS; did you mean `owner`?"),
         (format!("{head}owner: ' '\n"), "3:8: `owner` is empty; leave it out, or fill it"),
-        (format!("{head}severity: page\n"), "3:1: `severity` is refused in a rule file; write it at a rule, or for all rules of a folder in `_defaults.yaml`"),
+        (
+            format!("{head}severity: page\n"),
+            "3:1: `severity` is refused in a rule file; write it at a rule, or for all rules of a folder in `_defaults.yaml`",
+        ),
         (format!("{head}key: []\n"), "3:6: `key` names no column; allowed: at least one"),
-        (format!("{head}sample: 10%\n"), "3:9: `sample` has to be a wish for a sample: `10%`; allowed: `all`, `{ rows: 10000 }` or `{ fraction: 1% }`, the last two with `per_block`"),
-        (format!("{head}sample: {{ fraction: 100% }}\n"), "3:21: `fraction` has to lie between 0 and 1: 1; `sample: all` reads every row"),
-        (format!("{head}sample: {{ rows: 0 }}\n"), "3:17: `rows` has to be a whole number: `0`; allowed: 1 to 18446744073709551615"),
-        (format!("{head}sample: {{ per_block: 1 }}\n"), "3:9: `sample` has neither `rows` nor `fraction`; allowed: `all`, `{ rows: 10000 }` or `{ fraction: 1% }`, the last two with `per_block`"),
-        (format!("{head}rules: {{ not_null: [a] }}\n"), "3:8: `rules` has to be a list: a mapping of 1; allowed: `[a, b]`, or lines that begin with `- `"),
-        (rule("not_nul: [a]"), "4:5: a rule needs a kind: `not_nul`; allowed: not_null, unique, in_set, in_range, matches, length, type_is, references, fresh, row_count, expect; did you mean `not_null`?"),
-        (rule("{ id: x, where: a }"), "4:5: a rule needs a kind; allowed: not_null, unique, in_set, in_range, matches, length, type_is, references, fresh, row_count, expect"),
+        (
+            format!("{head}sample: 10%\n"),
+            "3:9: `sample` has to be a wish for a sample: `10%`; allowed: `all`, `{ rows: 10000 }` or `{ fraction: 1% }`, the last two with `per_block`",
+        ),
+        (
+            format!("{head}sample: {{ fraction: 100% }}\n"),
+            "3:21: `fraction` has to lie between 0 and 1: 1; `sample: all` reads every row",
+        ),
+        (
+            format!("{head}sample: {{ rows: 0 }}\n"),
+            "3:17: `rows` has to be a whole number: `0`; allowed: 1 to 18446744073709551615",
+        ),
+        (
+            format!("{head}sample: {{ per_block: 1 }}\n"),
+            "3:9: `sample` has neither `rows` nor `fraction`; allowed: `all`, `{ rows: 10000 }` or `{ fraction: 1% }`, the last two with `per_block`",
+        ),
+        (
+            format!("{head}rules: {{ not_null: [a] }}\n"),
+            "3:8: `rules` has to be a list: a mapping of 1; allowed: `[a, b]`, or lines that begin with `- `",
+        ),
+        (
+            rule("not_nul: [a]"),
+            "4:5: a rule needs a kind: `not_nul`; allowed: not_null, unique, in_set, in_range, matches, length, type_is, references, fresh, row_count, expect; did you mean `not_null`?",
+        ),
+        (
+            rule("{ id: x, where: a }"),
+            "4:5: a rule needs a kind; allowed: not_null, unique, in_set, in_range, matches, length, type_is, references, fresh, row_count, expect",
+        ),
         (rule("not_null"), "4:5: a rule has to be a mapping: `not_null`; allowed: `key: value`"),
-        (rule("{ not_null: [a], unique: [a] }"), "4:22: a rule has one kind, this one has two: `unique`; write two rules (the other at t.yaml:4:7)"),
-        (rule("{ unique: [a], toleranc: 1% }"), "4:20: unknown key in a rule: `toleranc`; allowed: unique, id, severity, description, tolerance, detect, timeout, full_every; did you mean `tolerance`?"),
-        (rule("{ unique: [a], severity: pgae }"), "4:30: `severity` has to be one of a few words: `pgae`; allowed: page, ticket, info; did you mean `page`?"),
-        (rule("{ unique: [a], tolerance: 2 }"), "4:31: `tolerance` has to be a fraction: `2`; allowed: 0% to 100%, such as `0.1%`, or 0 to 1, such as `0.001`"),
-        (rule("{ not_null: a, nulls: fail }"), "4:20: `nulls` is refused in a rule; it has no meaning for not_null: NULL is what it is about: a row with NULL fails"),
+        (
+            rule("{ not_null: [a], unique: [a] }"),
+            "4:22: a rule has one kind, this one has two: `unique`; write two rules (the other at t.yaml:4:7)",
+        ),
+        (
+            rule("{ unique: [a], toleranc: 1% }"),
+            "4:20: unknown key in a rule: `toleranc`; allowed: unique, id, severity, description, where, tolerance, detect, timeout, full_every; did you mean `tolerance`?",
+        ),
+        (
+            rule("{ unique: [a], severity: pgae }"),
+            "4:30: `severity` has to be one of a few words: `pgae`; allowed: page, ticket, info; did you mean `page`?",
+        ),
+        (
+            rule("{ unique: [a], tolerance: 2 }"),
+            "4:31: `tolerance` has to be a fraction: `2`; allowed: 0% to 100%, such as `0.1%`, or 0 to 1, such as `0.001`",
+        ),
+        (
+            rule("{ not_null: a, nulls: fail }"),
+            "4:20: `nulls` is refused in a rule; it has no meaning for not_null: NULL is what it is about: a row with NULL fails",
+        ),
         (rule("{ unique: a, id: 'a b' }"), "4:22: `id` is no id: `a b`; allowed: at most 200 characters, no spaces"),
-        (rule("{ not_null: a, where: [b] }"), "4:27: `where` has to be an SQL expression: a list of 1; allowed: `status <> 'draft'`"),
-        (rule("distribution: { column: a, mean: [1, 2] }"), "4:5: `distribution` is refused in a rule; distribution rules are not in this version"),
-        (rule("{ sql: SELECT 1, timeout: 5s }"), "4:7: `sql` is refused in a rule; rules in a database's own SQL are not in this version"),
-        (format!("{head}rules:\n  - unique: a\n  - unique: a\n"), "5:5: two rules have the same id: `s.t.unique.a`; give one of them an `id` of its own (first at t.yaml:4:5)"),
-        (format!("{head}rules:\n  - {{ id: x, unique: a }}\n  - {{ id: x, unique: b }}\n"), "5:5: two rules have the same id: `x` (first at t.yaml:4:5)"),
-        (across("{ rows: may_vanish_where }"), "3:28: `rows` has to be told which rows may vanish: `may_vanish_where`; allowed: kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`"),
-        (across("{ rows: keep }"), "3:28: `rows` has to be told which rows may vanish: `keep`; allowed: kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`"),
-        (across("{ rows: {} }"), "3:28: `rows` has no `may_vanish_where`; allowed: kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`"),
-        (across("{ renamed: [a] }"), "3:31: `renamed` has to be a mapping: a list of 1; allowed: `{ name_after: name_before }`"),
+        (
+            rule("{ not_null: a, where: [b] }"),
+            "4:27: `where` has to be an SQL expression: a list of 1; allowed: `status <> 'draft'`",
+        ),
+        (
+            rule("distribution: { column: a, mean: [1, 2] }"),
+            "4:5: `distribution` is refused in a rule; distribution rules are not in this version",
+        ),
+        (
+            rule("{ sql: SELECT 1, timeout: 5s }"),
+            "4:7: `sql` is refused in a rule; rules in a database's own SQL are not in this version",
+        ),
+        (
+            format!("{head}rules:\n  - unique: a\n  - unique: a\n"),
+            "5:5: two rules have the same id: `s.t.unique.a`; give one of them an `id` of its own (first at t.yaml:4:5)",
+        ),
+        (
+            format!("{head}rules:\n  - {{ id: x, unique: a }}\n  - {{ id: x, unique: b }}\n"),
+            "5:5: two rules have the same id: `x` (first at t.yaml:4:5)",
+        ),
+        (
+            across("{ rows: may_vanish_where }"),
+            "3:28: `rows` has to be told which rows may vanish: `may_vanish_where`; allowed: kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`",
+        ),
+        (
+            across("{ rows: keep }"),
+            "3:28: `rows` has to be told which rows may vanish: `keep`; allowed: kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`",
+        ),
+        (
+            across("{ rows: {} }"),
+            "3:28: `rows` has no `may_vanish_where`; allowed: kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`",
+        ),
+        (
+            across("{ renamed: [a] }"),
+            "3:31: `renamed` has to be a mapping: a list of 1; allowed: `{ name_after: name_before }`",
+        ),
         (across("{ renamed: { a: x, b: x } }"), "3:42: one column cannot become two: `x` (first at t.yaml:3:36)"),
         (across("{ expect: [ { id: a } ] }"), "3:32: `that` is missing in an expectation"),
-        (across("{ expect: [ { that: [] } ] }"), "3:40: `that` has to be an SQL expression over `before.` and `after.`: a list of 0; allowed: `after.total_cents = before.total * 100`"),
-        (across("{ undeclared_changes: forbid }"), "3:42: `undeclared_changes` has to be one of a few words: `forbid`; allowed: fail, warn, allow"),
+        (
+            across("{ expect: [ { that: [] } ] }"),
+            "3:40: `that` has to be an SQL expression over `before.` and `after.`: a list of 0; allowed: `after.total_cents = before.total * 100`",
+        ),
+        (
+            across("{ undeclared_changes: forbid }"),
+            "3:42: `undeclared_changes` has to be one of a few words: `forbid`; allowed: fail, warn, allow",
+        ),
         ("- a\n".to_owned(), "1:1: a rule file has to be a mapping: a list of 1; allowed: `key: value`"),
     ] {
         let expected = format!("t.yaml:{}", expected.replace("KEYS", KEYS));
@@ -201,7 +294,11 @@ fn all_problems_of_all_files_come_at_once() {
     ])
     .unwrap_err();
     let places: Vec<&str> = told.lines().map(|line| line.split(": ").next().unwrap()).collect();
-    assert_eq!(places, ["_defaults.yaml:2:1", "a.yaml:2:8", "a.yaml:6:8", "b.yaml:3:1", "b.yaml:5:5", "b.yaml:6:15", "b.yaml:6:19"], "{told}");
+    assert_eq!(
+        places,
+        ["_defaults.yaml:2:1", "a.yaml:2:8", "a.yaml:6:8", "b.yaml:3:1", "b.yaml:5:5", "b.yaml:6:15", "b.yaml:6:19"],
+        "{told}"
+    );
 }
 
 #[test]
@@ -215,9 +312,15 @@ fn defaults_of_the_nearest_folder_win() {
     ])
     .unwrap();
     let [orders, users, other] = tables.as_slice() else { panic!() };
-    assert_eq!((orders.owner.as_deref(), orders.runbook.as_deref(), orders.sample), (Some("shop"), Some("r"), Some(SampleWish::All)));
+    assert_eq!(
+        (orders.owner.as_deref(), orders.runbook.as_deref(), orders.sample),
+        (Some("shop"), Some("r"), Some(SampleWish::All))
+    );
     let rule = &orders.rules[0];
-    assert_eq!((rule.severity, rule.tolerance, rule.nulls, rule.detect), (Severity::Page, 0.01, Nulls::Fail, Some(0.02)));
+    assert_eq!(
+        (rule.severity, rule.tolerance, rule.nulls, rule.detect),
+        (Severity::Page, 0.01, Nulls::Fail, Some(0.02))
+    );
     assert_eq!(rule.timeout, None);
     let rule = &orders.rules[1];
     assert_eq!((rule.severity, rule.tolerance, rule.nulls), (Severity::Info, 0.0, Nulls::Pass));
@@ -229,9 +332,15 @@ fn defaults_of_the_nearest_folder_win() {
 #[test]
 fn defaults_hold_only_what_is_common() {
     for (text, expected) in [
-        ("version: 1\ntable: s.t\n", "_defaults.yaml:2:1: `table` is refused in `_defaults.yaml`; it belongs to one table: write it in a rule file"),
+        (
+            "version: 1\ntable: s.t\n",
+            "_defaults.yaml:2:1: `table` is refused in `_defaults.yaml`; it belongs to one table: write it in a rule file",
+        ),
         ("owner: x\n", "_defaults.yaml:1:1: `version` is missing in `_defaults.yaml`"),
-        ("version: 1\nwhere: x\n", "_defaults.yaml:2:1: unknown key in `_defaults.yaml`: `where`; allowed: version, owner, escalation, runbook, sample, severity, tolerance, detect, nulls, timeout, full_every"),
+        (
+            "version: 1\nwhere: x\n",
+            "_defaults.yaml:2:1: unknown key in `_defaults.yaml`: `where`; allowed: version, owner, escalation, runbook, sample, severity, tolerance, detect, nulls, timeout, full_every",
+        ),
         ("version: 1\n---\nversion: 1\n", "_defaults.yaml:3:1: a defaults file holds one document"),
     ] {
         assert_eq!(read(&[("_defaults.yaml", text)]).unwrap_err(), expected, "{text}");
@@ -254,20 +363,28 @@ fn documents_about_one_table_are_one() {
     ])
     .unwrap_err();
     let lines: Vec<&str> = told.lines().collect();
-    assert_eq!(lines[0], "b.yaml:3:8: two documents about one table give different `owner`; say it once (the other at a.yaml:3:8)");
+    assert_eq!(
+        lines[0],
+        "b.yaml:3:8: two documents about one table give different `owner`; say it once (the other at a.yaml:3:8)"
+    );
     assert_eq!(lines.len(), 5, "{told}");
 }
 
 #[test]
 fn fingerprints_follow_the_meaning_alone() {
-    let fingerprint = |rule: &str| one(&format!("version: 1\ntable: s.t\nrules:\n  - {rule}\n")).rules[0].fingerprint.clone();
+    let fingerprint =
+        |rule: &str| one(&format!("version: 1\ntable: s.t\nrules:\n  - {rule}\n")).rules[0].fingerprint.clone();
     let base = fingerprint("in_set: { column: a, values: [x, y] }");
     assert_eq!(base.len(), 16);
     // a change of this literal means that every stored history is cut: see RENDERING
     assert_eq!(base, "fefa46f000c545ea");
     for (one, other, same) in [
         ("in_set: { column: a, values: [x, y] }", "in_set: { values: [ 'y', \"x\", x ], column: a }  # words", true),
-        ("in_set: { column: a, values: [x, y] }", "{ id: z, severity: page, description: d, detect: 1%, in_set: { column: a, values: [x, y] } }", true),
+        (
+            "in_set: { column: a, values: [x, y] }",
+            "{ id: z, severity: page, description: d, detect: 1%, in_set: { column: a, values: [x, y] } }",
+            true,
+        ),
         ("in_set: { column: a, values: [x, y] }", "in_set: { column: a, values: [x] }", false),
         ("in_set: { column: a, values: [x, y] }", "in_set: { column: b, values: [x, y] }", false),
         ("in_set: { column: a, values: [x, y] }", "{ in_set: { column: a, values: [x, y] }, nulls: fail }", false),
@@ -323,7 +440,8 @@ fn catalogue() -> Catalogue {
 #[test]
 fn names_are_held_against_the_catalogue() {
     let known = "allowed: id, status, total_cents, customer_id";
-    let check = |text: &str| check_catalogue(&one(&format!("version: 1\n{text}\n")), &catalogue(), Some("public")).to_string();
+    let check =
+        |text: &str| check_catalogue(&one(&format!("version: 1\n{text}\n")), &catalogue(), Some("public")).to_string();
     for (text, expected) in [
         ("table: s.orders\nkey: [id]\nrules: [ not_null: [id, status], references: { column: customer_id, to: customers.id } ]", String::new()),
         ("table: s.public.orders", String::new()),
@@ -347,7 +465,8 @@ fn names_are_held_against_the_catalogue() {
         bare("version: 1\ntable: s.twice\n"),
         "t.yaml:2:8: several schemas have a table of this name: `twice`; write the schema, too: `source.schema.table`"
     );
-    let told = check_sources(&[one("version: 1\ntable: shp.orders\n")], &[SourceName::new("shop"), SourceName::new("lake")]);
+    let told =
+        check_sources(&[one("version: 1\ntable: shp.orders\n")], &[SourceName::new("shop"), SourceName::new("lake")]);
     assert_eq!(
         told.to_string(),
         "t.yaml:2:8: the configuration has no source of this name: `shp`; allowed: shop, lake; did you mean `shop`?"

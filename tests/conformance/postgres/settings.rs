@@ -1,0 +1,142 @@
+//! What the server sees of us: settings that hold for one transaction, a name, a comment; and nothing that stays.
+
+use super::Postgres;
+use crate::conformance::{Fixture, batch, names, table, texts};
+use crate::server::postgres::USER;
+use fieldmark_source::postgres::{self, ConnectOptions};
+use fieldmark_source::{BlockDraw, Cursor, Read, Source as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+
+/// In each read the courtesies hold, and the values' forms are fixed whatever the role prefers.
+#[tokio::test]
+async fn settings_hold_in_each_read() -> anyhow::Result<()> {
+    let fixture = Postgres::start().await?;
+    let role = fixture.role("reader").await?;
+    for setting in ["datestyle = 'German'", "intervalstyle = 'sql_standard'", "timezone = 'Asia/Tokyo'", "extra_float_digits = -5",
+        "bytea_output = 'escape'", "statement_timeout = '1h'", "default_transaction_isolation = 'serializable'", "jit = on"] {
+        fixture.execute(&format!("alter role {role} set {setting}")).await?;
+    }
+    let shown = ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "client_connection_check_interval",
+        "max_parallel_workers_per_gather", "jit", "row_security", "search_path", "transaction_read_only", "transaction_isolation",
+        "application_name"];
+    let list: Vec<String> = shown.iter().map(|name| format!("current_setting('{name}') as {name}")).collect();
+    fixture.execute(&format!("create view s as select {}", list.join(", "))).await?;
+    fixture.execute("create view forms as select '{2024-02-29 12:00:00+02}'::timestamptz[] as a, '1 day'::interval as b, array[0.1::float8 + 0.2] as c, array['\\x00'::bytea] as d").await?;
+    fixture.execute("create view q as select query from pg_stat_activity where pid = pg_backend_pid()").await?;
+    fixture.execute(&format!("grant select on all tables in schema public to {role}")).await?;
+    let mut source = postgres::connect(&ConnectOptions { application_name: "fieldmark/here".to_owned(), ..fixture.options(&role) }).await?;
+    let s = table(&fixture, &mut source, "s").await?;
+    let chunk = source.scan(&Read::new(&s, &names(&shown)), &Cursor::start(), 10).await?.chunk;
+    let values: Vec<String> = texts(&chunk)?.into_iter().flatten().flatten().collect();
+    assert_eq!(values, ["20ms", "500ms", "1s", "500ms", "0", "off", "off", "", "on", "read committed", "fieldmark/here"]);
+    let forms = table(&fixture, &mut source, "forms").await?;
+    let chunk = source.scan(&Read::new(&forms, &names(&["a", "b", "c", "d"])), &Cursor::start(), 10).await?.chunk;
+    let values: Vec<String> = texts(&chunk)?.into_iter().flatten().flatten().collect();
+    assert_eq!(values, [r#"{"2024-02-29 10:00:00+00"}"#, "P1D", "{0.30000000000000004}", r#"{"\\x00"}"#]);
+    let q = table(&fixture, &mut source, "q").await?;
+    let chunk = source.scan(&Read::new(&q, &names(&["query"])), &Cursor::start(), 10).await?.chunk;
+    assert!(texts(&chunk)?[0][0].as_deref().unwrap().starts_with("/* fieldmark */ COPY (SELECT"));
+    Ok(())
+}
+
+/// All settings of the session are after our calls what they were before, so that a pooler can hand it to the application.
+#[tokio::test]
+async fn no_setting_stays_with_the_session() -> anyhow::Result<()> {
+    let fixture = Postgres::start().await?;
+    fixture.execute("create table t (id integer primary key, v text); insert into t values (1, 'a')").await?;
+    let (port, questions) = eavesdrop(fixture.server.port()).await?;
+    let url = fixture.options(USER).url.replace(&fixture.server.port().to_string(), &port.to_string());
+    let mut source = postgres::connect(&ConnectOptions::new(url)).await?;
+    let ask = async || {
+        let (answer, reply) = oneshot::channel();
+        questions.send(answer).await?;
+        anyhow::Ok(String::from_utf8_lossy(&reply.await?).into_owned())
+    };
+    let before = ask().await?;
+    assert!(before.contains("statement_timeout") && before.contains("search_path"));
+    let t = table(&fixture, &mut source, "t").await?;
+    let (columns, key) = (names(&["id", "v"]), names(&["id"]));
+    let read = Read::new(&t, &columns);
+    source.scan(&read, &Cursor::start(), 10).await?;
+    source.by_key(&read, &key, &batch(&t, &["id"], &[&["1"]])?).await?;
+    source.blocks(&read, &BlockDraw { blocks: 5, per_block: 1, seed: 1 }).await?;
+    source.counters(&t).await?;
+    source.key_after(&t, &key, None, 1).await?;
+    assert_eq!(ask().await?, before);
+    Ok(())
+}
+
+/// Each statement says whose it is.
+#[tokio::test]
+async fn every_statement_carries_the_comment() -> anyhow::Result<()> {
+    let fixture = Postgres::start().await?;
+    if !fixture.server.extensions.contains(&"pg_stat_statements") {
+        return Ok(()); // the server's own record of statements is part of contrib
+    }
+    let role = fixture.role("reader").await?;
+    fixture.execute(&format!("create table t (id integer primary key, v text); insert into t values (1, 'a'); grant select on t to {role}")).await?;
+    let mut source = fixture.source_of(&role).await?;
+    let t = table(&fixture, &mut source, "t").await?;
+    let (columns, key) = (names(&["id", "v"]), names(&["id"]));
+    let read = Read::new(&t, &columns);
+    let keys = batch(&t, &["id"], &[&["1"]])?;
+    source.scan(&read, &Cursor::start(), 10).await?;
+    source.by_key(&read, &key, &keys).await?;
+    source.sharing(&read, &key, &keys, 2).await?;
+    source.blocks(&read, &BlockDraw { blocks: 5, per_block: 1, seed: 1 }).await?;
+    source.extremes(&t, "id").await?;
+    source.counters(&t).await?;
+    let ours = format!("from kinds.pg_stat_statements where userid = '{role}'::regrole");
+    assert!(fixture.ask(&format!("select count(*) {ours}")).await?.parse::<u32>()? > 5);
+    let others = fixture.ask(&format!("select coalesce(string_agg(query, E'\n'), '') {ours} and query not like '/* fieldmark */%'")).await?;
+    assert_eq!(others, "");
+    Ok(())
+}
+
+/// A port that leads to the server, and a way to ask, over the very session that was made through it, for all its settings.
+async fn eavesdrop(server: u16) -> anyhow::Result<(u16, mpsc::Sender<oneshot::Sender<Vec<u8>>>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let port = listener.local_addr()?.port();
+    let (send, mut questions) = mpsc::channel::<oneshot::Sender<Vec<u8>>>(1);
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await?;
+        let mut upstream = TcpStream::connect(("127.0.0.1", server)).await?;
+        let (mut from_client, mut from_server) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+        loop {
+            tokio::select! {
+                read = client.read(&mut from_client) => match read? {
+                    0 => break,
+                    length => upstream.write_all(&from_client[..length]).await?,
+                },
+                read = upstream.read(&mut from_server) => match read? {
+                    0 => break,
+                    length => client.write_all(&from_server[..length]).await?,
+                },
+                question = questions.recv() => {
+                    let Some(question) = question else { continue };
+                    let sql = b"select name, setting from pg_settings where name not like 'transaction%' order by name\0";
+                    let mut message = vec![b'Q'];
+                    message.extend(u32::try_from(sql.len() + 4).unwrap().to_be_bytes());
+                    message.extend(sql);
+                    upstream.write_all(&message).await?;
+                    let mut answer = Vec::new();
+                    loop {
+                        let kind = upstream.read_u8().await?;
+                        let length = upstream.read_u32().await? as usize - 4;
+                        let mut body = vec![0; length];
+                        upstream.read_exact(&mut body).await?;
+                        answer.extend(body);
+                        if kind == b'Z' {
+                            break;
+                        }
+                    }
+                    question.send(answer).ok();
+                }
+            }
+        }
+        std::io::Result::Ok(())
+    });
+    Ok((port, send))
+}
