@@ -77,7 +77,8 @@ fn start() -> anyhow::Result<(Child, u16, PathBuf)> {
     let programs = programs()?;
     let library = Command::new(programs.join("pg_config")).arg("--pkglibdir").output().ok();
     let library = library.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
-    let preload = if Path::new(library.trim()).join("pg_stat_statements.so").exists() { "pg_stat_statements" } else { "" };
+    let preload =
+        if Path::new(library.trim()).join("pg_stat_statements.so").exists() { "pg_stat_statements" } else { "" };
     let folder = tempfile::Builder::new().prefix("fieldmark-postgres-").tempdir()?.keep();
     std::fs::write(folder.join("password"), PASSWORD)?;
     // the account that runs the server has to pass through to its folder

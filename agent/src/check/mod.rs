@@ -79,7 +79,7 @@ impl SourceCheck<'_> {
     pub async fn check_table(
         &mut self,
         rules: &TableRules,
-        mut keep: Option<&mut Vec<Drawn>>,
+        keep: Option<&mut Vec<Drawn>>,
         checked: &mut Checked,
     ) -> Result<(), Error> {
         let default_schema = self.reader.facts().default_schema.clone();
@@ -91,7 +91,7 @@ impl SourceCheck<'_> {
         let mut check = TableCheck::new(rules, table, self.catalogue, self.run, self.settings, keep.is_some());
         let reading = if keep.is_some() || check.needs_rows() {
             let task = self.progress.task(format!("reading {}", table.name), table.estimated_rows);
-            let read = Taking { check: &mut check, keep: keep, task: &task }.read(self.reader).await;
+            let read = Taking { check: &mut check, keep, task: &task }.read(self.reader).await;
             task.finish();
             if matches!(read, Err(reading::Unread::Source(Error::Cancelled))) {
                 return Err(Error::Cancelled);

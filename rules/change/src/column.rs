@@ -249,11 +249,13 @@ impl Observed<'_> {
         let expected = words::about(finding.expected + counts.touched as f64);
         match blame {
             Blame::Nothing if change.compared > 0 => {
-                change.reason = format!(
-                    "unchanged in {}; at most {} of the table's rows can differ",
-                    words::rows(change.compared),
-                    words::percent_at_most(share.most)
-                );
+                let rows = words::rows(change.compared);
+                change.reason = if share.interval.is_none() {
+                    format!("unchanged in all {rows}")
+                } else {
+                    let most = words::percent_at_most(share.most);
+                    format!("unchanged in {rows}; at most {most} of the table's rows can differ")
+                };
             }
             Blame::Nothing => change.reason = "no row could be compared".into(),
             Blame::Migration => {

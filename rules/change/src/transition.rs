@@ -122,7 +122,7 @@ fn fill(outcome: &mut Outcome, line: &fieldmark_model::migration::ColumnChange) 
     outcome.fraction = line.fraction;
     outcome.interval = line.interval;
     outcome.level = line.interval.map(|_| 0.95);
-    outcome.reason = line.reason.clone();
+    outcome.reason = if line.reason.is_empty() { "rows are found again by it".to_owned() } else { line.reason.clone() };
     outcome.not_evaluated = None;
 }
 

@@ -8,7 +8,8 @@ use fieldmark_source::postgres::{self, ConnectOptions, Limits, PostgresSource};
 use fieldmark_source::{BlockDraw, Cursor, Error, Read, Source as _};
 use std::time::{Duration, Instant};
 
-const PAIR: &str = "create table t (id integer primary key, v text, secret text); insert into t values (1, 'a', 's'), (2, 'b', 's')";
+const PAIR: &str =
+    "create table t (id integer primary key, v text, secret text); insert into t values (1, 'a', 's'), (2, 'b', 's')";
 
 async fn scan(source: &mut PostgresSource, table: &fieldmark_model::Table, columns: &[&str]) -> Result<usize, Error> {
     let columns = names(columns);
@@ -21,7 +22,11 @@ async fn row_security_is_limited_coverage() -> anyhow::Result<()> {
     let fixture = Postgres::start().await?;
     let role = fixture.role("reader").await?;
     fixture.execute(PAIR).await?;
-    fixture.execute(&format!("grant select on t to {role}; alter table t enable row level security; create policy p on t using (id = 1)")).await?;
+    fixture
+        .execute(&format!(
+            "grant select on t to {role}; alter table t enable row level security; create policy p on t using (id = 1)"
+        ))
+        .await?;
     let mut source = fixture.source_of(&role).await?;
     let t = table(&fixture, &mut source, "t").await?;
     let result = scan(&mut source, &t, &["id"]).await;
@@ -41,7 +46,11 @@ async fn granted_columns_are_read_and_others_refused() -> anyhow::Result<()> {
     let fixture = Postgres::start().await?;
     let role = fixture.role("reader").await?;
     fixture.execute(PAIR).await?;
-    fixture.execute(&format!("insert into t select i, 'x', 's' from generate_series(3, 100) i; grant select (id, v) on t to {role}")).await?;
+    fixture
+        .execute(&format!(
+            "insert into t select i, 'x', 's' from generate_series(3, 100) i; grant select (id, v) on t to {role}"
+        ))
+        .await?;
     fixture.execute(&format!("create table bare (v text); insert into bare values ('a'); grant select (v) on bare to {role}; create table none (v text)")).await?;
     let mut source = fixture.source_of(&role).await?;
     let t = table(&fixture, &mut source, "t").await?;
@@ -52,7 +61,7 @@ async fn granted_columns_are_read_and_others_refused() -> anyhow::Result<()> {
     let result = scan(&mut source, &t, &["secret"]).await;
     assert!(matches!(result, Err(Error::PermissionDenied { .. })), "{result:?}");
     let columns = names(&["id"]);
-    let draw = BlockDraw { blocks: 1, per_block: 1, seed: 1 };
+    let draw = BlockDraw { skip: 0, blocks: 1, per_block: 1, seed: 1 };
     let result = source.blocks(&Read::new(&t, &columns), &draw).await.map(|_| ());
     assert!(matches!(result, Err(Error::Unsupported { .. })), "{result:?}");
     let bare = table(&fixture, &mut source, "bare").await?;
@@ -69,7 +78,11 @@ async fn partitions_are_read_through_the_parent_where_only_that_is_granted() -> 
     let fixture = Postgres::start().await?;
     let role = fixture.role("reader").await?;
     fixture.execute("create table p (id integer not null, v text) partition by range (id); create table p1 partition of p for values from (0) to (500); create table p2 partition of p for values from (500) to (5000)").await?;
-    fixture.execute(&format!("insert into p select i, repeat('x', 100) from generate_series(0, 4999) i; grant select on p to {role}")).await?;
+    fixture
+        .execute(&format!(
+            "insert into p select i, repeat('x', 100) from generate_series(0, 4999) i; grant select on p to {role}"
+        ))
+        .await?;
     let mut source = fixture.source_of(&role).await?;
     let p = table(&fixture, &mut source, "p").await?;
     for rows in [10, 700] {
@@ -98,7 +111,7 @@ async fn a_running_alter_is_locked_and_the_next_one_goes_at_once() -> anyhow::Re
         assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
     }
     let columns = names(&["id"]);
-    let draw = BlockDraw { blocks: 1, per_block: 1, seed: 1 };
+    let draw = BlockDraw { skip: 0, blocks: 1, per_block: 1, seed: 1 };
     let result = source.blocks(&Read::new(&t, &columns), &draw).await.map(|_| ());
     assert!(matches!(result, Err(Error::Locked)), "{result:?}");
     source.catalogue().await?;
@@ -163,7 +176,11 @@ async fn statements_end_early_for_different_reasons() -> anyhow::Result<()> {
     let fixture = Postgres::start().await?;
     let slow = fixture.slow().await?;
     let role = fixture.role("reader").await?;
-    fixture.execute(&format!("alter role {role} connection limit 1; grant select on all tables in schema public to {role}")).await?;
+    fixture
+        .execute(&format!(
+            "alter role {role} connection limit 1; grant select on all tables in schema public to {role}"
+        ))
+        .await?;
     let mut quick = postgres::connect(&fixture.options(USER)).await?;
     let slow = table(&fixture, &mut quick, &slow).await?;
     let begun = Instant::now();

@@ -5,6 +5,7 @@ use crate::conformance::scan::pass;
 use crate::conformance::{Fixture, batch, names, table, texts};
 use fieldmark_model::{Table, TableKind};
 use fieldmark_source::postgres::PostgresSource;
+use sqlx::Connection as _;
 use fieldmark_source::{BlockDraw, BlockSample, Cursor, Error, Read, Reference, Source as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -47,7 +48,12 @@ async fn empty_blocks_are_passed_over() -> anyhow::Result<()> {
     ] {
         fixture.execute(change).await?;
         let t = table(&fixture, &mut source, "t").await?;
-        let real: BTreeSet<u64> = fixture.ask("select string_agg(id::text, ',') from t").await?.split(',').map(|id| id.parse().unwrap()).collect();
+        let real: BTreeSet<u64> = fixture
+            .ask("select string_agg(id::text, ',') from t")
+            .await?
+            .split(',')
+            .map(|id| id.parse().unwrap())
+            .collect();
         assert!(real.iter().all(|id| expected.contains(id)));
         for rows in [3_000, 40_000] {
             assert_eq!(ids(&mut source, &t, rows).await?, real, "{change}, chunks of {rows}");
@@ -112,11 +118,19 @@ async fn partitions_and_heirs_are_one_table() -> anyhow::Result<()> {
         create materialized view m as select id from base; create view v as select id from base").await?;
     let mut source = fixture.source().await?;
     let catalogue = source.catalogue().await?;
-    let listed: Vec<(&str, TableKind)> = catalogue.tables.iter().map(|table| (table.name.name.as_str(), table.kind)).collect();
-    assert_eq!(listed, [
-        ("base", TableKind::Table), ("e", TableKind::Partitioned), ("heir", TableKind::Table), ("m", TableKind::MaterializedView),
-        ("p", TableKind::Partitioned), ("v", TableKind::View),
-    ]);
+    let listed: Vec<(&str, TableKind)> =
+        catalogue.tables.iter().map(|table| (table.name.name.as_str(), table.kind)).collect();
+    assert_eq!(
+        listed,
+        [
+            ("base", TableKind::Table),
+            ("e", TableKind::Partitioned),
+            ("heir", TableKind::Table),
+            ("m", TableKind::MaterializedView),
+            ("p", TableKind::Partitioned),
+            ("v", TableKind::View),
+        ]
+    );
     for (name, rows) in [("p", 6000), ("e", 0), ("base", 300), ("heir", 200), ("m", 300), ("v", 300)] {
         let t = table(&fixture, &mut source, name).await?;
         for chunk in [7, 1000] {
@@ -132,7 +146,9 @@ async fn partitions_and_heirs_are_one_table() -> anyhow::Result<()> {
     assert_eq!(p.estimated_rows, Some(6000));
     assert!(p.pages.is_some_and(|pages| pages > 20));
     let columns = names(&["id"]);
-    let sample = source.blocks(&Read::new(&p, &columns), &BlockDraw { blocks: 1_000_000, per_block: 1000, seed: 1 }).await?;
+    let sample = source
+        .blocks(&Read::new(&p, &columns), &BlockDraw { skip: 0, blocks: 1_000_000, per_block: 1000, seed: 1 })
+        .await?;
     assert_eq!((sample.chunk.rows(), sample.live.iter().sum::<u32>()), (6000, 6000));
     // statistics come a moment later
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -161,7 +177,11 @@ async fn a_rewritten_table_ends_its_pass() -> anyhow::Result<()> {
 
 /// The rows of each block, by what the database says of them.
 async fn by_block(fixture: &Postgres, table: &str) -> anyhow::Result<BTreeMap<u64, BTreeSet<u64>>> {
-    let all = fixture.ask(&format!("select string_agg(split_part(trim('(' from ctid::text), ',', 1) || ':' || id, ' ') from {table}")).await?;
+    let all = fixture
+        .ask(&format!(
+            "select string_agg(split_part(trim('(' from ctid::text), ',', 1) || ':' || id, ' ') from {table}"
+        ))
+        .await?;
     let mut blocks = BTreeMap::<u64, BTreeSet<u64>>::new();
     for row in all.split(' ') {
         let (block, id) = row.split_once(':').unwrap();
@@ -192,7 +212,7 @@ async fn drawn_blocks_are_what_they_are() -> anyhow::Result<()> {
     let last = *real.keys().max().unwrap();
     let read = Read::new(&t, &columns);
     for analysed in [false, true] {
-        let all = source.blocks(&read, &BlockDraw { blocks: u64::MAX, per_block: u32::MAX, seed: 1 }).await?;
+        let all = source.blocks(&read, &BlockDraw { skip: 0, blocks: u64::MAX, per_block: u32::MAX, seed: 1 }).await?;
         assert_eq!(all.live.len() as u64, all.table_blocks);
         // without statistics the end is that of the live rows, which here is that of the table
         assert_eq!(all.table_blocks, last + 1, "analysed {analysed}");
@@ -205,7 +225,7 @@ async fn drawn_blocks_are_what_they_are() -> anyhow::Result<()> {
         }
         fixture.execute("analyze t").await?;
     }
-    let draw = |seed| BlockDraw { blocks: 150, per_block: 2, seed };
+    let draw = |seed| BlockDraw { skip: 0, blocks: 150, per_block: 2, seed };
     let first = source.blocks(&read, &draw(1)).await?;
     assert_eq!(first.live.len(), 150);
     assert!(first.live.contains(&0), "of 345 blocks a quarter is empty");
@@ -217,7 +237,20 @@ async fn drawn_blocks_are_what_they_are() -> anyhow::Result<()> {
     }
     assert_eq!(kept(&source.blocks(&read, &draw(1)).await?)?, kept_first);
     assert_ne!(kept(&source.blocks(&read, &draw(2)).await?)?, kept_first);
-    let none = source.blocks(&read, &BlockDraw { blocks: 0, per_block: 1, seed: 1 }).await?;
+    // a draw that goes on meets the other blocks, all of them in the end
+    let (mut live, mut rows) = (0, BTreeSet::new());
+    for skip in [0, 100, 200, 300] {
+        let sample = source.blocks(&read, &BlockDraw { skip, blocks: 100, per_block: u32::MAX, seed: 5 }).await?;
+        live += sample.live.len() as u64;
+        assert_eq!(sample.table_blocks, last + 1);
+        // the last block has room for some of the rows that come meanwhile
+        rows.extend(kept(&sample)?.into_values().flatten().filter(|id| *id <= 20_000));
+        // new blocks belong to the next draw
+        fixture.execute("insert into t select i, repeat('x', 100) from generate_series(20001, 21000) i").await?;
+    }
+    assert_eq!((live, rows.len()), (last + 1, 14_999));
+    fixture.execute("delete from t where id > 20000").await?;
+    let none = source.blocks(&read, &BlockDraw { skip: 0, blocks: 0, per_block: 1, seed: 1 }).await?;
     assert_eq!((none.chunk.rows(), none.live.len()), (0, 0));
     fixture.execute("create table empty (id integer)").await?;
     let empty = table(&fixture, &mut source, "empty").await?;
@@ -237,7 +270,8 @@ async fn draws_are_uniform() -> anyhow::Result<()> {
     let columns = names(&["id"]);
     let mut times = BTreeMap::<String, u32>::new();
     for seed in 0..140 {
-        let sample = source.blocks(&Read::new(&t, &columns), &BlockDraw { blocks: 2, per_block: 2, seed }).await?;
+        let sample =
+            source.blocks(&Read::new(&t, &columns), &BlockDraw { skip: 0, blocks: 2, per_block: 2, seed }).await?;
         assert_eq!((sample.chunk.rows(), sample.live.len(), sample.table_blocks), (4, 2, 4));
         for row in texts(&sample.chunk)? {
             *times.entry(row[0].clone().unwrap()).or_default() += 1;
@@ -253,15 +287,28 @@ async fn draws_are_uniform() -> anyhow::Result<()> {
 #[tokio::test]
 async fn reads_by_key_use_the_index() -> anyhow::Result<()> {
     let fixture = Postgres::start().await?;
-    fixture.execute("create table parent (a integer, b text, primary key (a, b)); insert into parent select i, 'b' || i from generate_series(1, 100000) i").await?;
-    fixture.execute("create table t (id integer primary key, a integer, b text); insert into t select i, i * 2, 'b' || i * 2 from generate_series(1, 100000) i; create index on t (a, b)").await?;
-    fixture.execute("analyze").await?;
+    let mut application = fixture.another().await?;
+    for sql in [
+        "create table parent (a integer, b text, primary key (a, b)); insert into parent select i, 'b' || i from generate_series(1, 100000) i",
+        "create table t (id integer primary key, a integer, b text); insert into t select i, i * 2, 'b' || i * 2 from generate_series(1, 100000) i; create index on t (a, b)",
+        "analyze",
+    ] {
+        sqlx::raw_sql(sql).execute(&mut application).await?;
+    }
+    // a server process tells what it did when it ends
+    application.close().await?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while fixture.ask("select sum(n_tup_ins) from pg_stat_user_tables").await? != "200000" {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let mut source = fixture.source().await?;
     let t = table(&fixture, &mut source, "t").await?;
     let parent = table(&fixture, &mut source, "parent").await?;
     let (columns, id, ab) = (names(&["id", "a", "b"]), names(&["id"]), names(&["a", "b"]));
     let read = Read::new(&t, &columns);
-    let texts: Vec<[String; 3]> = (1..=1000).map(|i| [(i * 97).to_string(), (i * 194).to_string(), format!("b{}", i * 194)]).collect();
+    let texts: Vec<[String; 3]> =
+        (1..=1000).map(|i| [(i * 97).to_string(), (i * 194).to_string(), format!("b{}", i * 194)]).collect();
     let id_rows: Vec<Vec<&str>> = texts.iter().map(|row| vec![row[0].as_str()]).collect();
     let ab_rows: Vec<Vec<&str>> = texts.iter().map(|row| vec![row[1].as_str(), row[2].as_str()]).collect();
     let keys = batch(&t, &["id"], &id_rows.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
@@ -269,7 +316,6 @@ async fn reads_by_key_use_the_index() -> anyhow::Result<()> {
     let reference = Reference { from: &t, columns: &ab, to: &parent, to_columns: &ab };
     let scans = "select string_agg(relname || ' ' || seq_scan, ' ' order by relname) from pg_stat_user_tables where relname in ('t', 'parent')";
     let reads = "select sum(idx_scan) from pg_stat_user_tables where relname in ('t', 'parent')";
-    fixture.execute("select pg_stat_force_next_flush()").await.ok();
     let mut last_reads: u64 = 0;
     let before = fixture.ask(scans).await?;
     for point in ["by_key", "by two columns", "sharing", "has_parent", "orphans", "extremes", "key_after"] {
@@ -291,7 +337,8 @@ async fn reads_by_key_use_the_index() -> anyhow::Result<()> {
         };
         assert_eq!(rows, expected, "{point}");
         assert!(begun.elapsed() < Duration::from_secs(2), "{point}: {:?}", begun.elapsed());
-        // the server tells what it did a moment later
+        // a server process tells what it did when it ends
+        source = fixture.source().await?;
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let now: u64 = fixture.ask(reads).await?.parse()?;

@@ -14,23 +14,46 @@ use tokio::sync::{mpsc, oneshot};
 async fn settings_hold_in_each_read() -> anyhow::Result<()> {
     let fixture = Postgres::start().await?;
     let role = fixture.role("reader").await?;
-    for setting in ["datestyle = 'German'", "intervalstyle = 'sql_standard'", "timezone = 'Asia/Tokyo'", "extra_float_digits = -5",
-        "bytea_output = 'escape'", "statement_timeout = '1h'", "default_transaction_isolation = 'serializable'", "jit = on"] {
+    for setting in [
+        "datestyle = 'German'",
+        "intervalstyle = 'sql_standard'",
+        "timezone = 'Asia/Tokyo'",
+        "extra_float_digits = -5",
+        "bytea_output = 'escape'",
+        "statement_timeout = '1h'",
+        "default_transaction_isolation = 'serializable'",
+        "jit = on",
+    ] {
         fixture.execute(&format!("alter role {role} set {setting}")).await?;
     }
-    let shown = ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "client_connection_check_interval",
-        "max_parallel_workers_per_gather", "jit", "row_security", "search_path", "transaction_read_only", "transaction_isolation",
-        "application_name"];
+    let shown = [
+        "lock_timeout",
+        "statement_timeout",
+        "idle_in_transaction_session_timeout",
+        "client_connection_check_interval",
+        "max_parallel_workers_per_gather",
+        "jit",
+        "row_security",
+        "search_path",
+        "transaction_read_only",
+        "transaction_isolation",
+        "application_name",
+    ];
     let list: Vec<String> = shown.iter().map(|name| format!("current_setting('{name}') as {name}")).collect();
     fixture.execute(&format!("create view s as select {}", list.join(", "))).await?;
     fixture.execute("create view forms as select '{2024-02-29 12:00:00+02}'::timestamptz[] as a, '1 day'::interval as b, array[0.1::float8 + 0.2] as c, array['\\x00'::bytea] as d").await?;
     fixture.execute("create view q as select query from pg_stat_activity where pid = pg_backend_pid()").await?;
     fixture.execute(&format!("grant select on all tables in schema public to {role}")).await?;
-    let mut source = postgres::connect(&ConnectOptions { application_name: "fieldmark/here".to_owned(), ..fixture.options(&role) }).await?;
+    let mut source =
+        postgres::connect(&ConnectOptions { application_name: "fieldmark/here".to_owned(), ..fixture.options(&role) })
+            .await?;
     let s = table(&fixture, &mut source, "s").await?;
     let chunk = source.scan(&Read::new(&s, &names(&shown)), &Cursor::start(), 10).await?.chunk;
     let values: Vec<String> = texts(&chunk)?.into_iter().flatten().flatten().collect();
-    assert_eq!(values, ["20ms", "500ms", "1s", "500ms", "0", "off", "off", "", "on", "read committed", "fieldmark/here"]);
+    assert_eq!(
+        values,
+        ["20ms", "500ms", "1s", "500ms", "0", "off", "off", "", "on", "read committed", "fieldmark/here"]
+    );
     let forms = table(&fixture, &mut source, "forms").await?;
     let chunk = source.scan(&Read::new(&forms, &names(&["a", "b", "c", "d"])), &Cursor::start(), 10).await?.chunk;
     let values: Vec<String> = texts(&chunk)?.into_iter().flatten().flatten().collect();
@@ -61,7 +84,7 @@ async fn no_setting_stays_with_the_session() -> anyhow::Result<()> {
     let read = Read::new(&t, &columns);
     source.scan(&read, &Cursor::start(), 10).await?;
     source.by_key(&read, &key, &batch(&t, &["id"], &[&["1"]])?).await?;
-    source.blocks(&read, &BlockDraw { blocks: 5, per_block: 1, seed: 1 }).await?;
+    source.blocks(&read, &BlockDraw { skip: 0, blocks: 5, per_block: 1, seed: 1 }).await?;
     source.counters(&t).await?;
     source.key_after(&t, &key, None, 1).await?;
     assert_eq!(ask().await?, before);
@@ -85,12 +108,14 @@ async fn every_statement_carries_the_comment() -> anyhow::Result<()> {
     source.scan(&read, &Cursor::start(), 10).await?;
     source.by_key(&read, &key, &keys).await?;
     source.sharing(&read, &key, &keys, 2).await?;
-    source.blocks(&read, &BlockDraw { blocks: 5, per_block: 1, seed: 1 }).await?;
+    source.blocks(&read, &BlockDraw { skip: 0, blocks: 5, per_block: 1, seed: 1 }).await?;
     source.extremes(&t, "id").await?;
     source.counters(&t).await?;
     let ours = format!("from kinds.pg_stat_statements where userid = '{role}'::regrole");
     assert!(fixture.ask(&format!("select count(*) {ours}")).await?.parse::<u32>()? > 5);
-    let others = fixture.ask(&format!("select coalesce(string_agg(query, E'\n'), '') {ours} and query not like '/* fieldmark */%'")).await?;
+    let others = fixture
+        .ask(&format!("select coalesce(string_agg(query, E'\n'), '') {ours} and query not like '/* fieldmark */%'"))
+        .await?;
     assert_eq!(others, "");
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! One column of values: from the server's binary form into an Arrow builder, or a defect.
 
+#![expect(clippy::unit_arg, reason = "an append and what it means stand on one line")]
+
 use super::copy::Malformed;
 use super::numeric::Numeric;
 use super::types::Family;
@@ -222,6 +224,7 @@ fn infinite(value: i64, least: i64, greatest: i64) -> Option<String> {
     if value == greatest { Some("infinity".to_owned()) } else { (value == least).then(|| "-infinity".to_owned()) }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other family is the text itself")]
 fn text(family: Family, bytes: &[u8], bounds: Bounds, builder: &mut StringBuilder) -> Result<Option<Flaw>, Malformed> {
     let bytes = match family {
         Family::Numeric => {

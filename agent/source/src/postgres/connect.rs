@@ -137,9 +137,9 @@ const GREETING: &str = "/* fieldmark */ SELECT \
     (pg_catalog.current_setting('is_superuser') OPERATOR(pg_catalog.=) 'on' AND \
      (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity \
       WHERE backend_type OPERATOR(pg_catalog.=) 'client backend') OPERATOR(pg_catalog.>) \
-     pg_catalog.current_setting('max_connections')::pg_catalog.int8 \
+     (pg_catalog.current_setting('max_connections')::pg_catalog.int8 \
      OPERATOR(pg_catalog.-) pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int8 \
-     OPERATOR(pg_catalog.-) COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int8)::pg_catalog.text";
+     OPERATOR(pg_catalog.-) COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int8))::pg_catalog.text";
 
 /// Runs statements as they are; all rows of all of them, as text.
 pub(super) async fn simple(connection: &mut PgConnection, sql: &str) -> Result<Vec<Vec<Option<String>>>, sqlx::Error> {

@@ -16,6 +16,7 @@ pub(super) struct Circumstances {
 }
 
 /// A failure of a statement.
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx has more kinds of errors than are met here")]
 pub(super) fn of_statement(error: &sqlx::Error, circumstances: Circumstances) -> Error {
     if circumstances.cancelled {
         return Error::Cancelled;
@@ -54,6 +55,7 @@ fn of_code(error: &PgDatabaseError, circumstances: Circumstances) -> Error {
 }
 
 /// A failure to connect to `address`.
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx has more kinds of errors than are met here")]
 pub(super) fn of_connect(error: &sqlx::Error, address: &str) -> Error {
     let unreachable = |reason: String| Error::Unreachable { address: address.to_owned(), reason };
     match error {

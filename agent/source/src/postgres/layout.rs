@@ -20,6 +20,8 @@ pub(super) struct LayoutColumn {
     pub(super) family: Family,
     /// The base type's name for a cast: without modifier, with its schema unless that is `pg_catalog`.
     pub(super) cast: String,
+    /// Whether the column's own type is a domain.
+    pub(super) is_domain: bool,
     /// Whether the base type is an array: arrays of those do not keep them apart.
     pub(super) is_array: bool,
     /// Schema of the operators that the base type's order uses; `None` where that is `pg_catalog`.
@@ -36,6 +38,7 @@ impl Default for LayoutColumn {
             declared: String::new(),
             family: Family::Bool,
             cast: String::new(),
+            is_domain: false,
             is_array: false,
             operators: None,
         }
@@ -111,6 +114,7 @@ impl Layout {
                 declared: answer.text(4)?,
                 family: family(answer, 5)?,
                 cast: answer.text(9)?,
+                is_domain: answer.integer(2) != answer.integer(5),
                 is_array: answer.truth(10),
                 operators: answer.text(11),
             })

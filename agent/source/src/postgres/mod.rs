@@ -94,6 +94,7 @@ pub struct PostgresSource {
     session: Session,
     interrupt: Arc<Interrupt>,
     layouts: HashMap<TableName, Arc<Layout>>,
+    frame: Option<sample::Frame>,
 }
 
 /// Layouts that are kept at most.
@@ -115,10 +116,15 @@ pub async fn connect(options: &ConnectOptions) -> Result<PostgresSource, Error> 
         dialect: Dialect::Postgres,
         version: greeting.version,
         address,
-        default_schema: greeting.schemas.first().cloned(),
+        // one schema asked for is the default; of several, that of the connection if it is among them
+        default_schema: match options.schemas.as_deref() {
+            Some([one]) => Some(one.clone()),
+            Some(several) => greeting.schemas.iter().find(|schema| several.contains(schema)).cloned(),
+            None => greeting.schemas.first().cloned(),
+        },
     };
     let schemas = options.schemas.clone().unwrap_or(greeting.schemas);
-    Ok(PostgresSource { facts, schemas, session, interrupt, layouts: HashMap::new() })
+    Ok(PostgresSource { facts, schemas, session, interrupt, layouts: HashMap::new(), frame: None })
 }
 
 /// One statement and how its rows are read.

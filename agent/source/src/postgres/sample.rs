@@ -8,7 +8,8 @@
 //! cannot be asked for (`pg_relation_size` and its kind wait for locks), so it is found by asking whether there is a row at
 //! or after some block, doubling and halving from what the last vacuum left in `relpages`. The result may count empty blocks at the end,
 //! which are drawn with no live rows as any empty block is: the estimate "blocks times mean live rows" stays unbiased.
-//! Rows inserted into new blocks after that question are not in the sample.
+//! Rows inserted into new blocks after that question are not in the sample. A draw that goes on (`skip`) takes the next blocks of the
+//! seed's sequence over the same blocks as the draw before it, as long as the table's files are the same.
 //!
 //! Blocks are read in batches. In one snapshot, of a table locked before it was taken, first the places of all live rows of the
 //! batch's blocks; of these the wanted ones are chosen by the seed, each row of a block with the same chance; then those rows
@@ -21,7 +22,8 @@ use super::layout::{self, Expected};
 use super::rows::{Extras, Rows, Tid};
 use super::{PostgresSource, internal, statement, unconvertible};
 use crate::{BlockDraw, BlockSample, Error, Pace, Read};
-use rand::SeedableRng as _;
+use fieldmark_model::TableName;
+use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 use std::collections::HashMap;
 use std::time::Instant;
@@ -30,6 +32,13 @@ use std::time::Instant;
 const BATCH: usize = 128;
 /// Questions of one statement.
 const QUESTIONS: usize = 32;
+
+/// The blocks that the last draw chose from: one that goes on (same seed, same files) chooses from the same.
+pub(super) struct Frame {
+    files: Vec<(TableName, Option<i64>)>,
+    seed: u64,
+    sizes: Vec<u32>,
+}
 
 impl PostgresSource {
     pub(super) async fn draw_blocks(
@@ -49,10 +58,16 @@ impl PostgresSource {
                 By::Key(_) | By::Whole { .. } => return Err(Error::Unsupported { what: "drawing blocks" }),
             }
         }
-        let sizes = self.sizes(call, &parts, &hints).await?;
+        let files = parts.iter().map(|part| (part.name.clone(), part.storage)).collect();
+        let known = self.frame.take().filter(|frame| draw.skip > 0 && frame.seed == draw.seed && frame.files == files);
+        let sizes = match known {
+            Some(frame) => frame.sizes,
+            None => self.sizes(call, &parts, &hints).await?,
+        };
+        self.frame = Some(Frame { files, seed: draw.seed, sizes: sizes.clone() });
         let total: u64 = sizes.iter().map(|size| u64::from(*size)).sum();
         let mut random = ChaCha12Rng::seed_from_u64(draw.seed);
-        let drawn = drawn(&mut random, total, draw.blocks)?;
+        let drawn = drawn(&mut random, total, draw.skip, draw.blocks);
         match self.read_blocks(call, read, draw.per_block, (&parts, &sizes), &drawn, &random, false).await {
             Err(error) if unconvertible(&error) => {
                 self.read_blocks(call, read, draw.per_block, (&parts, &sizes), &drawn, &random, true).await
@@ -240,14 +255,23 @@ fn self_bounds() -> super::cells::Bounds {
     super::cells::Bounds { value_bytes: 0, foreign_bytes: false }
 }
 
-/// So many of `total` blocks, in order.
-fn drawn(random: &mut ChaCha12Rng, total: u64, wanted: u64) -> Result<Vec<u64>, Error> {
-    let too_many = |_| Error::Internal { what: "more blocks than this machine can count".to_owned() };
-    let total = usize::try_from(total).map_err(too_many)?;
-    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX).min(total);
-    let mut drawn: Vec<u64> = rand::seq::index::sample(random, total, wanted).into_iter().map(|at| at as u64).collect();
+/// So many of `total` blocks after the first `skip` of the seed's own sequence, sorted. The sequence is a shuffle of all blocks
+/// (Fisher and Yates, of which only the places that were touched are kept), so that a draw which goes on meets no block again.
+fn drawn(random: &mut ChaCha12Rng, total: u64, skip: u64, wanted: u64) -> Vec<u64> {
+    let mut moved: HashMap<u64, u64> = HashMap::new();
+    let end = skip.saturating_add(wanted).min(total);
+    let mut drawn = Vec::new();
+    for at in 0..end {
+        let from = random.random_range(at..total);
+        let block = moved.get(&from).copied().unwrap_or(from);
+        let here = moved.remove(&at).unwrap_or(at);
+        moved.insert(from, here);
+        if at >= skip {
+            drawn.push(block);
+        }
+    }
     drawn.sort_unstable();
-    Ok(drawn)
+    drawn
 }
 
 /// Neighbours joined: `(first, one past the last)`.
@@ -273,11 +297,16 @@ mod tests {
     }
 
     #[test]
-    fn a_draw_is_repeatable_distinct_and_within() {
-        let draw = |seed| drawn(&mut ChaCha12Rng::seed_from_u64(seed), 1000, 100).unwrap();
-        assert_eq!(draw(1), draw(1));
-        assert_ne!(draw(1), draw(2));
-        assert!(draw(3).windows(2).all(|pair| pair[0] < pair[1]) && draw(3).len() == 100);
-        assert_eq!(drawn(&mut ChaCha12Rng::seed_from_u64(1), 5, 9).unwrap(), [0, 1, 2, 3, 4]);
+    fn a_draw_is_repeatable_distinct_and_goes_on() {
+        let draw = |seed, skip, wanted| drawn(&mut ChaCha12Rng::seed_from_u64(seed), 1000, skip, wanted);
+        assert_eq!(draw(1, 0, 100), draw(1, 0, 100));
+        assert_ne!(draw(1, 0, 100), draw(2, 0, 100));
+        assert!(draw(3, 0, 100).windows(2).all(|pair| pair[0] < pair[1]) && draw(3, 0, 100).len() == 100);
+        let parts = [draw(1, 0, 100), draw(1, 100, 250), draw(1, 350, 650), draw(1, 1000, 5)];
+        let mut all = parts.concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..1000).collect::<Vec<_>>());
+        assert_eq!(drawn(&mut ChaCha12Rng::seed_from_u64(1), 5, 0, u64::MAX), [0, 1, 2, 3, 4]);
+        assert!(drawn(&mut ChaCha12Rng::seed_from_u64(1), 0, 0, 9).is_empty());
     }
 }

@@ -16,6 +16,13 @@ pub(super) fn reference(alias: &str, column: &LayoutColumn) -> String {
     format!("{alias}.{}", quote_identifier(&column.name))
 }
 
+/// A column as an operand of its type's operators. A domain is named as its base type, since operators of any enum or any
+/// array do not take a domain over one; indexes do not mind.
+fn operand(alias: &str, column: &LayoutColumn) -> String {
+    let reference = reference(alias, column);
+    if column.is_domain { format!("{reference}::{}", column.cast) } else { reference }
+}
+
 /// The select list that [`Rows`](super::rows::Rows) reads: sizes of values over the limit if there are any, extras, columns.
 /// A value over the limit is NULL. `key` are the columns of [`Extras::key`].
 pub(super) fn select_list(
@@ -108,7 +115,7 @@ fn equal(alias: &str, targets: &[&LayoutColumn]) -> String {
     let parts = targets
         .iter()
         .enumerate()
-        .map(|(at, target)| format!("{} {} {}", reference(alias, target), target.operator("="), value(at, target)));
+        .map(|(at, target)| format!("{} {} {}", operand(alias, target), target.operator("="), value(at, target)));
     parts.collect::<Vec<_>>().join(" AND ")
 }
 
@@ -117,7 +124,7 @@ fn among(keys: &Keys, targets: &[&LayoutColumn]) -> String {
     if let ([target], [texts]) = (targets, keys.columns.as_slice())
         && !target.is_array
     {
-        return format!("{} {} ANY ({})", reference("t", target), target.operator("="), array(texts, target));
+        return format!("{} {} ANY ({})", operand("t", target), target.operator("="), array(texts, target));
     }
     format!("EXISTS (SELECT FROM {} WHERE {})", relation(keys, targets), equal("t", targets))
 }
@@ -140,7 +147,7 @@ pub(super) fn orphans(
     let same = to_columns
         .iter()
         .zip(referring)
-        .map(|(to, from)| format!("{} {} {}", reference("p", to), to.operator("="), reference("t", from)))
+        .map(|(to, from)| format!("{} {} {}", operand("p", to), to.operator("="), operand("t", from)))
         .collect::<Vec<_>>();
     format!(
         "{} AND {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {} OFFSET 0)",
@@ -199,7 +206,7 @@ const NUMBER: &str = "fieldmark row number";
 fn after(key: &[&LayoutColumn], texts: &[String]) -> String {
     let constants: Vec<String> =
         key.iter().zip(texts).map(|(column, text)| format!("{}::{}", quote_literal(text), column.cast)).collect();
-    let references: Vec<String> = key.iter().map(|column| reference("t", column)).collect();
+    let references: Vec<String> = key.iter().map(|column| operand("t", column)).collect();
     if key.iter().all(|column| column.operators.is_none()) {
         return format!("({}) > ({})", references.join(", "), constants.join(", "));
     }
