@@ -1,7 +1,7 @@
 //! `check`: every rule of every table of a source, answered.
 //!
-//! A table is read once for all its rules ([`reading`]), rows are judged by DataFusion, values are looked up in the table
-//! itself ([`lookup`]), counts become outcomes ([`outcome`]). Nothing here owns a command line: a call with a [`Reader`],
+//! A table is read once for all its rules (`reading`), rows are judged by DataFusion, values are looked up in the table
+//! itself (`lookup`), counts become outcomes (`outcome`). Nothing here owns a command line: a call with a [`Reader`],
 //! which can be cancelled.
 
 mod draw;

@@ -5,8 +5,8 @@ use crate::conformance::scan::pass;
 use crate::conformance::{Fixture, batch, names, table, texts};
 use fieldmark_model::{Table, TableKind};
 use fieldmark_source::postgres::PostgresSource;
-use sqlx::Connection as _;
 use fieldmark_source::{BlockDraw, BlockSample, Cursor, Error, Read, Reference, Source as _};
+use sqlx::Connection as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 

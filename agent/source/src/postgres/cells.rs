@@ -246,7 +246,7 @@ fn text(family: Family, bytes: &[u8], bounds: Bounds, builder: &mut StringBuilde
             [1, text @ ..] => text,
             _ => return Err(Malformed("jsonb of unknown version")),
         },
-        Family::Padded => bytes.trim_ascii_end_blanks(),
+        Family::Padded => without_trailing_blanks(bytes),
         _ => bytes,
     };
     if bytes.len() > bounds.value_bytes {
@@ -263,19 +263,12 @@ fn text(family: Family, bytes: &[u8], bounds: Bounds, builder: &mut StringBuilde
     })
 }
 
-trait Blanks {
-    fn trim_ascii_end_blanks(&self) -> &[u8];
-}
-
-impl Blanks for [u8] {
-    /// Without blanks (not other white space) at the end.
-    fn trim_ascii_end_blanks(&self) -> &[u8] {
-        let mut bytes = self;
-        while let [rest @ .., b' '] = bytes {
-            bytes = rest;
-        }
-        bytes
+/// Without blanks (not other white space) at the end.
+fn without_trailing_blanks(mut bytes: &[u8]) -> &[u8] {
+    while let [rest @ .., b' '] = bytes {
+        bytes = rest;
     }
+    bytes
 }
 
 #[cfg(test)]

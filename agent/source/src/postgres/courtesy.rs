@@ -37,7 +37,7 @@ pub(super) enum Purpose {
     Catalogue,
 }
 
-/// Settings of every transaction, all local to it. Those after the first empty line fix what values look like as text.
+/// Settings of every transaction, all local to it. From `standard_conforming_strings` on they fix how text is read and written.
 const SETTINGS: [(&str, &str); 23] = [
     ("idle_in_transaction_session_timeout", "1s"),
     ("client_connection_check_interval", "500ms"),
@@ -85,7 +85,13 @@ impl Purpose {
 /// What begins a read: one round trip. Settings are made by `set_config(.., true)`, which is `SET LOCAL`, and end with the
 /// transaction; so they hold for us alone, behind a pooler too. The answer's last column is the backend's number.
 pub(super) fn begin(purpose: Purpose, limits: Limits, encoding: &str) -> String {
-    format!("/* fieldmark */ BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {}", settings(purpose, limits, encoding))
+    let isolation = match purpose {
+        // one statement, and then the question whether it was right, which has to see what is true at its end
+        Purpose::Rows | Purpose::Indexed => "READ COMMITTED",
+        // several statements that have to fit together
+        Purpose::Catalogue => "REPEATABLE READ",
+    };
+    format!("/* fieldmark */ BEGIN ISOLATION LEVEL {isolation} READ ONLY; {}", settings(purpose, limits, encoding))
 }
 
 /// What begins a read of several statements over one snapshot. The table is locked before the snapshot is taken: what the

@@ -1,4 +1,4 @@
-//! The catalogue: five statements over one snapshot each, whatever the number of tables.
+//! The catalogue: five statements over one snapshot, whatever the number of tables.
 
 use super::layout::{DOMAINS, family};
 use super::literal::names;

@@ -194,23 +194,21 @@ fn size_array(bytes: &[u8]) -> Result<Vec<Option<u64>>, Malformed> {
 }
 
 /// A row that is read by hand: answers about the catalogue.
-pub(super) struct Answer(pub(super) Vec<Vec<u8>>, Vec<bool>);
+pub(super) struct Answer(Vec<Option<Vec<u8>>>);
 
 impl Answer {
     /// Takes a row's fields.
     pub(super) fn read(mut row: Row<'_>) -> Result<Self, Malformed> {
-        let mut answer = Self(Vec::new(), Vec::new());
+        let mut fields = Vec::with_capacity(row.count());
         while row.count() > 0 {
-            let field = row.field()?;
-            answer.1.push(field.is_some());
-            answer.0.push(field.unwrap_or_default().to_vec());
+            fields.push(row.field()?.map(<[u8]>::to_vec));
         }
-        Ok(answer)
+        Ok(Self(fields))
     }
 
     /// A field's bytes; `None` for NULL.
     fn bytes(&self, at: usize) -> Option<&[u8]> {
-        self.1.get(at).copied().filter(|some| *some).and_then(|_| self.0.get(at)).map(Vec::as_slice)
+        self.0.get(at)?.as_deref()
     }
 
     /// A text field; a name that is no UTF-8 is shown as well as can be.

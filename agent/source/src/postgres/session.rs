@@ -161,6 +161,10 @@ impl Transaction<'_> {
     }
 
     async fn take(&mut self, sql: &str) -> Result<PgConnection, Error> {
+        if self.call.is_cancelled() {
+            self.close().await;
+            return Err(Error::Cancelled);
+        }
         if sql.contains('\0') {
             // would end the message too early; no name in a catalogue has one
             self.close().await;

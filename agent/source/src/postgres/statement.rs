@@ -199,7 +199,7 @@ pub(super) fn sharing(
     )
 }
 
-/// A column name that no table has: longer than PostgreSQL allows for one of its own would be cut, so one that is only unlikely.
+/// Name of a column beside the table's own; a table that has one of this name cannot be read that way.
 const NUMBER: &str = "fieldmark row number";
 
 /// The condition for rows after a key, in key order.
