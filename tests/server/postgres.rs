@@ -47,7 +47,7 @@ pub(crate) struct Server {
 
 /// The shell's work. `$1` is the folder of PostgreSQL's programs, `$2` ours, `$3` the port, `$4` what to preload.
 const WATCH: &str = r#"
-trap '' INT TERM HUP
+trap '' INT TERM HUP PIPE
 as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
 if [ "$(id -u)" = 0 ]; then chown postgres "$2"; fi
 cd "$2" || exit 1

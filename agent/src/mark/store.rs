@@ -173,8 +173,15 @@ impl MarkStore {
         let id = match id {
             Some(id) => id.to_owned(),
             None => match self.list().pop() {
-                Some((id, _)) => id,
-                None => return Err(self.why_absent()),
+                // a newer mark that cannot be read is never passed over for an older one
+                Some((id, _)) => match self.newest_damaged(Some(&id)) {
+                    Some(damage) => return Err(damage),
+                    None => id,
+                },
+                None => {
+                    let absent = MarkError::Absent { folder: self.folder.clone() };
+                    return Err(self.newest_damaged(None).unwrap_or(absent));
+                }
             },
         };
         let mark = self.manifest(&id)?;
@@ -193,18 +200,13 @@ impl MarkStore {
         Ok((id, MarkWithRows { mark, rows: chunks }))
     }
 
-    /// No mark can be listed: because there is none, or because all are damaged.
-    fn why_absent(&self) -> MarkError {
-        let ids = fs::read_dir(&self.folder)
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        for id in ids.filter(|name| !name.starts_with('.')) {
-            if let Err(error) = self.manifest(&id) {
-                return error;
-            }
-        }
-        MarkError::Absent { folder: self.folder.clone() }
+    /// What is wrong with a mark that cannot be read and was written after the given one.
+    fn newest_damaged(&self, after: Option<&str>) -> Option<MarkError> {
+        let written = |id: &str| fs::metadata(self.folder.join(id)).and_then(|metadata| metadata.modified()).ok();
+        let after = after.and_then(written);
+        let entries = fs::read_dir(&self.folder).into_iter().flatten();
+        let ids = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        ids.filter(|id| !id.starts_with('.') && written(id) > after).find_map(|id| self.manifest(&id).err())
     }
 
     /// Removes marks that are too old, and the oldest beyond so many bytes; the newest stays.
