@@ -68,9 +68,12 @@ fn guard_judges_what_the_command_did() {
     assert_eq!(clean["verdict"], "clean");
     assert_eq!(json(folder.path(), &["guard", "--control", "1s", "--", "false"], 3)["verdict"], "clean");
 
-    let delete = "import sqlite3; c = sqlite3.connect('shop.db'); \
-                  c.execute('UPDATE orders SET created_at = NULL WHERE id % 2 = 0'); c.commit()";
-    let broken = json(folder.path(), &["guard", "--control", "1s", "--", "python3", "-c", delete], 1);
+    let changed = folder.path().join("changed.db");
+    std::fs::copy(folder.path().join("shop.db"), &changed).unwrap();
+    let database = rusqlite::Connection::open(&changed).unwrap();
+    database.execute_batch("UPDATE orders SET created_at = NULL WHERE id % 2 = 0").unwrap();
+    database.close().unwrap();
+    let broken = json(folder.path(), &["guard", "--control", "1s", "--", "cp", "changed.db", "shop.db"], 1);
     assert_eq!(broken["verdict"], "broken");
     let (code, out, err) = ended(&fieldmark(folder.path(), &["after", "--control", "1s", "--rollback"]));
     assert_eq!(code, 1, "{out}\n{err}");
