@@ -6,17 +6,17 @@ use crate::reader::Reader;
 use crate::report::words;
 use crate::state::RowCount;
 use fieldmark_engine::kind::{Plan, Refusal};
-use fieldmark_engine::rule::{Nulls, Rule};
+use fieldmark_engine::rule::{Nulls, Rule, TableRules};
 use fieldmark_model::name::quote_identifier;
 use fieldmark_model::outcome::UnknownBy;
 use fieldmark_model::{NotEvaluated, Outcome, Status, TableName};
 use fieldmark_statistics::{Criterion, Decision, Estimate, Population, StratumEvidence, decide, estimate};
 
 /// An outcome that says nothing yet: names, settings, status `not_evaluated`.
-pub(crate) fn blank(check: &TableCheck<'_>, rule: &Rule) -> Outcome {
+fn blank(rules: &TableRules, rule: &Rule, table: TableName, detect: f64) -> Outcome {
     Outcome {
-        source: check.rules.source.clone(),
-        table: check.table.name.clone(),
+        source: rules.source.clone(),
+        table,
         rule: rule.id.clone(),
         kind: rule.kind.name().to_owned(),
         fingerprint: rule.fingerprint.clone(),
@@ -32,16 +32,16 @@ pub(crate) fn blank(check: &TableCheck<'_>, rule: &Rule) -> Outcome {
         interval: None,
         level: None,
         tolerance: rule.tolerance,
-        detect: rule.detect.unwrap_or(check.settings.detect),
+        detect: rule.detect.unwrap_or(detect),
         severity: rule.severity,
-        owner: check.rules.owner.clone(),
+        owner: rules.owner.clone(),
         sampled: false,
         moving: false,
         value: None,
         examples: Vec::new(),
         sql: None,
         description: rule.description.clone(),
-        runbook: check.rules.runbook.clone(),
+        runbook: rules.runbook.clone(),
     }
 }
 
@@ -63,7 +63,7 @@ impl TableCheck<'_> {
     ) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(self.rules.rules.len());
         for (index, rule) in self.rules.rules.iter().enumerate() {
-            let blank = blank(self, rule);
+            let blank = blank(self.rules, rule, self.table.name.clone(), self.settings.detect);
             if let Some((_, refusal)) = self.refused.iter().find(|(refused, _)| *refused == index) {
                 outcomes.push(refused(blank, refusal));
                 continue;
@@ -292,35 +292,9 @@ fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan) -> Option<String>
 }
 
 /// A rule of a table that the source lacks.
-pub(crate) fn table_missing(rules: &fieldmark_engine::rule::TableRules, rule: &Rule, detect: f64) -> Outcome {
+pub(crate) fn table_missing(rules: &TableRules, rule: &Rule, detect: f64) -> Outcome {
     let name = TableName::new(rules.schema.clone().unwrap_or_default(), rules.table.clone());
-    Outcome {
-        source: rules.source.clone(),
-        reason: format!("the source has no table {}", rules.table),
-        table: name,
-        rule: rule.id.clone(),
-        kind: rule.kind.name().to_owned(),
-        fingerprint: rule.fingerprint.clone(),
-        status: Status::NotEvaluated,
-        not_evaluated: Some(NotEvaluated::TableMissing),
-        population: None,
-        checked: None,
-        failed: 0,
-        unknown: 0,
-        unknown_by: UnknownBy::default(),
-        fraction: None,
-        interval: None,
-        level: None,
-        tolerance: rule.tolerance,
-        detect: rule.detect.unwrap_or(detect),
-        severity: rule.severity,
-        owner: rules.owner.clone(),
-        sampled: false,
-        moving: false,
-        value: None,
-        examples: Vec::new(),
-        sql: None,
-        description: rule.description.clone(),
-        runbook: rules.runbook.clone(),
-    }
+    let refusal =
+        Refusal { why: NotEvaluated::TableMissing, reason: format!("the source has no table {}", rules.table) };
+    refused(blank(rules, rule, name, detect), &refusal)
 }

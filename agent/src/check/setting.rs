@@ -23,8 +23,6 @@ pub struct Settings {
     pub rows_per_check: Option<u64>,
     /// Whether a sample that cannot decide is enlarged.
     pub enlarge: bool,
-    /// The schema meant where a rule file names none.
-    pub schemas: Option<Vec<String>>,
 }
 
 /// One run.

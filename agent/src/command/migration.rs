@@ -19,8 +19,7 @@ const DUTY: f64 = 0.5;
 pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signals) -> Result<u8, Ended> {
     let session = Session::open(common, signals, DUTY, false)?;
     let mut report = begin("before", common, session.run.seed);
-    report.migration =
-        Some(MigrationSummary { verdict: None, command_status: None, marks: Vec::new(), sources: Vec::new() });
+    report.migration = Some(MigrationSummary::default());
     mark_all(&session, &arguments.marking, &mut report).await?;
     report.finished = chrono::Utc::now();
     deliver(&report, common)
@@ -29,8 +28,7 @@ pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signal
 pub(crate) async fn after(common: &Common, arguments: &After, signals: &Signals) -> Result<u8, Ended> {
     let session = Session::open(common, signals, DUTY, false)?;
     let mut report = begin("after", common, session.run.seed);
-    report.migration =
-        Some(MigrationSummary { verdict: None, command_status: None, marks: Vec::new(), sources: Vec::new() });
+    report.migration = Some(MigrationSummary::default());
     let direction = if arguments.rollback { Direction::Rollback } else { Direction::Forward };
     for source in &session.config.sources {
         recapture(&session, source, arguments.mark.as_deref(), &arguments.marking, direction, &mut report).await?;
@@ -42,8 +40,7 @@ pub(crate) async fn after(common: &Common, arguments: &After, signals: &Signals)
 pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals) -> Result<u8, Ended> {
     let session = Session::open(common, signals, DUTY, false)?;
     let mut report = begin("guard", common, session.run.seed);
-    report.migration =
-        Some(MigrationSummary { verdict: None, command_status: None, marks: Vec::new(), sources: Vec::new() });
+    report.migration = Some(MigrationSummary::default());
     let direction = if arguments.rollback { Direction::Rollback } else { Direction::Forward };
     let mut marked: Vec<(SourceName, Option<String>)> = Vec::new();
     if arguments.rollback {

@@ -116,7 +116,6 @@ impl Session {
             examples: source.examples.value,
             rows_per_check: source.budget.rows_per_check.value,
             enlarge: self.enlarge,
-            schemas: source.schemas.value.clone(),
         }
     }
 

@@ -144,7 +144,7 @@ pub struct SourceSummary {
 }
 
 /// What became of the marked rows, over all sources.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct MigrationSummary {
     /// Conclusion over all sources; `None` after `before`.
     pub verdict: Option<Verdict>,
