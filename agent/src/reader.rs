@@ -3,11 +3,12 @@
 use arrow::array::RecordBatch;
 use fieldmark_model::{Catalogue, Chunk, Counters, Table};
 use fieldmark_source::{
-    BlockDraw, BlockSample, Cursor, Error, Facts, Pace, Read, Recovery, Reference, ScanChunk, Source,
+    BlockDraw, BlockSample, Cursor, Error, Facts, Horizon, Pace, Read, Recovery, Reference, ScanChunk, Sessions, Source,
 };
 use rand::Rng as _;
 use rand::RngExt as _;
 use rand_chacha::ChaCha12Rng;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -66,19 +67,29 @@ macro_rules! politely {
                     let rows: usize = $rows;
                     $reader.usage.rows += rows as u64;
                     let rest = $reader.pace.took(rows, took);
-                    $reader.rest(rest).await;
+                    rested(&$reader.cancel, rest).await;
                     break Ok($answer);
                 }
                 Err(Error::Cancelled) => break Err(Error::Cancelled),
                 Err(error) if error.recovery() == Recovery::Retry && tried < TRIES => {
                     let most = Duration::from_millis(100 << tried);
                     let wait = most.mul_f64($reader.jitter.random::<f64>());
-                    $reader.rest(wait).await;
+                    rested(&$reader.cancel, wait).await;
                 }
                 Err(error) => break Err(error),
             }
         }
     }};
+}
+
+/// Waits so long, or until the run is cancelled.
+async fn rested(cancel: &CancellationToken, time: Duration) {
+    if time > Duration::ZERO {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = cancel.cancelled() => {}
+        }
+    }
 }
 
 impl Reader {
@@ -111,15 +122,6 @@ impl Reader {
     /// A seed for one more draw.
     pub fn draw_seed(&mut self) -> u64 {
         self.jitter.next_u64()
-    }
-
-    async fn rest(&self, time: Duration) {
-        if time > Duration::ZERO {
-            tokio::select! {
-                () = tokio::time::sleep(time) => {}
-                () = self.cancel.cancelled() => {}
-            }
-        }
     }
 
     /// See [`Source::catalogue`].
@@ -218,5 +220,21 @@ impl Reader {
     /// As the source.
     pub async fn counters(&mut self, table: &Table) -> Result<Counters, Error> {
         politely!(self, counters => 0, self.source.counters(table))
+    }
+
+    /// See [`Source::horizon`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn horizon(&mut self) -> Result<Horizon, Error> {
+        politely!(self, horizon => 0, self.source.horizon())
+    }
+
+    /// See [`Source::transactions`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn transactions(&mut self, sessions: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
+        politely!(self, transactions => 0, self.source.transactions(sessions))
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 mod access;
+mod activity;
 mod places;
 mod settings;
 mod values;

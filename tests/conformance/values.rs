@@ -52,7 +52,7 @@ pub(crate) async fn a_large_value_is_not_read(fixture: impl Fixture) -> anyhow::
     let (columns, key) = (names(&["id", "v"]), names(&["id"]));
     let keys = batch(&t, &["id"], &[&["1"], &["2"], &["3"], &["4"]])?;
     for (value_limit_bytes, too_large) in [(1 << 20, vec![large]), (10, vec![large, 11, 1 << 20])] {
-        let read = Read { table: &t, columns: &columns, value_limit_bytes };
+        let read = Read { value_limit_bytes, ..Read::new(&t, &columns) };
         let scanned = source.scan(&read, &Cursor::start(), 10).await?.chunk;
         let by_key = source.by_key(&read, &key, &keys).await?;
         for chunk in [scanned, by_key] {

@@ -6,12 +6,14 @@
 //! [`fieldmark_model::name::quote_identifier`], values are bound or quoted.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod activity;
 mod error;
 mod pace;
 pub mod postgres;
 mod request;
 pub mod sqlite;
 
+pub use activity::{Horizon, Sessions};
 pub use error::{Error, Recovery};
 pub use pace::Pace;
 pub use request::{BlockDraw, BlockSample, Cursor, Dialect, Facts, Read, Reference, ScanChunk};
@@ -19,6 +21,7 @@ pub use request::{BlockDraw, BlockSample, Cursor, Dialect, Facts, Read, Referenc
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use fieldmark_model::{Catalogue, Chunk, Counters, Table};
+use std::collections::BTreeSet;
 
 /// Interrupts the statement that a source is running, from another task or thread.
 #[async_trait]
@@ -92,4 +95,10 @@ pub trait Source: Send {
 
     /// The database's own row counters of a table.
     async fn counters(&mut self, table: &Table) -> Result<Counters, Error>;
+
+    /// How far transactions have come.
+    async fn horizon(&mut self) -> Result<Horizon, Error>;
+
+    /// Ids of the transactions that sessions of any of these kinds have open now, savepoints of theirs included.
+    async fn transactions(&mut self, sessions: &[Sessions]) -> Result<BTreeSet<u64>, Error>;
 }

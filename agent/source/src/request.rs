@@ -37,6 +37,8 @@ pub struct Read<'a> {
     pub columns: &'a [String],
     /// Values of more bytes than this are not read: NULL with a defect.
     pub value_limit_bytes: usize,
+    /// Whether rows come with the transaction that wrote them last ([`Chunk::stamps`]), where the database tells.
+    pub stamps: bool,
 }
 
 impl<'a> Read<'a> {
@@ -45,7 +47,13 @@ impl<'a> Read<'a> {
 
     /// These columns under the ordinary value limit.
     pub fn new(table: &'a Table, columns: &'a [String]) -> Self {
-        Self { table, columns, value_limit_bytes: Self::VALUE_LIMIT_BYTES }
+        Self { table, columns, value_limit_bytes: Self::VALUE_LIMIT_BYTES, stamps: false }
+    }
+
+    /// The same with or without stamps.
+    #[must_use]
+    pub fn stamped(self, stamps: bool) -> Self {
+        Self { stamps, ..self }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::reader::Reader;
 use fieldmark_engine::evaluate::RowVerdicts;
 use fieldmark_engine::kind::{Plan, Refusal};
 use fieldmark_model::{Chunk, NotEvaluated, TableName};
-use fieldmark_source::{Cursor, Read, Reference};
+use fieldmark_source::{Cursor, Reference};
 use std::collections::{HashMap, HashSet};
 
 /// Values looked up in one statement.
@@ -45,10 +45,6 @@ pub(crate) struct Confirmed {
 }
 
 impl TableCheck<'_> {
-    fn read(&self) -> Read<'_> {
-        Read::new(self.table, &self.columns)
-    }
-
     /// Rows of a chunk that a rule's `where` keeps now.
     fn kept(&self, index: usize, chunk: &Chunk) -> Vec<usize> {
         let rule = self.states.get(index).map_or(usize::MAX, |state| state.rule);

@@ -6,7 +6,7 @@ use crate::progress::Task;
 use crate::reader::Reader;
 use fieldmark_engine::rule::SampleWish;
 use fieldmark_model::{Chunk, NotEvaluated};
-use fieldmark_source::{Cursor, Dialect, Error, Read};
+use fieldmark_source::{Cursor, Dialect, Error};
 use fieldmark_statistics::looks::LookSize;
 use fieldmark_statistics::{Design, Level, LookPlan, Method, Population};
 
@@ -119,10 +119,7 @@ impl Taking<'_, '_> {
         let mut cursor = Cursor::start();
         let mut rows = 0u64;
         loop {
-            let scanned = {
-                let read = Read::new(self.check.table, &self.check.columns);
-                reader.scan(&read, &cursor).await?
-            };
+            let scanned = reader.scan(&self.check.read(), &cursor).await?;
             let read = scanned.chunk.rows() as u64;
             rows += read;
             if rows > most {
@@ -189,7 +186,7 @@ impl Taking<'_, '_> {
             }
             let more = look.rows.saturating_sub(taken).max(1);
             let mut drawn = match &mut drawing {
-                Some(drawing) => drawing.more(reader, &Read::new(table, &self.check.columns), more).await?,
+                Some(drawing) => drawing.more(reader, &self.check.read(), more).await?,
                 None => None,
             };
             if drawn.is_none() && has_blocks {
@@ -197,7 +194,7 @@ impl Taking<'_, '_> {
                 self.forget();
                 taken = 0;
                 let mut blocks = Drawing::of_blocks(per_block, seed);
-                drawn = blocks.more(reader, &Read::new(table, &self.check.columns), look.rows).await?;
+                drawn = blocks.more(reader, &self.check.read(), look.rows).await?;
                 drawing = Some(blocks);
             }
             let (Some(drawn), Some(drawing)) = (drawn, drawing.as_ref()) else {

@@ -12,7 +12,7 @@ use fieldmark_engine::evaluate::{Names, RowProgram, RowVerdict, RowVerdicts, che
 use fieldmark_engine::kind::{Plan, Refusal};
 use fieldmark_engine::rule::TableRules;
 use fieldmark_model::{Catalogue, Chunk, NotEvaluated, Table};
-use fieldmark_source::Error;
+use fieldmark_source::{Error, Read};
 use fieldmark_statistics::{
     Criterion, Decision, DrawnUnit, Level, Method, Population, RowCounts, StratumEvidence, Tally, decide, estimate,
 };
@@ -29,6 +29,8 @@ pub(crate) struct TableCheck<'a> {
     pub(crate) key: Vec<String>,
     /// Columns that are read, in the table's order.
     pub(crate) columns: Vec<String>,
+    /// Whether rows are read for a mark: with all columns and stamps.
+    pub(crate) for_mark: bool,
     pub(crate) program: RowProgram,
     /// Rules that cannot be evaluated here, by index, with the reason.
     pub(crate) refused: Vec<(usize, Refusal)>,
@@ -54,14 +56,14 @@ pub(crate) struct State {
 const MOST_EXAMPLES: usize = 5;
 
 impl<'a> TableCheck<'a> {
-    /// Plans the rules for the table as it is now. `all_columns` reads every column (for marks).
+    /// Plans the rules for the table as it is now. `for_mark` reads every column, and stamps.
     pub(crate) fn new(
         rules: &'a TableRules,
         table: &'a Table,
         catalogue: &'a Catalogue,
         run: &'a RunFacts,
         settings: &'a Settings,
-        all_columns: bool,
+        for_mark: bool,
     ) -> Self {
         let key: Vec<String> = match &rules.key {
             Some(key) => key.value.clone(),
@@ -82,7 +84,7 @@ impl<'a> TableCheck<'a> {
             }
         }
         let columns: Vec<String> = (table.columns.iter().map(|column| &column.name))
-            .filter(|name| all_columns || wanted.contains(*name))
+            .filter(|name| for_mark || wanted.contains(*name))
             .cloned()
             .collect();
         let schema = table.arrow_schema(columns.iter().map(String::as_str));
@@ -106,11 +108,17 @@ impl<'a> TableCheck<'a> {
             settings,
             key,
             columns,
+            for_mark,
             program,
             refused: skipped.into_iter().map(|skipped| (skipped.rule, skipped.refusal)).collect(),
             states,
             rows_read: 0,
         }
+    }
+
+    /// What is read of each row.
+    pub(crate) fn read(&self) -> Read<'_> {
+        Read::new(self.table, &self.columns).stamped(self.for_mark)
     }
 
     /// Whether some rule needs rows at all; `fresh` alone does not.

@@ -4,13 +4,14 @@ use super::{Ended, Session, SourceReport, begin, deliver};
 use crate::cli::{After, Before, Common, Guard, Marking};
 use crate::config::SourceConfig;
 use crate::mark::{MarkError, MarkStore};
-use crate::recapture::{SourceMark, SourceRecapture};
+use crate::recapture::{SessionWatch, SourceMark, SourceRecapture};
 use crate::report::{ErrorSummary, MarkSummary, MigrationSummary, Report};
 use crate::signals::{Signal, Signals};
 use fieldmark_change::Direction;
 use fieldmark_model::SourceName;
-use fieldmark_source::Error;
+use fieldmark_source::{Dialect, Error, Sessions};
 use rustix::process::{Pid, kill_process};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
 /// Share of the time that marks and recaptures may read.
@@ -31,7 +32,9 @@ pub(crate) async fn after(common: &Common, arguments: &After, signals: &Signals)
     report.migration = Some(MigrationSummary::default());
     let direction = if arguments.rollback { Direction::Rollback } else { Direction::Forward };
     for source in &session.config.sources {
-        recapture(&session, source, arguments.mark.as_deref(), &arguments.marking, direction, &mut report).await?;
+        let mark = arguments.mark.as_deref();
+        let with = Recapture { mark, marking: &arguments.marking, direction, transactions: BTreeSet::new() };
+        recapture(&session, source, with, &mut report).await?;
     }
     conclude(&mut report);
     deliver(&report, common)
@@ -59,7 +62,13 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
         report.outcomes.clear();
         report.samples.clear();
     }
-    let status = execute(&arguments.command, signals).await;
+    let trace = Trace::new();
+    let watches = watch_sessions(&session, &marked, &trace).await;
+    let status = execute(&arguments.command, &trace, signals).await;
+    let mut seen: BTreeMap<SourceName, BTreeSet<u64>> = BTreeMap::new();
+    for (source, watch) in watches {
+        seen.insert(source, watch.end().await);
+    }
     match status {
         Ok(status) => {
             if let Some(migration) = &mut report.migration {
@@ -77,21 +86,47 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
     }
     for source in &session.config.sources {
         if let Some((_, mark)) = marked.iter().find(|(name, _)| *name == source.name) {
-            recapture(&session, source, mark.as_deref(), &arguments.marking, direction, &mut report).await?;
+            let transactions = seen.remove(&source.name).unwrap_or_default();
+            let with = Recapture { mark: mark.as_deref(), marking: &arguments.marking, direction, transactions };
+            recapture(&session, source, with, &mut report).await?;
         }
     }
     conclude(&mut report);
     deliver(&report, common)
 }
 
+/// Looks at the sessions of the migration's command, by the name that it is handed, and of whom else the configuration names.
+async fn watch_sessions(
+    session: &Session,
+    marked: &[(SourceName, Option<String>)],
+    trace: &Trace,
+) -> Vec<(SourceName, SessionWatch)> {
+    let mut watches = Vec::new();
+    let sources = session.config.sources.iter();
+    for source in sources.filter(|source| marked.iter().any(|(name, _)| *name == source.name)) {
+        // a source that does not answer now is recaptured by the control test alone
+        let Ok(reader) = session.connect_for(source, 1.0).await else { continue };
+        if reader.facts().dialect != Dialect::Postgres {
+            continue;
+        }
+        let configured = Sessions {
+            role: source.migrations_by.role.value.clone(),
+            application_name: source.migrations_by.application_name.value.clone(),
+        };
+        let handed = Sessions { role: None, application_name: Some(trace.application_name()) };
+        watches.push((source.name.clone(), SessionWatch::begin(reader, vec![handed, configured])));
+    }
+    watches
+}
+
 /// Runs the migration's command to its end; signals go to it.
-async fn execute(command: &[OsString], signals: &Signals) -> std::io::Result<i32> {
+async fn execute(command: &[OsString], trace: &Trace, signals: &Signals) -> std::io::Result<i32> {
     let (Some(program), arguments) = (command.first(), command.get(1..).unwrap_or_default()) else { return Ok(0) };
     let mut handed_over = signals.hand_over();
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
-        .env("TRACEPARENT", traceparent())
-        .env("PGAPPNAME", "fieldmark-migration")
+        .env("TRACEPARENT", trace.parent())
+        .env("PGAPPNAME", trace.application_name())
         .spawn()?;
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     loop {
@@ -115,11 +150,28 @@ async fn execute(command: &[OsString], signals: &Signals) -> std::io::Result<i32
     }
 }
 
-/// A W3C trace context of a new trace, for what the command itself may export.
-fn traceparent() -> String {
-    use rand::RngExt as _;
-    let mut random = rand::rng();
-    format!("00-{:032x}-{:016x}-01", random.random::<u128>().max(1), random.random::<u64>().max(1))
+/// A new trace, of which the migration's command is a part.
+struct Trace {
+    id: u128,
+    span: u64,
+}
+
+impl Trace {
+    fn new() -> Self {
+        use rand::RngExt as _;
+        let mut random = rand::rng();
+        Self { id: random.random::<u128>().max(1), span: random.random::<u64>().max(1) }
+    }
+
+    /// W3C trace context, for what the command itself may export.
+    fn parent(&self) -> String {
+        format!("00-{:032x}-{:016x}-01", self.id, self.span)
+    }
+
+    /// The name by which the command's sessions are known; nobody else's have it.
+    fn application_name(&self) -> String {
+        format!("fieldmark-migration-{:016x}", self.span)
+    }
 }
 
 fn store(session: &Session, source: &SourceName, marking: &Marking) -> MarkStore {
@@ -203,17 +255,25 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
     Ok(())
 }
 
+/// What a recapture goes by.
+struct Recapture<'a> {
+    /// The mark's id; `None`: the latest.
+    mark: Option<&'a str>,
+    marking: &'a Marking,
+    direction: Direction,
+    /// Seen to be the migration's.
+    transactions: BTreeSet<u64>,
+}
+
 async fn recapture(
     session: &Session,
     source: &SourceConfig,
-    mark: Option<&str>,
-    marking: &Marking,
-    direction: Direction,
+    with: Recapture<'_>,
     report: &mut Report,
 ) -> Result<(), Ended> {
     let state = session.state_of(&source.name, report)?;
-    let store = store(session, &source.name, marking);
-    let (id, marked) = match store.load(mark) {
+    let store = store(session, &source.name, with.marking);
+    let (id, marked) = match store.load(with.mark) {
         Ok(loaded) => loaded,
         Err(error) => {
             report.errors.push(ErrorSummary {
@@ -225,7 +285,7 @@ async fn recapture(
             return Ok(());
         }
     };
-    if mark.is_none() && marked.mark.source != source.name {
+    if with.mark.is_none() && marked.mark.source != source.name {
         report.notes.push(format!("the mark {id} was taken of a source named {}", marked.mark.source));
     }
     let mut reader = match session.connect(source).await {
@@ -243,8 +303,9 @@ async fn recapture(
         run: &session.run,
         state: &state,
         progress: &session.progress,
-        control: marking.control,
-        direction,
+        control: with.marking.control,
+        direction: with.direction,
+        transactions: &with.transactions,
     };
     let mut recaptured = match recapture.judge().await {
         Ok(recaptured) => recaptured,

@@ -124,6 +124,14 @@ impl Session {
     /// # Errors
     /// Why it does not answer.
     pub(crate) async fn connect(&self, source: &SourceConfig) -> Result<Reader, Error> {
+        self.connect_for(source, self.duty).await
+    }
+
+    /// The same, to be read for another share of the time.
+    ///
+    /// # Errors
+    /// As [`Session::connect`].
+    pub(crate) async fn connect_for(&self, source: &SourceConfig, duty: f64) -> Result<Reader, Error> {
         let connected: Box<dyn Source> = match &source.address.value {
             Address::Sqlite(path) => Box::new(sqlite::open(&sqlite::Address::file(path)).await?),
             Address::Postgres(address) => {
@@ -135,7 +143,7 @@ impl Session {
                 Box::new(postgres::connect(&options).await?)
             }
         };
-        Ok(Reader::new(connected, self.duty, self.signals.token().clone(), self.run.seed))
+        Ok(Reader::new(connected, duty, self.signals.token().clone(), self.run.seed))
     }
 
     /// What is remembered of a source; notes go to the report.

@@ -39,5 +39,6 @@ pub fn digested(chunk: &Chunk, columns: &[String], run: &RunFacts) -> Result<Chu
     Ok(Chunk {
         batch: RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?,
         defects: defects.cloned().collect(),
+        stamps: chunk.stamps.clone(),
     })
 }

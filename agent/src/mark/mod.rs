@@ -24,7 +24,7 @@ use fieldmark_statistics::{Method, Population};
 use serde::{Deserialize, Serialize};
 
 /// Version of `mark.json` that this build writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One mark, without its rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct Mark {
     pub source: SourceName,
     /// When its last row was read.
     pub taken: DateTime<Utc>,
+    /// Transaction ids at that time, where the database has them.
+    #[serde(default)]
+    pub transactions: Transactions,
     /// The source's tables at that time.
     pub catalogue: Catalogue,
     /// Marked tables.
@@ -44,6 +47,19 @@ pub struct Mark {
     pub unmarked: Vec<(TableName, String)>,
     /// What the rules gave.
     pub outcomes: Vec<Outcome>,
+}
+
+/// Transaction ids around a mark (PostgreSQL).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transactions {
+    /// The next id before the first row was read, if no transaction that had one was running: whatever is written to a marked row after
+    /// it was read has an id from this one on.
+    pub first: Option<u64>,
+    /// The next id after the last row was read and the control period was over.
+    pub next: Option<u64>,
+    /// How far the log of changes was written, or on a standby replayed, by then.
+    pub position: Option<String>,
 }
 
 /// One marked table.
@@ -64,6 +80,9 @@ pub struct MarkedTable {
     pub units_drawn: u64,
     /// Where blocks were drawn: of each row, its block's number and live rows.
     pub blocks: Option<Vec<(u64, u64)>>,
+    /// The transaction that wrote each row last, where the database tells; empty where it does not.
+    #[serde(default)]
+    pub stamps: Vec<u64>,
     /// Columns that are here as keyed digests.
     pub digested: Vec<String>,
     /// The table's own counters then.

@@ -195,7 +195,7 @@ impl MarkStore {
             }
             let batch = rows::read(content).map_err(|_| damaged(format!("{} is no Parquet", table.file)))?;
             let defects = table.defects.iter().map(Into::into).collect();
-            chunks.push(Chunk { batch, defects });
+            chunks.push(Chunk { batch, defects, stamps: table.stamps.clone() });
         }
         Ok((id, MarkWithRows { mark, rows: chunks }))
     }

@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use crate::reader::Reader;
 use fieldmark_change::{ColumnHints, ColumnPairs, Slice, TablePair, TablePairing, align, compare_column, pair_columns};
 use fieldmark_model::{Chunk, Table};
-use fieldmark_source::Error;
+use fieldmark_source::{Error, Read};
 use std::time::{Duration, Instant};
 
 /// Fewest slices of a control period.
@@ -111,7 +111,7 @@ async fn again(
 ) -> Result<(Slice, Readings), Error> {
     let columns: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
     let keys = keys_for(rows, key, table, key).ok_or_else(|| Error::Internal { what: "a key's type".to_owned() })?;
-    let chunk = read_keys(reader, table, &columns, key, &keys, |_| {}).await?;
+    let chunk = read_keys(reader, &Read::new(table, &columns), key, &keys, |_| {}).await?;
     let read = Instant::now();
     let chunk = digested(&chunk, digests, run).map_err(|error| arrow_error("digesting", &error))?;
     let pair = TablePair { before: Some(table), after: Some(table), by: TablePairing::Same };

@@ -3,9 +3,12 @@
 //! Both are calls that can be cancelled and that no command line owns: [`SourceMark::take`] and [`SourceRecapture::judge`].
 
 mod control;
+mod sessions;
+mod stamps;
 mod take;
 mod transition;
 
+pub use sessions::SessionWatch;
 pub use take::{SourceMark, Taken};
 
 use crate::check::{Checked, RunFacts, Settings, SourceCheck};
@@ -19,13 +22,14 @@ use arrow::datatypes::{Field, Schema};
 use chrono::{DateTime, Utc};
 use control::{Readings, watch};
 use fieldmark_change::{
-    ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, Rename, TableInput, TablePair, judge,
-    key_after, overall, pair_columns, pair_tables,
+    ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, Rename, StampEvidence, TableInput,
+    TablePair, judge, key_after, overall, pair_columns, pair_tables,
 };
 use fieldmark_engine::rule::TableRules;
 use fieldmark_model::migration::{MigrationReport, RuleChange};
 use fieldmark_model::{Catalogue, Chunk, Counters, SourceName, Table, TableName};
 use fieldmark_source::{Error, Read};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +58,8 @@ pub struct SourceRecapture<'a> {
     pub control: Duration,
     /// Forward, or back to the mark.
     pub direction: Direction,
+    /// Ids of transactions that were seen to be the migration's.
+    pub transactions: &'a BTreeSet<u64>,
 }
 
 /// What a recapture gave.
@@ -72,6 +78,9 @@ struct Again<'a> {
     columns: ColumnPairs,
     before: &'a Chunk,
     after: Option<Chunk>,
+    /// Why they could not be read again.
+    unread: Option<String>,
+    stamps: Option<StampEvidence>,
     key_after: Vec<String>,
     read_at: DateTime<Utc>,
     written: Option<Counters>,
@@ -84,6 +93,7 @@ impl SourceRecapture<'_> {
     /// The source's, where nothing can be said without it.
     pub async fn judge(mut self) -> Result<Recaptured, Error> {
         let (mark_id, marked) = self.mark;
+        let ended = self.reader.horizon().await?;
         let catalogue = self.reader.catalogue().await?;
         let pairs = pair_tables(&marked.mark.catalogue, &catalogue);
         let mut again = Vec::new();
@@ -92,6 +102,13 @@ impl SourceRecapture<'_> {
                 again.push(self.read_again(table, *pair, before).await?);
             }
         }
+        let read = self.reader.horizon().await?;
+        let ids =
+            stamps::Ids { mark: &marked.mark.transactions, migration: self.transactions, ended: &ended, read: &read };
+        for table in &mut again {
+            table.stamps = stamps::evidence(table, &ids)?;
+        }
+        let alone = ids.alone();
         let recaptured_at = Utc::now();
         let mut readings: Vec<Readings> = Vec::new();
         for table in &again {
@@ -110,7 +127,10 @@ impl SourceRecapture<'_> {
             watch(self.reader, &watched, readings, self.control, self.run, self.progress).await?
         };
         let checked = self.check(&catalogue).await?;
-        let report = self.conclude(mark_id, &pairs, &again, control, &checked, recaptured_at)?;
+        let evidence = again.iter().zip(control);
+        let evidence =
+            evidence.map(|(table, after)| ControlEvidence { before: table.marked.control.clone(), after }).collect();
+        let report = self.conclude(mark_id, &pairs, &again, (evidence, alone), &checked, recaptured_at)?;
         Ok(Recaptured { report, checked })
     }
 
@@ -144,6 +164,8 @@ impl SourceRecapture<'_> {
             columns,
             before,
             after: None,
+            unread: None,
+            stamps: None,
             key_after: Vec::new(),
             read_at: Utc::now(),
             written: None,
@@ -151,14 +173,22 @@ impl SourceRecapture<'_> {
         if let (Some(after), Ok(key)) = (pair.after, key_after(&marked.key, &again.columns)) {
             let names: Vec<String> = after.columns.iter().map(|column| column.name.clone()).collect();
             let task = self.progress.task(format!("recapturing {}", after.name), Some(marked.rows));
+            let read = Read::new(after, &names).stamped(true);
             if let Some(keys) = keys_for(before, &marked.key, after, &key) {
-                let chunk = read_keys(self.reader, after, &names, &key, &keys, |rows| task.advance(rows)).await?;
-                again.after = Some(digest_again(&chunk, marked, &again.columns, self.run)?);
+                match read_keys(self.reader, &read, &key, &keys, |rows| task.advance(rows)).await {
+                    Ok(chunk) => again.after = Some(digest_again(&chunk, marked, &again.columns, self.run)?),
+                    Err(error @ (Error::Cancelled | Error::ConnectionLost { .. })) => return Err(error),
+                    // the other tables can still be judged
+                    Err(error) => again.unread = Some(error.to_string()),
+                }
             }
             task.finish();
             again.key_after = key;
-            let counters = self.reader.counters(after).await?;
-            again.written = difference(marked.counters, counters);
+            match self.reader.counters(after).await {
+                Ok(counters) => again.written = difference(marked.counters, counters),
+                Err(error @ (Error::Cancelled | Error::ConnectionLost { .. })) => return Err(error),
+                Err(_) => {}
+            }
         }
         again.read_at = Utc::now();
         Ok(again)
@@ -177,7 +207,7 @@ impl SourceRecapture<'_> {
         mark_id: &str,
         pairs: &[TablePair<'_>],
         again: &[Again<'_>],
-        control: Vec<Vec<fieldmark_change::Slice>>,
+        (evidence, alone): (Vec<ControlEvidence>, bool),
         checked: &Checked,
         recaptured_at: DateTime<Utc>,
     ) -> Result<MigrationReport, Error> {
@@ -196,11 +226,6 @@ impl SourceRecapture<'_> {
                 let of_it = changes.iter().filter(|change| change.before.table == table.marked.name);
                 of_it.cloned().collect()
             })
-            .collect();
-        let evidence: Vec<ControlEvidence> = again
-            .iter()
-            .zip(control)
-            .map(|(table, after)| ControlEvidence { before: table.marked.control.clone(), after })
             .collect();
         let designs: Vec<MarkDesign> = again.iter().map(|table| table.marked.design()).collect();
         let mut declared = Vec::new();
@@ -233,11 +258,12 @@ impl SourceRecapture<'_> {
                     after,
                     key: &table.marked.key,
                     design,
-                    stamps: None,
+                    stamps: table.stamps.as_ref(),
                 }),
                 control,
                 exposure_seconds: (table.read_at - table.marked.read_at).as_seconds_f64().max(0.001),
-                alone: false,
+                alone,
+                unread: table.unread.as_deref(),
                 declared,
                 statements: &[],
                 transitions,
@@ -302,19 +328,17 @@ fn keys_for(before: &Chunk, key: &[String], after: &Table, key_after: &[String])
 /// The rows of these keys, some at a time; rows whose key is NULL are not asked for.
 async fn read_keys(
     reader: &mut Reader,
-    table: &Table,
-    columns: &[String],
+    read: &Read<'_>,
     key: &[String],
     keys: &RecordBatch,
     advance: impl Fn(u64),
 ) -> Result<Chunk, Error> {
-    let read = Read::new(table, columns);
-    let schema = table.arrow_schema(columns.iter().map(String::as_str));
+    let schema = read.table.arrow_schema(read.columns.iter().map(String::as_str));
     let mut chunks = Vec::new();
     let mut from = 0;
     while from < keys.num_rows() {
         let length = KEYS_A_STATEMENT.min(keys.num_rows() - from);
-        let chunk = reader.by_key(&read, key, &keys.slice(from, length)).await?;
+        let chunk = reader.by_key(read, key, &keys.slice(from, length)).await?;
         advance(length as u64);
         chunks.push(chunk);
         from += length;

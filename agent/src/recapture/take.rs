@@ -2,7 +2,7 @@
 
 use super::control::{Readings, watch};
 use crate::check::{Checked, Drawn, RunFacts, Settings, SourceCheck};
-use crate::mark::{Mark, MarkWithRows, MarkedTable, StoredDefect, VERSION, digested};
+use crate::mark::{Mark, MarkWithRows, MarkedTable, StoredDefect, Transactions, VERSION, digested};
 use crate::progress::Progress;
 use crate::reader::Reader;
 use crate::state::SourceState;
@@ -54,6 +54,7 @@ impl SourceMark<'_> {
     /// The source's, where nothing can be marked without it.
     pub async fn take(mut self) -> Result<Taken, Error> {
         let catalogue = self.reader.catalogue().await?;
+        let start = self.reader.horizon().await?;
         let default_schema = self.reader.facts().default_schema.clone();
         let mut checked = Checked::default();
         let mut tables = Vec::new();
@@ -106,6 +107,7 @@ impl SourceMark<'_> {
                 population: reading.design.population,
                 units_drawn: reading.design.units_drawn,
                 blocks,
+                stamps: chunk.stamps.clone(),
                 digested: pii,
                 counters,
                 defects: chunk.defects.iter().map(StoredDefect::from).collect(),
@@ -126,10 +128,16 @@ impl SourceMark<'_> {
         for (table, slices) in tables.iter_mut().zip(slices) {
             table.control = slices;
         }
+        let end = self.reader.horizon().await?;
         let mark = Mark {
             version: VERSION,
             source: self.source.clone(),
             taken: Utc::now(),
+            transactions: Transactions {
+                first: start.next_transaction.filter(|next| start.oldest_running == Some(*next)),
+                next: end.next_transaction,
+                position: end.position,
+            },
             catalogue,
             tables,
             unmarked,

@@ -144,6 +144,7 @@ impl Case {
             control: &self.control,
             exposure_seconds: self.seconds,
             alone: self.alone,
+            unread: None,
             declared: &self.declared,
             statements: &[],
             transitions: &self.transitions,

@@ -19,6 +19,8 @@ pub struct TableInput<'a> {
     pub marks: Option<Marks<'a>>,
     /// Ordinary writes, as the control periods saw them.
     pub control: &'a ControlEvidence,
+    /// Why the marked rows could not be read again, where they could not; `marks` is `None` then.
+    pub unread: Option<&'a str>,
     /// Seconds from the reading of the marked rows to their recapture.
     pub exposure_seconds: f64,
     /// Whether the source shows that nobody but the migration wrote from the mark to the recapture. Then every change is its own.

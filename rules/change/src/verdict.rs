@@ -185,6 +185,10 @@ fn of_table(table: &Observed<'_>) -> Vec<Note> {
     match &table.seen {
         Seen::Rows(_) => {}
         Seen::Lost(reason) => notes.push(Note::new(Verdict::NotComparable, reason.to_string())),
+        Seen::Unmarked if input.unread.is_some() => {
+            let why = input.unread.unwrap_or_default();
+            notes.push(Note::new(Verdict::Inconclusive, format!("its marked rows could not be read again: {why}")));
+        }
         Seen::Unmarked => notes.push(match input.written.and_then(|w| Some((w.inserted?, w.updated?, w.deleted?))) {
             Some((0, 0, 0)) => {
                 Note::new(Verdict::Clean, "none of its rows was marked; its counters say that none was written")

@@ -55,12 +55,15 @@ pub struct Chunk {
     pub batch: RecordBatch,
     /// Cells that the batch could not hold, in order of row and column.
     pub defects: Vec<Defect>,
+    /// For each row the transaction that wrote it last, by a number that does not wrap (PostgreSQL: `xmin` with its epoch).
+    /// Empty where that was not asked for, or the database has no such thing.
+    pub stamps: Vec<u64>,
 }
 
 impl Chunk {
-    /// A chunk without defects.
+    /// A chunk without defects and stamps.
     pub fn whole(batch: RecordBatch) -> Self {
-        Self { batch, defects: Vec::new() }
+        Self { batch, defects: Vec::new(), stamps: Vec::new() }
     }
 
     /// Number of rows.
@@ -80,6 +83,9 @@ impl Chunk {
     /// A chunk of another schema.
     pub fn concat(schema: &SchemaRef, chunks: &[Self]) -> Result<Self, ArrowError> {
         let batch = concat_batches(schema, chunks.iter().map(|chunk| &chunk.batch))?;
+        let stamped = chunks.iter().all(|chunk| chunk.stamps.len() == chunk.rows());
+        let stamps =
+            if stamped { chunks.iter().flat_map(|chunk| chunk.stamps.iter().copied()).collect() } else { Vec::new() };
         let mut defects = Vec::new();
         let mut above = 0;
         for chunk in chunks {
@@ -89,7 +95,7 @@ impl Chunk {
             }));
             above += chunk.rows();
         }
-        Ok(Self { batch, defects })
+        Ok(Self { batch, defects, stamps })
     }
 
     /// These rows, in this order; a row may be taken more than once.
@@ -99,6 +105,8 @@ impl Chunk {
     pub fn take(&self, rows: &[usize]) -> Result<Self, ArrowError> {
         let indices: UInt64Array = rows.iter().map(|row| Some(*row as u64)).collect();
         let batch = take_record_batch(&self.batch, &indices)?;
+        // of a chunk without stamps none can be taken
+        let stamps = rows.iter().filter_map(|row| self.stamps.get(*row)).copied().collect();
         let mut defects = Vec::new();
         if !self.defects.is_empty() {
             let mut of_row: HashMap<usize, Vec<&Defect>> = HashMap::new();
@@ -114,7 +122,7 @@ impl Chunk {
                 );
             }
         }
-        Ok(Self { batch, defects })
+        Ok(Self { batch, defects, stamps })
     }
 
     /// The named columns, in this order.
@@ -140,7 +148,8 @@ impl Chunk {
             );
         }
         defects.sort_by_key(|defect| defect.cell);
-        Ok(Self { batch: RecordBatch::try_new_with_options(projected, columns, &options)?, defects })
+        let batch = RecordBatch::try_new_with_options(projected, columns, &options)?;
+        Ok(Self { batch, defects, stamps: self.stamps.clone() })
     }
 
     /// Canonical text of a cell: of its value, or of the defect that stands for it.
@@ -185,7 +194,22 @@ mod tests {
             canonical: Some((*text).to_owned()),
             bytes: None,
         });
-        Chunk { batch, defects: defects.collect() }
+        Chunk { batch, defects: defects.collect(), stamps: Vec::new() }
+    }
+
+    #[test]
+    fn stamps_follow_their_rows() {
+        let mut one = chunk(vec![Some(1), Some(2)], &[]);
+        one.stamps = vec![11, 12];
+        let mut other = chunk(vec![Some(3)], &[]);
+        other.stamps = vec![13];
+        let schema = one.batch.schema();
+        let both = Chunk::concat(&schema, &[one.clone(), other]).unwrap();
+        assert_eq!(both.stamps, [11, 12, 13]);
+        assert_eq!(both.take(&[2, 0]).unwrap().project(&["a".to_owned()]).unwrap().stamps, [13, 11]);
+        let unstamped = chunk(vec![None], &[]);
+        assert_eq!(Chunk::concat(&schema, &[one, unstamped.clone()]).unwrap().stamps, [0u64; 0]);
+        assert_eq!(unstamped.take(&[0]).unwrap().stamps, [0u64; 0]);
     }
 
     #[test]

@@ -308,7 +308,7 @@ async fn large_values_are_not_read() -> anyhow::Result<()> {
     let c = table(&fixture, &mut source, "c").await?;
     let columns = names(&["j"]);
     let chunk =
-        source.scan(&Read { table: &c, columns: &columns, value_limit_bytes: 1000 }, &Cursor::start(), 10).await?.chunk;
+        source.scan(&Read { value_limit_bytes: 1000, ..Read::new(&c, &columns) }, &Cursor::start(), 10).await?.chunk;
     let defect = chunk.defect(Cell { row: 0, column: 0 }).map(|defect| (defect.kind, defect.bytes));
     assert_eq!(defect, Some((DefectKind::ValueTooLarge, Some(5002))));
     Ok(())

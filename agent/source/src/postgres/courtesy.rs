@@ -83,7 +83,7 @@ impl Purpose {
 }
 
 /// What begins a read: one round trip. Settings are made by `set_config(.., true)`, which is `SET LOCAL`, and end with the
-/// transaction; so they hold for us alone, behind a pooler too. The answer's last column is the backend's number.
+/// transaction; so they hold for us alone, behind a pooler too. The answer's last columns are the next transaction id and the backend's number.
 pub(super) fn begin(purpose: Purpose, limits: Limits, encoding: &str) -> String {
     let isolation = match purpose {
         // one statement, and then the question whether it was right, which has to see what is true at its end
@@ -127,7 +127,12 @@ fn settings(purpose: Purpose, limits: Limits, encoding: &str) -> String {
         .chain(&SETTINGS)
         .map(|(name, value)| format!("pg_catalog.set_config('{name}', {}, true)", quote_literal(value)))
         .collect();
-    format!("/* fieldmark */ SELECT {}, pg_catalog.pg_backend_pid()::pg_catalog.text", calls.join(", "))
+    format!(
+        "/* fieldmark */ SELECT {}, \
+         pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text, \
+         pg_catalog.pg_backend_pid()::pg_catalog.text",
+        calls.join(", ")
+    )
 }
 
 /// What runs now, shared with the cancel handle.

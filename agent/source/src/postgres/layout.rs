@@ -59,6 +59,8 @@ impl LayoutColumn {
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub(super) name: TableName,
+    /// Whether rows can be read with their `xmin`: a column that only tables have, and that no column grant covers.
+    pub(super) stamped: bool,
     columns: HashMap<String, LayoutColumn>,
 }
 
@@ -96,7 +98,9 @@ pub(super) fn statement(name: &TableName) -> String {
          (SELECT n.nspname::text FROM pg_opclass c JOIN pg_amop o ON o.amopfamily = c.opcfamily AND o.amopstrategy = 3 \
           AND o.amoplefttype = c.opcintype AND o.amoprighttype = c.opcintype JOIN pg_operator p ON p.oid = o.amopopr \
           JOIN pg_namespace n ON n.oid = p.oprnamespace \
-          WHERE c.opcmethod = 403 AND c.opcdefault AND c.opcintype = t.oid AND n.nspname <> 'pg_catalog') \
+          WHERE c.opcmethod = 403 AND c.opcdefault AND c.opcintype = t.oid AND n.nspname <> 'pg_catalog'), \
+         (SELECT c.relkind IN ('r', 'p', 'm') AND has_table_privilege(c.oid, 'SELECT') FROM pg_class c \
+          WHERE c.oid = a.attrelid) \
          FROM pg_attribute a LEFT JOIN domain d ON d.oid = a.atttypid JOIN pg_type t ON t.oid = coalesce(d.base, a.atttypid) \
          WHERE a.attrelid = {} AND a.attnum > 0 AND NOT a.attisdropped) TO STDOUT (FORMAT binary)",
         relation(name)
@@ -120,7 +124,7 @@ impl Layout {
             })
         };
         let columns = answers.iter().filter_map(column).map(|column| (column.name.clone(), column)).collect();
-        Self { name: name.clone(), columns }
+        Self { name: name.clone(), stamped: answers.first().is_some_and(|answer| answer.truth(12)), columns }
     }
 
     /// The named columns, which the database still has as `table` knows them.

@@ -35,9 +35,11 @@ impl PostgresSource {
         if keys.is_empty() {
             return Ok(nothing(read.table, read.columns));
         }
-        let list = statement::select_list(&columns, read.value_limit_bytes, Extras::default(), &[]);
+        let extras = Extras { stamp: read.stamps && layout.stamped, ..Extras::default() };
+        let list = statement::select_list(&columns, read.value_limit_bytes, extras, &[]);
         let fetch = Fetch {
             purpose: purpose(read.table, key),
+            extras,
             sql: statement::copy(&statement::by_key(&layout.name, &list, &keys, &targets)),
             expected: vec![Expected::columns(&layout.name, &[columns.as_slice(), &targets].concat())],
             columns,

@@ -50,6 +50,7 @@
 //! Keys and look-ups use the type's own equality (`citext` by its operator, `char(n)` without trailing blanks). A value that
 //! a column's type cannot hold equals no row.
 
+mod activity;
 mod cells;
 mod connect;
 mod copy;
@@ -73,7 +74,10 @@ pub use courtesy::Limits;
 pub(crate) use scan::ScanPlace;
 
 use crate::request::Place;
-use crate::{BlockDraw, BlockSample, Cancel, Cursor, Dialect, Error, Facts, Read, Reference, ScanChunk, Source};
+use crate::{
+    BlockDraw, BlockSample, Cancel, Cursor, Dialect, Error, Facts, Horizon, Read, Reference, ScanChunk, Sessions,
+    Source,
+};
 use arrow::array::{AsArray as _, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Int64Type, Schema};
 use async_trait::async_trait;
@@ -83,7 +87,7 @@ use fieldmark_model::{Catalogue, Chunk, Counters, Table, TableName};
 use layout::{Expected, Layout, LayoutColumn};
 use rows::{Answer, Extras, Rows};
 use session::Session;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -234,6 +238,7 @@ impl PostgresSource {
     ) -> Result<(Rows, bool), Error> {
         let mut rows = Rows::new(&fetch.columns, self.bounds(fetch.value_bytes, raw), fetch.extras, fetch.stops);
         let mut transaction = self.session.begin(call, fetch.purpose, raw).await?;
+        rows.near(transaction.next_transaction());
         let read = transaction.copy(&fetch.sql, &mut |piece| rows.push(piece)).await?;
         let read = read.and_then(|()| rows.end_statement());
         let asked = read.as_ref().ok().and_then(|()| question(&rows));
@@ -306,7 +311,7 @@ impl PostgresSource {
         let columns = layout.columns(read.table, read.columns)?;
         let key = scan::key_of(&part, &layout, read)?;
         let counter = scan::counter();
-        let step = scan::step(read, (&columns, &key), &counter, &place, &part, rows);
+        let step = scan::step(read, layout.stamped, (&columns, &key), &counter, &place, &part, rows);
         let (rows, more) = self.fetch(call, &step.fetch, &|rows| step.question(&place, &part, rows)).await?;
         if !step.counts {
             let next = step.follow(place, &rows, None, more);
@@ -411,5 +416,15 @@ impl Source for PostgresSource {
     async fn counters(&mut self, table: &Table) -> Result<Counters, Error> {
         let call = self.interrupt.enter();
         self.row_counters(&call, table).await
+    }
+
+    async fn horizon(&mut self) -> Result<Horizon, Error> {
+        let call = self.interrupt.enter();
+        self.read_horizon(&call).await
+    }
+
+    async fn transactions(&mut self, sessions: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
+        let call = self.interrupt.enter();
+        self.running_transactions(&call, sessions).await
     }
 }

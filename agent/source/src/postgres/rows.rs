@@ -26,6 +26,8 @@ const HARD_BYTES: usize = 128 << 20;
 pub(super) struct Extras {
     /// `ctid`.
     pub(super) tid: bool,
+    /// `xmin`.
+    pub(super) stamp: bool,
     /// Key columns as text.
     pub(super) key: usize,
 }
@@ -45,6 +47,9 @@ pub(super) struct Rows {
     rows: usize,
     defects: Vec<Defect>,
     tids: Vec<Tid>,
+    stamps: Vec<u32>,
+    /// A transaction id in 64 bits that is near to those of the stamps.
+    near: u64,
     last_key: Vec<String>,
 }
 
@@ -63,8 +68,15 @@ impl Rows {
             rows: 0,
             defects: Vec::new(),
             tids: Vec::new(),
+            stamps: Vec::new(),
+            near: 0,
             last_key: Vec::new(),
         }
+    }
+
+    /// Says what ids the transaction that reads these rows sees: the next one to be given out, in 64 bits.
+    pub(super) fn near(&mut self, next_transaction: u64) {
+        self.near = next_transaction;
     }
 
     /// The next bytes of the current statement.
@@ -90,6 +102,10 @@ impl Rows {
                 row.field()?.and_then(|tid| tid.try_into().ok()).ok_or(Malformed("a ctid of wrong size"))?;
             let block = u32::from_be_bytes([b3, b2, b1, b0]);
             self.tids.push(Tid { block, position: u16::from_be_bytes([p1, p0]) });
+        }
+        if self.extras.stamp {
+            let stamp = row.field()?.and_then(|stamp| stamp.try_into().ok()).map(u32::from_be_bytes);
+            self.stamps.push(stamp.ok_or(Malformed("an xmin of wrong size"))?);
         }
         if self.extras.key > 0 {
             self.last_key.clear();
@@ -163,12 +179,23 @@ impl Rows {
 
     /// Everything as a chunk.
     pub(super) fn finish(self, schema: SchemaRef) -> Result<Chunk, Error> {
+        let stamps = self.stamps.iter().map(|stamp| in_full(*stamp, self.near)).collect();
         let arrays = self.columns.into_iter().map(Cells::finish).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         let batch = RecordBatch::try_new_with_options(schema, arrays, &options)
             .map_err(|error| Error::Internal { what: format!("rows do not fit their schema: {error}") })?;
-        Ok(Chunk { batch, defects: self.defects })
+        Ok(Chunk { batch, defects: self.defects, stamps })
     }
+}
+
+/// A transaction id of 32 bits with its epoch: the one of its kind nearest to `near` (transam.h: ids that a server still tells apart
+/// lie within 2^31 of each other). The ids below 3, of rows that are older than all, stay as they are.
+pub(super) fn in_full(stamp: u32, near: u64) -> u64 {
+    if stamp < 3 {
+        return u64::from(stamp);
+    }
+    let distance = stamp.wrapping_sub(near as u32).cast_signed();
+    near.checked_add_signed(distance.into()).unwrap_or(u64::from(stamp))
 }
 
 /// Elements of a one-dimensional `int8[]` (arrayfuncs.c, `array_send`).
@@ -252,10 +279,21 @@ mod tests {
     const BOUNDS: Bounds = Bounds { value_bytes: 8, foreign_bytes: false };
 
     #[test]
+    fn a_stamp_has_the_nearest_epoch() {
+        let epoch = 1u64 << 32;
+        assert_eq!(in_full(100, 200), 100);
+        assert_eq!(in_full(100, 3 * epoch + 200), 3 * epoch + 100);
+        assert_eq!(in_full(u32::MAX, 3 * epoch + 5), 3 * epoch - 1);
+        assert_eq!(in_full(7, 3 * epoch - 9), 3 * epoch + 7);
+        assert_eq!(in_full(u32::MAX, 5), u64::from(u32::MAX), "there is no epoch before the first");
+        assert_eq!((in_full(2, 9 * epoch), in_full(1, 9 * epoch)), (2, 1));
+    }
+
+    #[test]
     fn a_guarded_value_is_a_defect_with_its_size() {
         let (text, number) = (column(Family::Text), column(Family::Int4));
         let columns = [&number, &text];
-        let mut rows = Rows::new(&columns, BOUNDS, Extras { tid: true, key: 0 }, false);
+        let mut rows = Rows::new(&columns, BOUNDS, Extras { tid: true, ..Extras::default() }, false);
         let mut sizes = Vec::new();
         for word in [1i32, 0, 20, 1, 1, 8, 0, 9_000] {
             sizes.extend(word.to_be_bytes());
@@ -284,7 +322,7 @@ mod tests {
         ) {
             let (text, number) = (column(Family::Text), column(Family::Int4));
             let columns = [&number, &text];
-            let mut rows = Rows::new(&columns, BOUNDS, Extras { tid: true, key: 1 }, true);
+            let mut rows = Rows::new(&columns, BOUNDS, Extras { tid: true, stamp: true, key: 1 }, true);
             rows.push(&encode(&fields)).ok();
         }
     }

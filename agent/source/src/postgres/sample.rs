@@ -132,7 +132,7 @@ impl PostgresSource {
     ) -> Result<BlockSample, Error> {
         let layout = self.layout(call, read.table, &[read.columns]).await?;
         let columns = layout.columns(read.table, read.columns)?;
-        let extras = Extras { tid: true, key: 0 };
+        let extras = Extras { tid: true, stamp: read.stamps && layout.stamped, key: 0 };
         let list = statement::select_list(&columns, read.value_limit_bytes, extras, &[]);
         let mut rows = Rows::new(&columns, self.bounds(read.value_limit_bytes, raw), extras, false);
         let mut sample = (Vec::<u32>::new(), Vec::<u32>::new());
@@ -194,7 +194,7 @@ impl PostgresSource {
         raw: bool,
     ) -> Result<(), Error> {
         let mut transaction = self.session.begin_snapshot(call, &part.name.quoted(), raw).await?;
-        let mut places = Rows::new(&[], self_bounds(), Extras { tid: true, key: 0 }, false);
+        let mut places = Rows::new(&[], self_bounds(), Extras { tid: true, ..Extras::default() }, false);
         let from = statement::from(&part.name, true);
         let ranges: Vec<String> = ranges(blocks)
             .into_iter()
@@ -228,6 +228,7 @@ impl PostgresSource {
             chosen.extend(picked.into_iter().filter_map(|at| tids.get(at)).copied());
         }
         let before = rows.tids().len();
+        rows.near(transaction.next_transaction());
         if read.is_ok() && !chosen.is_empty() {
             let sql = format!("SELECT {list} FROM {from} WHERE t.ctid = ANY ({})", statement::tids(&chosen));
             read = transaction

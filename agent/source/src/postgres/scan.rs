@@ -95,6 +95,7 @@ pub(super) struct Step<'a> {
 /// What reads the next chunk of `place`.
 pub(super) fn step<'a>(
     read: &Read<'_>,
+    stamped: bool,
     (columns, key): (&[&'a LayoutColumn], &[&'a LayoutColumn]),
     counter: &'a LayoutColumn,
     place: &ScanPlace,
@@ -104,7 +105,7 @@ pub(super) fn step<'a>(
     let counts = columns.is_empty();
     let limit = if counts { wanted.max(1) } else { place.rows(wanted) };
     let mut expected = if counts { Vec::new() } else { vec![Expected::columns(&read.table.name, columns)] };
-    let mut extras = Extras::default();
+    let mut extras = Extras { stamp: read.stamps && stamped && !counts, ..Extras::default() };
     let mut to = Tid { block: u32::MAX, position: 0 };
     let list = |extras: Extras, key: &[&LayoutColumn]| {
         if counts {

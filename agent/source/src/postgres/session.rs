@@ -77,9 +77,13 @@ impl Session {
             None => self.server.greeted().await?.0,
         };
         let limit = purpose.statement_timeout(self.limits);
-        let mut transaction = Transaction { home: &mut self.connection, connection: Some(connection), call, limit };
+        let mut transaction =
+            Transaction { home: &mut self.connection, connection: Some(connection), call, limit, next_transaction: 0 };
         let rows = transaction.text(sql).await?;
-        let backend = rows.last().and_then(|row| row.last()).and_then(|pid| pid.as_deref()?.parse().ok());
+        let mut answers = rows.last().into_iter().flat_map(|row| row.iter().rev());
+        let mut number = || answers.next().and_then(|answer| answer.as_deref()?.parse::<u64>().ok());
+        let backend = number().and_then(|pid| i32::try_from(pid).ok());
+        transaction.next_transaction = number().unwrap_or(0);
         call.served_by(backend);
         Ok(transaction)
     }
@@ -91,9 +95,15 @@ pub(super) struct Transaction<'s> {
     connection: Option<PgConnection>,
     call: &'s Call,
     limit: Duration,
+    next_transaction: u64,
 }
 
 impl Transaction<'_> {
+    /// The transaction id (in 64 bits) that was to be given out next when this transaction began.
+    pub(super) fn next_transaction(&self) -> u64 {
+        self.next_transaction
+    }
+
     /// Runs one `COPY .. TO STDOUT` and hands over its bytes as they come. They are all taken off the connection, even
     /// where the first of them are found wanting.
     pub(super) async fn copy(

@@ -55,6 +55,9 @@ pub(super) fn select_values(
     if extras.tid {
         list.push("t.ctid".to_owned());
     }
+    if extras.stamp {
+        list.push("t.xmin".to_owned());
+    }
     list.extend(key.iter().map(|column| format!("format('%s', {})", reference("t", column))));
     for ((column, value), size) in columns.iter().zip(values).zip(&sizes) {
         let sent = column.family.sent(value);

@@ -105,7 +105,7 @@ impl Cells {
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         let batch =
             RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(internal)?;
-        Ok(Chunk { batch, defects: self.defects })
+        Ok(Chunk { batch, defects: self.defects, stamps: Vec::new() })
     }
 }
 

@@ -53,12 +53,16 @@ mod worker;
 pub use address::Address;
 pub(crate) use read::ScanPlace;
 
-use crate::{BlockDraw, BlockSample, Cancel, Cursor, Dialect, Error, Facts, Read, Reference, ScanChunk, Source};
+use crate::{
+    BlockDraw, BlockSample, Cancel, Cursor, Dialect, Error, Facts, Horizon, Read, Reference, ScanChunk, Sessions,
+    Source,
+};
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use cells::Cells;
 use connect::Session;
 use fieldmark_model::{Catalogue, Chunk, Counters, Table};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,7 +143,8 @@ impl Source for SqliteSource {
         let (table, columns, from) = (read.table.clone(), read.columns.to_vec(), from.clone());
         let value_limit_bytes = read.value_limit_bytes;
         let scan = move |session: &mut Session| {
-            session.scan(&Read { table: &table, columns: &columns, value_limit_bytes }, &from, rows)
+            let read = Read { value_limit_bytes, ..Read::new(&table, &columns) };
+            session.scan(&read, &from, rows)
         };
         self.worker.run(self.limits.read, scan).await
     }
@@ -223,5 +228,14 @@ impl Source for SqliteSource {
 
     async fn counters(&mut self, _: &Table) -> Result<Counters, Error> {
         Ok(Counters::default())
+    }
+
+    async fn horizon(&mut self) -> Result<Horizon, Error> {
+        // one writer at a time, and rows are seen in the order in which they were written
+        Ok(Horizon::default())
+    }
+
+    async fn transactions(&mut self, _: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
+        Ok(BTreeSet::new())
     }
 }

@@ -1,0 +1,53 @@
+//! The migration's own transactions, seen while its command runs.
+//!
+//! A transaction that begins and ends between two looks is not seen. What it wrote then counts as written by somebody unknown, and
+//! the control test has the word.
+
+use crate::reader::Reader;
+use fieldmark_source::{Error, Sessions};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Time between two looks.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// Looks at sessions until it is told to end.
+#[derive(Debug)]
+pub struct SessionWatch {
+    looking: JoinHandle<BTreeSet<u64>>,
+    end: CancellationToken,
+}
+
+impl SessionWatch {
+    /// Begins to look for transactions of these sessions.
+    pub fn begin(mut reader: Reader, sessions: Vec<Sessions>) -> Self {
+        let end = CancellationToken::new();
+        let ended = end.clone();
+        let looking = tokio::spawn(async move {
+            let mut seen = BTreeSet::new();
+            while !ended.is_cancelled() {
+                match reader.transactions(&sessions).await {
+                    Ok(transactions) => seen.extend(transactions),
+                    // a migration may take locks that a look does not wait for
+                    Err(Error::Locked | Error::Timeout) => {}
+                    // fewer ids are less evidence, never a wrong one
+                    Err(_) => break,
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(EVERY) => {}
+                    () = ended.cancelled() => {}
+                }
+            }
+            seen
+        });
+        Self { looking, end }
+    }
+
+    /// Ends looking: every transaction id that was seen.
+    pub async fn end(self) -> BTreeSet<u64> {
+        self.end.cancel();
+        self.looking.await.unwrap_or_default()
+    }
+}
