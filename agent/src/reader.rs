@@ -1,6 +1,9 @@
 //! One source, read politely: every call is timed, rests are taken, passing faults are tried again, a cancelled run stops at once.
 
+use crate::budget::Budget;
+use crate::state::Balance;
 use arrow::array::RecordBatch;
+use chrono::Utc;
 use fieldmark_model::{Catalogue, Chunk, Counters, Table};
 use fieldmark_source::{
     BlockDraw, BlockSample, Cursor, Error, Facts, Horizon, Pace, Read, Recovery, Reference, ScanChunk, Sessions, Source,
@@ -21,6 +24,8 @@ pub struct Usage {
     pub statements: u64,
     /// Wall time of those calls.
     pub time: Duration,
+    /// Blocks of the database that they touched, as far as the source can tell.
+    pub blocks: u64,
 }
 
 /// A source with a pace, a cancel token and an account of what was used.
@@ -28,6 +33,7 @@ pub struct Reader {
     source: Box<dyn Source>,
     pace: Pace,
     cancel: CancellationToken,
+    budget: Budget,
     usage: Usage,
     jitter: ChaCha12Rng,
 }
@@ -42,6 +48,9 @@ macro_rules! politely {
         loop {
             if $reader.cancel.is_cancelled() {
                 break Err(Error::Cancelled);
+            }
+            if !$reader.budget.allows(Instant::now()) {
+                break Err(Error::BudgetSpent);
             }
             let canceller = $reader.source.canceller();
             let began = Instant::now();
@@ -62,11 +71,15 @@ macro_rules! politely {
             tried += 1;
             $reader.usage.statements += 1;
             $reader.usage.time += took;
+            let touched = $reader.source.blocks_touched();
+            let blocks = touched.saturating_sub($reader.usage.blocks);
+            $reader.usage.blocks = touched;
+            let short_of_blocks = $reader.budget.used(took, blocks, Instant::now());
             match answer {
                 Ok($answer) => {
                     let rows: usize = $rows;
                     $reader.usage.rows += rows as u64;
-                    let rest = $reader.pace.took(rows, took);
+                    let rest = $reader.pace.took(rows, took).max(short_of_blocks);
                     rested(&$reader.cancel, rest).await;
                     break Ok($answer);
                 }
@@ -93,12 +106,13 @@ async fn rested(cancel: &CancellationToken, time: Duration) {
 }
 
 impl Reader {
-    /// Reads a source at most for this share of the time (over 0, at most 1) until the token is cancelled.
-    pub fn new(source: Box<dyn Source>, duty: f64, cancel: CancellationToken, seed: u64) -> Self {
+    /// Reads a source at most for this share of the time (over 0, at most 1) and within its budget, until the token is cancelled.
+    pub fn new(source: Box<dyn Source>, duty: f64, budget: Budget, cancel: CancellationToken, seed: u64) -> Self {
         Self {
             source,
             pace: Pace::new(duty),
             cancel,
+            budget,
             usage: Usage::default(),
             jitter: fieldmark_statistics::draw::generator(seed ^ 0x6a69_7474_6572),
         }
@@ -112,6 +126,11 @@ impl Reader {
     /// What reading has cost so far.
     pub fn usage(&self) -> Usage {
         self.usage
+    }
+
+    /// What is left of the source's budget of time, to be kept for the next run.
+    pub fn balance(&mut self) -> Option<Balance> {
+        self.budget.left((Utc::now(), Instant::now()))
     }
 
     /// The token that stops this reader.
@@ -212,6 +231,20 @@ impl Reader {
         step: u64,
     ) -> Result<RecordBatch, Error> {
         politely!(self, batch => batch.num_rows(), self.source.key_after(table, key, after, step))
+    }
+
+    /// See [`Source::between`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn between(
+        &mut self,
+        read: &Read<'_>,
+        key: &[String],
+        bounds: (Option<&RecordBatch>, Option<&RecordBatch>),
+        rows: usize,
+    ) -> Result<Chunk, Error> {
+        politely!(self, chunk => chunk.rows(), self.source.between(read, key, bounds, rows))
     }
 
     /// See [`Source::counters`].

@@ -43,6 +43,9 @@ pub enum Error {
     /// Cancelled through the handle.
     #[error("cancelled")]
     Cancelled,
+    /// The source's budget is spent for now.
+    #[error("the source's budget of server time is spent for this hour")]
+    BudgetSpent,
     /// The role may not read it.
     #[error("permission denied ({code})")]
     PermissionDenied {
@@ -95,6 +98,7 @@ impl Error {
         match self {
             Self::ConnectionLost { .. } | Self::Timeout | Self::Locked | Self::Cancelled => Recovery::Retry,
             Self::Unreachable { .. } => Recovery::Operator("start the database, or correct the source's url"),
+            Self::BudgetSpent => Recovery::Operator("run again later, or raise budget.server_time of the source"),
             Self::LoginRefused { .. } => Recovery::Operator("correct user and password of the source's url"),
             Self::Address { .. } => Recovery::Operator("correct the source's url"),
             Self::PermissionDenied { .. } => Recovery::Operator("grant SELECT to the role"),
@@ -115,6 +119,7 @@ impl Error {
             | Self::ConnectionLost { .. } => NotEvaluated::ConnectionLost,
             Self::Timeout | Self::Cancelled => NotEvaluated::Timeout,
             Self::Locked => NotEvaluated::YieldedToMigration,
+            Self::BudgetSpent => NotEvaluated::BudgetSpent,
             Self::PermissionDenied { .. } => NotEvaluated::PermissionDenied,
             Self::CoverageLimited => NotEvaluated::CoverageLimited,
             Self::SchemaChanged { .. } => NotEvaluated::ColumnMissing,

@@ -70,6 +70,16 @@ pub trait Source: Send {
         step: u64,
     ) -> Result<RecordBatch, Error>;
 
+    /// The rows whose key lies after one key and up to another, that one included (each a batch of one row with the key's columns;
+    /// `None`: from the start, to the end), in key order, at most so many.
+    async fn between(
+        &mut self,
+        read: &Read<'_>,
+        key: &[String],
+        bounds: (Option<&RecordBatch>, Option<&RecordBatch>),
+        rows: usize,
+    ) -> Result<Chunk, Error>;
+
     /// For each row of `values` (the named columns, none of them NULL), up to `at_most` rows of the table that have those
     /// values; all in one statement, so that rows which come back together existed together.
     async fn sharing(
@@ -95,6 +105,10 @@ pub trait Source: Send {
 
     /// The database's own row counters of a table.
     async fn counters(&mut self, table: &Table) -> Result<Counters, Error>;
+
+    /// Blocks that all calls so far have touched, cached ones included, as they can be told from what was asked and what came; 0
+    /// where the database has no shared blocks.
+    fn blocks_touched(&self) -> u64;
 
     /// How far transactions have come.
     async fn horizon(&mut self) -> Result<Horizon, Error>;

@@ -1,5 +1,7 @@
-//! Drawing rows of one table: random keys with misses rejected, or random blocks. A drawing can be gone on with, so that looks nest.
+//! Drawing rows of one table: random keys with misses rejected, random blocks, or random segments of an index. A drawing can be gone on
+//! with, so that looks nest.
 
+use super::segments::SegmentDrawing;
 use crate::reader::Reader;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::compute::cast;
@@ -37,9 +39,56 @@ pub(super) enum Drawing {
     Keys(Box<KeyDrawing>),
     /// Random blocks.
     Blocks(BlockDrawing),
+    /// Random segments of an index.
+    Segments(Box<SegmentDrawing>),
 }
 
-/// Random keys of an integer key, misses rejected: each row has the same chance, independent of its neighbours.
+/// An integer column by which rows can be drawn: it has a value in each row, and no value twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DrawColumn {
+    pub(super) name: String,
+    data_type: DataType,
+}
+
+impl DrawColumn {
+    /// The number that the database itself has for each row, else the table's single-column integer key; `None` where neither is there.
+    /// (In SQLite a column declared as an integer may hold a text, and the row's number may not.)
+    pub(super) fn of(table: &Table) -> Option<Self> {
+        let single = |columns: &[String]| match columns {
+            [one] => table.column(one).filter(|column| {
+                let integer = matches!(column.data_type, DataType::Int16 | DataType::Int32 | DataType::Int64);
+                integer && !column.nullable
+            }),
+            _ => None,
+        };
+        if let Some(name) = &table.row_number {
+            return Some(Self { name: name.clone(), data_type: DataType::Int64 });
+        }
+        let key = table.primary_key.as_deref().and_then(single);
+        let key = key.or_else(|| table.unique.iter().find_map(|columns| single(columns)));
+        key.map(|column| Self { name: column.name.clone(), data_type: column.data_type.clone() })
+    }
+
+    /// Least and greatest value, `None` on an empty table.
+    ///
+    /// # Errors
+    /// As the source.
+    pub(super) async fn range(&self, reader: &mut Reader, table: &Table) -> Result<Option<KeyRange>, Error> {
+        let extremes = reader.extremes(table, &self.name).await?;
+        let bound = |name: &str| {
+            let column = extremes.batch.column_by_name(name)?;
+            let column = cast(column, &DataType::Int64).ok()?;
+            let column = column.as_primitive::<Int64Type>();
+            (column.len() == 1 && !column.is_null(0)).then(|| column.value(0))
+        };
+        Ok(match (bound("min"), bound("max")) {
+            (Some(min), Some(max)) => Some(KeyRange { min, max }),
+            _ => None,
+        })
+    }
+}
+
+/// Random keys of a range of an integer key, misses rejected: each row has the same chance, independent of its neighbours.
 #[derive(Debug)]
 pub(super) struct KeyDrawing {
     key: [String; 1],
@@ -49,6 +98,7 @@ pub(super) struct KeyDrawing {
     rng: ChaCha12Rng,
     seed: u64,
     hits: u64,
+    exhaust: bool,
 }
 
 /// Random blocks and some rows of each.
@@ -67,60 +117,20 @@ const KEYS_TRIED: u64 = 500;
 /// Below this share of hits, random keys cost more than they bring.
 const FEWEST_HITS: f64 = 0.2;
 
-/// Least and greatest value of an integer key, `None` on an empty table.
-///
-/// # Errors
-/// As the source.
-pub(super) async fn key_range(reader: &mut Reader, table: &Table, key: &str) -> Result<Option<KeyRange>, Error> {
-    let extremes = reader.extremes(table, key).await?;
-    let bound = |name: &str| {
-        let column = extremes.batch.column_by_name(name)?;
-        let column = cast(column, &DataType::Int64).ok()?;
-        let column = column.as_primitive::<Int64Type>();
-        (column.len() == 1 && !column.is_null(0)).then(|| column.value(0))
-    };
-    Ok(match (bound("min"), bound("max")) {
-        (Some(min), Some(max)) => Some(KeyRange { min, max }),
-        _ => None,
-    })
-}
-
-/// The single integer column that rows of a table can be drawn by, if it has one: never NULL, unique, indexed.
-pub(super) fn drawable_key(table: &Table) -> Option<&str> {
-    let single = |columns: &[String]| match columns {
-        [one] => table.column(one).filter(|column| {
-            let integer = matches!(column.data_type, DataType::Int16 | DataType::Int32 | DataType::Int64);
-            integer && !column.nullable
-        }),
-        _ => None,
-    };
-    let key = table.primary_key.as_deref().and_then(single);
-    key.or_else(|| table.unique.iter().find_map(|columns| single(columns))).map(|column| column.name.as_str())
-}
-
 impl Drawing {
-    /// A drawing of random keys, if the key's values are dense enough; `None` where too many keys would miss.
-    ///
-    /// # Errors
-    /// As the source.
-    pub(super) async fn of_keys(
-        reader: &mut Reader,
-        table: &Table,
-        key: &str,
-        seed: u64,
-    ) -> Result<Option<Self>, Error> {
-        let Some(range) = key_range(reader, table, key).await? else { return Ok(None) };
-        let (Ok(draw), Some(column)) = (KeyDraw::new(range), table.column(key)) else { return Ok(None) };
+    /// A drawing of random keys of a range. With `exhaust` it goes on however rarely keys hit.
+    pub(super) fn of_keys(column: &DrawColumn, range: KeyRange, seed: u64, exhaust: bool) -> Option<Self> {
         let drawing = KeyDrawing {
-            key: [key.to_owned()],
+            key: [column.name.clone()],
             key_type: column.data_type.clone(),
-            draw,
+            draw: KeyDraw::new(range).ok()?,
             range,
             rng: generator(seed),
             seed,
             hits: 0,
+            exhaust,
         };
-        Ok(Some(Self::Keys(Box::new(drawing))))
+        Some(Self::Keys(Box::new(drawing)))
     }
 
     /// A drawing of random blocks.
@@ -131,8 +141,10 @@ impl Drawing {
     /// How rows are drawn.
     pub(super) fn method(&self) -> Method {
         match self {
+            Self::Keys(keys) if keys.draw.drawn() >= keys.range.span() => Method::AllRows,
             Self::Keys(_) => Method::IndependentRows,
             Self::Blocks(blocks) => Method::Blocks { per_block: Some(blocks.per_block) },
+            Self::Segments(segments) => segments.method(),
         }
     }
 
@@ -141,18 +153,20 @@ impl Drawing {
         match self {
             Self::Keys(keys) => keys.seed,
             Self::Blocks(blocks) => blocks.seed,
+            Self::Segments(segments) => segments.seed(),
         }
     }
 
-    /// Units drawn so far: keys tried, or blocks read.
+    /// Units drawn so far: keys tried, or blocks or segments read.
     pub(super) fn units_drawn(&self) -> u64 {
         match self {
             Self::Keys(keys) => u64::try_from(keys.draw.drawn()).unwrap_or(u64::MAX),
             Self::Blocks(blocks) => blocks.live.blocks(),
+            Self::Segments(segments) => segments.units_drawn(),
         }
     }
 
-    /// Rows of the table, by what was drawn so far.
+    /// Rows of the stratum, by what was drawn so far.
     pub(super) fn population(&self, level: Level) -> Population {
         match self {
             Self::Keys(keys) => {
@@ -160,6 +174,7 @@ impl Drawing {
                 KeyHits { span: keys.range.span(), drawn, hits: keys.hits }.population(level)
             }
             Self::Blocks(blocks) => blocks.live.population(blocks.table_blocks, level),
+            Self::Segments(segments) => segments.population(level),
         }
     }
 
@@ -176,6 +191,7 @@ impl Drawing {
         match self {
             Self::Keys(keys) => keys.more(reader, read, rows).await,
             Self::Blocks(blocks) => blocks.more(reader, read, rows).await.map(Some),
+            Self::Segments(segments) => segments.more(reader, read, rows).await.map(Some),
         }
     }
 }
@@ -194,7 +210,7 @@ impl KeyDrawing {
             self.hits += chunk.rows() as u64;
             chunks.push(chunk);
             let tried = u64::try_from(self.draw.drawn()).unwrap_or(u64::MAX);
-            if tried >= KEYS_TRIED && (self.hits as f64) < FEWEST_HITS * tried as f64 {
+            if !self.exhaust && tried >= KEYS_TRIED && (self.hits as f64) < FEWEST_HITS * tried as f64 {
                 return Ok(None);
             }
         }
@@ -225,7 +241,7 @@ impl BlockDrawing {
     }
 }
 
-fn internal(what: &str, error: &arrow::error::ArrowError) -> Error {
+pub(super) fn internal(what: &str, error: &arrow::error::ArrowError) -> Error {
     // the error's own text may hold a value; its variant does not
     let kind = format!("{error:?}").split(['(', ' ', '{']).next().unwrap_or("").to_owned();
     Error::Internal { what: format!("{what}: {kind}") }

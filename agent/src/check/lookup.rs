@@ -1,26 +1,26 @@
 //! Look-ups: asking the table itself about values, so that a sample never invents a failure of the whole table.
 //!
-//! Whatever a first look-up suspects is read again, row and look-up in one statement, before it counts.
+//! Through an index where there is one: in bounded batches, for `unique` up to the second row. Whatever a first look-up suspects is
+//! read again, row and look-up in one statement, before it counts. What no index answers waits for a pass (`passes`).
 
-use super::duplicates::{Duplicates, Group};
-use super::example::show;
+use super::draw::Drawn;
+use super::gathered::Gathered;
+use super::passes::{Waiting, referring};
 use super::table::{LookupFault, TableCheck};
 use super::values::Values;
 use crate::reader::Reader;
-use fieldmark_engine::evaluate::RowVerdicts;
+use fieldmark_engine::evaluate::{RowVerdict, RowVerdicts};
 use fieldmark_engine::kind::{Plan, Refusal};
-use fieldmark_model::{Chunk, NotEvaluated, TableName};
-use fieldmark_source::{Cursor, Reference};
+use fieldmark_model::{Chunk, NotEvaluated, Table, TableName};
+use fieldmark_source::Reference;
 use std::collections::{HashMap, HashSet};
 
 /// Values looked up in one statement.
-const VALUES_A_STATEMENT: usize = 500;
+pub(super) const VALUES_A_STATEMENT: usize = 500;
 /// Rows of one value that are read where a `where` decides which of them count.
 const ROWS_OF_A_VALUE: u32 = 1_000;
 /// Values known to have a parent that are remembered from chunk to chunk.
 const KNOWN_PARENTS: usize = 200_000;
-/// Duplicate groups of a pass over all rows that are read again.
-const GROUPS_CONFIRMED: usize = 1_000;
 
 /// What a cross-row rule keeps between chunks.
 #[derive(Default)]
@@ -28,31 +28,117 @@ pub(crate) enum Lookup {
     /// Nothing yet.
     #[default]
     None,
-    /// Hashes of all values, for `unique` over all rows.
-    Duplicates(Values, Box<Duplicates>),
+    /// Hashes of all values, to be brought together when every row was seen.
+    Gathered(Box<Gathered>),
     /// Hashes of values that have a parent.
     Parents(HashSet<u128>),
+    /// Drawn rows whose values no index leads to.
+    Waiting(Waiting),
 }
 
 /// Key bytes of rows that refer to nothing.
-pub(crate) type Orphans = HashSet<Box<[u8]>>;
+type Orphans = HashSet<Box<[u8]>>;
 
-/// Duplicate rows that a second reading confirmed.
-#[derive(Default)]
-pub(crate) struct Confirmed {
-    pub(crate) rows: u64,
-    pub(crate) examples: Vec<String>,
-}
+/// A table referred to, and its columns.
+pub(super) type Referred<'a, 'p> = (&'a Table, &'p [String]);
 
-impl TableCheck<'_> {
+impl<'a> TableCheck<'a> {
     /// Rows of a chunk that a rule's `where` keeps now.
-    fn kept(&self, index: usize, chunk: &Chunk) -> Vec<usize> {
+    pub(super) fn kept(&self, index: usize, chunk: &Chunk) -> Vec<usize> {
         let rule = self.states.get(index).map_or(usize::MAX, |state| state.rule);
         self.program.evaluate_one(rule, chunk).map(|verdicts| verdicts.kept().collect()).unwrap_or_default()
     }
 
-    /// `unique` on sampled rows.
-    pub(crate) async fn unique_of_sample(
+    pub(super) fn plan(&self, index: usize) -> Option<Plan> {
+        self.states.get(index).map(|state| state.plan.clone())
+    }
+
+    /// The table that a `references` refers to.
+    pub(super) fn referred<'p>(&self, plan: &'p Plan) -> Result<Option<Referred<'a, 'p>>, LookupFault> {
+        let Plan::References { to_schema, to_table, to_columns, .. } = plan else { return Ok(None) };
+        let schema = to_schema.as_ref().unwrap_or(&self.table.name.schema);
+        let name = TableName::new(schema.as_str(), to_table.as_str());
+        let Some(to) = self.catalogue.table(&name) else {
+            let reason = format!("there is no table {name} to refer to");
+            return Err(LookupFault::Refused(Refusal { why: NotEvaluated::TableMissing, reason }));
+        };
+        if let Some(missing) = to_columns.iter().find(|column| to.column(column).is_none()) {
+            let reason = format!("{name} has no column {missing}");
+            return Err(LookupFault::Refused(Refusal { why: NotEvaluated::ColumnMissing, reason }));
+        }
+        Ok(Some((to, to_columns)))
+    }
+
+    /// Whether the values of a cross-row rule can be looked up through an index.
+    fn has_index(&self, plan: &Plan) -> Result<bool, LookupFault> {
+        match plan {
+            Plan::Unique { columns } => Ok(self.table.indexed(columns)),
+            Plan::References { .. } => Ok(self.referred(plan)?.is_some_and(|(to, columns)| to.indexed(columns))),
+            Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => Ok(true),
+        }
+    }
+
+    /// Looks the values of drawn rows up; those that no index leads to wait.
+    pub(super) async fn look_up_drawn(
+        &mut self,
+        reader: &mut Reader,
+        index: usize,
+        (stratum, drawn): (usize, &Drawn),
+        verdicts: &mut RowVerdicts,
+    ) -> Result<(), LookupFault> {
+        if self.look_up_by_index(reader, index, &drawn.chunk, verdicts).await? {
+            return Ok(());
+        }
+        self.wait(index, stratum, drawn, verdicts)
+    }
+
+    /// The same for a chunk of a pass over all rows: `unique`, and what no index leads to, is gathered.
+    pub(super) async fn look_up_all(
+        &mut self,
+        reader: &mut Reader,
+        index: usize,
+        chunk: &Chunk,
+        verdicts: &mut RowVerdicts,
+    ) -> Result<(), LookupFault> {
+        let Some(plan) = self.plan(index) else { return Ok(()) };
+        match &plan {
+            Plan::Unique { columns } => {
+                let hashes = Values::new(&chunk.batch.schema(), columns)?.hashes(chunk)?;
+                self.gather(index, &hashes, chunk, verdicts)
+            }
+            Plan::References { columns, .. } => match self.referred(&plan)? {
+                Some(referred) if !referred.0.indexed(referred.1) => {
+                    let hashes = referring(chunk, columns, referred)?;
+                    self.gather(index, &hashes, chunk, verdicts)
+                }
+                _ => self.references(reader, index, &plan, chunk, verdicts).await,
+            },
+            Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => Ok(()),
+        }
+    }
+
+    /// Looks the values of rows up through an index; false where there is none.
+    pub(super) async fn look_up_by_index(
+        &mut self,
+        reader: &mut Reader,
+        index: usize,
+        chunk: &Chunk,
+        verdicts: &mut RowVerdicts,
+    ) -> Result<bool, LookupFault> {
+        let Some(plan) = self.plan(index) else { return Ok(true) };
+        if !self.has_index(&plan)? {
+            return Ok(false);
+        }
+        match &plan {
+            Plan::Unique { columns } => self.unique(reader, index, columns, chunk, verdicts).await?,
+            Plan::References { .. } => self.references(reader, index, &plan, chunk, verdicts).await?,
+            Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => {}
+        }
+        Ok(true)
+    }
+
+    /// `unique` through an index.
+    async fn unique(
         &mut self,
         reader: &mut Reader,
         index: usize,
@@ -60,28 +146,13 @@ impl TableCheck<'_> {
         chunk: &Chunk,
         verdicts: &mut RowVerdicts,
     ) -> Result<(), LookupFault> {
-        let values = Values::new(&chunk.batch.schema(), columns)?;
-        let hashes = values.hashes(chunk)?;
-        let mut first_row: HashMap<u128, usize> = HashMap::new();
-        for row in verdicts.kept() {
-            if let Some(Some(hash)) = hashes.get(row) {
-                first_row.entry(*hash).or_insert(row);
-            }
-        }
-        let suspected = if self.table.indexed(columns) {
-            let asked: Vec<usize> = first_row.values().copied().collect();
-            let suspected = self.shared(reader, index, columns, chunk, &asked).await?;
-            let again: Vec<usize> = suspected.iter().filter_map(|hash| first_row.get(hash).copied()).collect();
-            self.shared(reader, index, columns, chunk, &again).await?
-        } else {
-            self.shared_by_pass(reader, index, &values, &first_row).await?
-        };
-        for (row, verdict) in verdicts.rows.iter_mut().enumerate() {
-            let shared = hashes.get(row).copied().flatten().is_some_and(|hash| suspected.contains(&hash));
-            if shared && *verdict == fieldmark_engine::evaluate::RowVerdict::Passed {
-                *verdict = fieldmark_engine::evaluate::RowVerdict::Failed;
-            }
-        }
+        let hashes = Values::new(&chunk.batch.schema(), columns)?.hashes(chunk)?;
+        let first_row = first_rows(verdicts.kept(), &hashes);
+        let asked: Vec<usize> = first_row.values().copied().collect();
+        let suspected = self.shared(reader, index, columns, chunk, &asked).await?;
+        let again: Vec<usize> = suspected.iter().filter_map(|hash| first_row.get(hash).copied()).collect();
+        let shared = self.shared(reader, index, columns, chunk, &again).await?;
+        fail(verdicts, |row| hashes.get(row).copied().flatten().is_some_and(|hash| shared.contains(&hash)));
         Ok(())
     }
 
@@ -94,8 +165,8 @@ impl TableCheck<'_> {
         chunk: &Chunk,
         rows: &[usize],
     ) -> Result<HashSet<u128>, LookupFault> {
-        let rule = self.states.get(index).and_then(|state| self.rules.rules.get(state.rule));
-        let at_most = if rule.is_some_and(|rule| rule.filter.is_some()) { ROWS_OF_A_VALUE } else { 2 };
+        let filtered = self.rule(index).is_some_and(|rule| rule.filter.is_some());
+        let at_most = if filtered { ROWS_OF_A_VALUE } else { 2 };
         let mut shared = HashSet::new();
         for rows in rows.chunks(VALUES_A_STATEMENT) {
             let asked = chunk.take(rows)?.project(columns)?;
@@ -112,143 +183,8 @@ impl TableCheck<'_> {
         Ok(shared)
     }
 
-    /// The same without an index: one courteous pass that counts only the sampled values, then a second reading by key.
-    async fn shared_by_pass(
-        &self,
-        reader: &mut Reader,
-        index: usize,
-        values: &Values,
-        wanted: &HashMap<u128, usize>,
-    ) -> Result<HashSet<u128>, LookupFault> {
-        if self.key.is_empty() {
-            return Err(too_expensive("no index leads to the values, and the table has no key to read rows again by"));
-        }
-        let budget = self.settings.rows_per_check.unwrap_or(u64::MAX);
-        if self.table.estimated_rows.is_some_and(|rows| rows > budget) {
-            return Err(too_expensive(
-                "no index leads to the values, and a pass over the table is more than rows_per_check allows; --full allows it",
-            ));
-        }
-        let mut members: HashMap<u128, Vec<Box<[u8]>>> = HashMap::new();
-        let mut cursor = Cursor::start();
-        let mut rows = 0u64;
-        loop {
-            let scanned = reader.scan(&self.read(), &cursor).await?;
-            rows += scanned.chunk.rows() as u64;
-            if rows > budget {
-                return Err(too_expensive(
-                    "no index leads to the values, and a pass over the table is more than rows_per_check allows; --full allows it",
-                ));
-            }
-            let hashes = values.hashes(&scanned.chunk)?;
-            let keys = Values::new(&scanned.chunk.batch.schema(), &self.key)?.bytes(&scanned.chunk)?;
-            for row in self.kept(index, &scanned.chunk) {
-                let (Some(Some(hash)), Some(Some(key))) = (hashes.get(row), keys.get(row)) else { continue };
-                if wanted.contains_key(hash) {
-                    let keys = members.entry(*hash).or_default();
-                    if keys.len() < Group::MOST_KEYS && !keys.contains(key) {
-                        keys.push(key.clone());
-                    }
-                }
-            }
-            match scanned.next {
-                Some(next) => cursor = next,
-                None => break,
-            }
-        }
-        let mut confirmed = HashSet::new();
-        for (hash, keys) in members.into_iter().filter(|(_, keys)| keys.len() > 1) {
-            let again = self.rows_of_keys(reader, &keys).await?;
-            let hashes = values.hashes(&again)?;
-            let same = self.kept(index, &again).into_iter().filter(|row| hashes.get(*row) == Some(&Some(hash))).count();
-            if same > 1 {
-                confirmed.insert(hash);
-            }
-        }
-        Ok(confirmed)
-    }
-
-    async fn rows_of_keys(&self, reader: &mut Reader, keys: &[Box<[u8]>]) -> Result<Chunk, LookupFault> {
-        let schema = self.table.arrow_schema(self.columns.iter().map(String::as_str));
-        let batch = Values::new(&schema, &self.key)?.batch(&schema, keys.iter().map(AsRef::as_ref))?;
-        Ok(reader.by_key(&self.read(), &self.key, &batch).await?)
-    }
-
-    /// Reads duplicate groups of a pass again: rows that were never there together, or have changed since, do not count.
-    pub(crate) async fn confirm_duplicates(
-        &self,
-        reader: &mut Reader,
-        index: usize,
-        duplicates: Duplicates,
-    ) -> Result<Confirmed, fieldmark_source::Error> {
-        let mut groups = Vec::new();
-        let mut more_rows = 0;
-        let sorted = duplicates
-            .finish(|group| if groups.len() < GROUPS_CONFIRMED { groups.push(group) } else { more_rows += group.rows });
-        if let Err(error) = sorted {
-            return Err(fieldmark_source::Error::Internal { what: format!("sorting values: {}", error.kind()) });
-        }
-        let mut confirmed = Confirmed { rows: more_rows, examples: Vec::new() };
-        if self.key.is_empty() {
-            // nothing to read the rows again by: they count as they were read
-            confirmed.rows += groups.iter().map(|group| group.rows).sum::<u64>();
-            return Ok(confirmed);
-        }
-        let Some(Plan::Unique { columns }) = self.states.get(index).map(|state| &state.plan) else {
-            return Ok(confirmed);
-        };
-        let mut batch: Vec<&Group> = Vec::new();
-        let mut keys_in_batch = 0;
-        for (at, group) in groups.iter().enumerate() {
-            keys_in_batch += group.keys.len();
-            batch.push(group);
-            let last = at + 1 == groups.len();
-            if keys_in_batch >= VALUES_A_STATEMENT || last {
-                let keys: Vec<Box<[u8]>> = batch.iter().flat_map(|group| group.keys.iter().cloned()).collect();
-                match self.confirm(reader, index, columns, &keys, &mut confirmed).await {
-                    Ok(()) => {}
-                    Err(LookupFault::Source(error)) => return Err(error),
-                    Err(LookupFault::Refused(refusal)) => {
-                        return Err(fieldmark_source::Error::Internal { what: refusal.reason });
-                    }
-                }
-                let unread: u64 = batch.iter().map(|group| group.rows.saturating_sub(group.keys.len() as u64)).sum();
-                confirmed.rows += unread;
-                batch.clear();
-                keys_in_batch = 0;
-            }
-        }
-        Ok(confirmed)
-    }
-
-    async fn confirm(
-        &self,
-        reader: &mut Reader,
-        index: usize,
-        columns: &[String],
-        keys: &[Box<[u8]>],
-        confirmed: &mut Confirmed,
-    ) -> Result<(), LookupFault> {
-        let again = self.rows_of_keys(reader, keys).await?;
-        let hashes = Values::new(&again.batch.schema(), columns)?.hashes(&again)?;
-        let mut rows_of: HashMap<u128, Vec<usize>> = HashMap::new();
-        for row in self.kept(index, &again) {
-            if let Some(Some(hash)) = hashes.get(row) {
-                rows_of.entry(*hash).or_default().push(row);
-            }
-        }
-        let shown: Vec<&str> = columns.iter().map(String::as_str).collect();
-        let mut failing: Vec<usize> = rows_of.into_values().filter(|rows| rows.len() > 1).flatten().collect();
-        failing.sort_unstable();
-        confirmed.rows += failing.len() as u64;
-        for row in failing.into_iter().take(5usize.saturating_sub(confirmed.examples.len())) {
-            confirmed.examples.extend(show(&again, row, &self.key, &shown, self.rules, self.settings, self.run));
-        }
-        Ok(())
-    }
-
-    /// `references`, on sampled rows and on chunks of a pass alike.
-    pub(crate) async fn references(
+    /// `references` through an index.
+    async fn references(
         &mut self,
         reader: &mut Reader,
         index: usize,
@@ -256,31 +192,19 @@ impl TableCheck<'_> {
         chunk: &Chunk,
         verdicts: &mut RowVerdicts,
     ) -> Result<(), LookupFault> {
-        let Plan::References { columns, to_schema, to_table, to_columns } = plan else { return Ok(()) };
-        let schema = to_schema.as_ref().unwrap_or(&self.table.name.schema);
-        let name = TableName::new(schema.as_str(), to_table.as_str());
-        let Some(to) = self.catalogue.table(&name) else {
-            let reason = format!("there is no table {name} to refer to");
-            return Err(LookupFault::Refused(Refusal { why: NotEvaluated::TableMissing, reason }));
+        let (Plan::References { columns, .. }, Some((to, to_columns))) = (plan, self.referred(plan)?) else {
+            return Ok(());
         };
-        if let Some(missing) = to_columns.iter().find(|column| to.column(column).is_none()) {
-            let reason = format!("{name} has no column {missing}");
-            return Err(LookupFault::Refused(Refusal { why: NotEvaluated::ColumnMissing, reason }));
-        }
         let reference = Reference { from: self.table, columns, to, to_columns };
-        let values = Values::new(&chunk.batch.schema(), columns)?;
-        let hashes = values.hashes(chunk)?;
+        let hashes = Values::new(&chunk.batch.schema(), columns)?.hashes(chunk)?;
         let mut known = match self.states.get_mut(index).map(|state| std::mem::take(&mut state.lookup)) {
             Some(Lookup::Parents(known)) => known,
             _ => HashSet::new(),
         };
-        let mut first_row: HashMap<u128, usize> = HashMap::new();
-        for row in verdicts.kept() {
-            if let Some(Some(hash)) = hashes.get(row).filter(|hash| hash.is_none_or(|hash| !known.contains(&hash))) {
-                first_row.entry(*hash).or_insert(row);
-            }
-        }
-        let mut asked: Vec<(u128, usize)> = first_row.into_iter().collect();
+        let unknown = verdicts
+            .kept()
+            .filter(|row| hashes.get(*row).copied().flatten().is_some_and(|hash| !known.contains(&hash)));
+        let mut asked: Vec<(u128, usize)> = first_rows(unknown, &hashes).into_iter().collect();
         asked.sort_by_key(|(_, row)| *row);
         let mut missing: HashSet<u128> = HashSet::new();
         for asked in asked.chunks(VALUES_A_STATEMENT) {
@@ -298,30 +222,60 @@ impl TableCheck<'_> {
         if let Some(state) = self.states.get_mut(index) {
             state.lookup = Lookup::Parents(known);
         }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        // the rows themselves, again: row and look-up in one statement
-        let by: &[String] = if self.key.is_empty() { columns } else { &self.key };
-        let keys = Values::new(&chunk.batch.schema(), by)?.bytes(chunk)?;
         let suspected: Vec<usize> = verdicts
             .kept()
             .filter(|row| hashes.get(*row).copied().flatten().is_some_and(|hash| missing.contains(&hash)))
             .collect();
+        let failing = self.orphans(reader, index, &reference, (chunk, &suspected), VALUES_A_STATEMENT).await?;
+        fail(verdicts, |row| failing.contains(&row));
+        Ok(())
+    }
+
+    /// Of rows that are suspected to refer to nothing those that do, by the rows themselves: row and look-up in one statement.
+    pub(super) async fn orphans(
+        &self,
+        reader: &mut Reader,
+        index: usize,
+        reference: &Reference<'_>,
+        (chunk, suspected): (&Chunk, &[usize]),
+        a_statement: usize,
+    ) -> Result<HashSet<usize>, LookupFault> {
+        if suspected.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let by: &[String] = if self.key.is_empty() { reference.columns } else { &self.key };
         let mut orphans = Orphans::new();
-        for rows in suspected.chunks(VALUES_A_STATEMENT) {
+        for rows in suspected.chunks(a_statement) {
             let batch = chunk.take(rows)?.project(by)?.batch;
-            let found = reader.orphans(&self.read(), by, &batch, &reference).await?;
+            let found = reader.orphans(&self.read(), by, &batch, reference).await?;
             let found_keys = Values::new(&found.batch.schema(), by)?.bytes(&found)?;
             for row in self.kept(index, &found) {
                 orphans.extend(found_keys.get(row).cloned().flatten());
             }
         }
-        Self::fail_rows(verdicts, &orphans, &keys);
-        Ok(())
+        let keys = Values::new(&chunk.batch.schema(), by)?.bytes(chunk)?;
+        let failing = (0..chunk.rows())
+            .filter(|row| keys.get(*row).and_then(Option::as_ref).is_some_and(|key| orphans.contains(key)));
+        Ok(failing.collect())
     }
 }
 
-fn too_expensive(reason: &str) -> LookupFault {
-    LookupFault::Refused(Refusal { why: NotEvaluated::TooExpensive, reason: reason.to_owned() })
+/// The first row of each value.
+pub(super) fn first_rows(rows: impl Iterator<Item = usize>, hashes: &[Option<u128>]) -> HashMap<u128, usize> {
+    let mut first = HashMap::new();
+    for row in rows {
+        if let Some(Some(hash)) = hashes.get(row) {
+            first.entry(*hash).or_insert(row);
+        }
+    }
+    first
+}
+
+/// Rows that passed as far as they go by themselves fail where a look-up says so.
+pub(super) fn fail(verdicts: &mut RowVerdicts, fails: impl Fn(usize) -> bool) {
+    for (row, verdict) in verdicts.rows.iter_mut().enumerate() {
+        if *verdict == RowVerdict::Passed && fails(row) {
+            *verdict = RowVerdict::Failed;
+        }
+    }
 }

@@ -5,31 +5,39 @@
 //! which can be cancelled.
 
 mod draw;
-mod duplicates;
 mod example;
+mod gathered;
+mod known;
 mod lookup;
 mod outcome;
+mod passes;
 mod reading;
+mod recent;
+mod segments;
 mod setting;
 mod table;
+mod texts;
 mod values;
+mod walked;
 mod whole;
 
 pub use draw::{Drawn, DrawnBlocks};
 pub(crate) use example::show_row;
 pub(crate) use outcome::fill;
 pub use reading::Reading;
+pub use recent::HighWater;
 pub use setting::{RunFacts, Settings};
 
 use crate::progress::Progress;
 use crate::reader::Reader;
-use crate::state::{RowCount, SourceState};
+use crate::state::{FailingRows, RowCount, SourceState};
 use fieldmark_engine::language::resolve_table;
 use fieldmark_engine::rule::TableRules;
-use fieldmark_model::{Catalogue, Outcome, TableName};
+use fieldmark_model::{Catalogue, Outcome, RuleId, TableName};
 use fieldmark_source::Error;
 use fieldmark_statistics::Population;
 use reading::Taking;
+use std::collections::BTreeMap;
 use table::TableCheck;
 
 /// What a check of one source gave.
@@ -41,6 +49,12 @@ pub struct Checked {
     pub readings: Vec<(TableName, Reading)>,
     /// Rows of tables, to be remembered for `row_count: { change: … }`.
     pub row_counts: Vec<(TableName, RowCount)>,
+    /// Rules for which a pass over a whole table was made, to be remembered for `full_every`.
+    pub passes: Vec<RuleId>,
+    /// Rows that fail, to be read again by the next check.
+    pub failing: Vec<(TableName, FailingRows)>,
+    /// Rows kept for a mark that fail a rule, where that is known row by row, in the order in which they were kept.
+    pub marked_failing: Vec<(TableName, BTreeMap<RuleId, Vec<u64>>)>,
 }
 
 /// One source being checked.
@@ -88,13 +102,24 @@ impl SourceCheck<'_> {
             checked.outcomes.extend(missing);
             return Ok(());
         };
-        let mut check = TableCheck::new(rules, table, self.catalogue, self.run, self.settings, keep.is_some());
-        let reading = if keep.is_some() || check.needs_rows() {
+        let for_mark = keep.is_some();
+        let mut check = TableCheck::new(rules, table, self.catalogue, self.run, self.settings, self.state, for_mark);
+        let reading = if for_mark || check.needs_rows() {
             let task = self.progress.task(format!("reading {}", table.name), table.estimated_rows);
             let read = Taking { check: &mut check, keep, task: &task }.read(self.reader).await;
             task.finish();
             if matches!(read, Err(reading::Unread::Source(Error::Cancelled))) {
                 return Err(Error::Cancelled);
+            }
+            if let Ok(reading) = &read
+                && self.settings.watermarks
+                && !reading.is_whole()
+            {
+                match check.read_known_failing(self.reader).await {
+                    Err(Error::Cancelled) => return Err(Error::Cancelled),
+                    // what is not known to be healed stays known
+                    Err(_) | Ok(()) => {}
+                }
             }
             Some(read)
         } else {
@@ -102,10 +127,21 @@ impl SourceCheck<'_> {
         };
         let previous = self.state.row_counts.get(&table.name).copied();
         checked.outcomes.extend(check.outcomes(self.reader, reading.as_ref(), previous).await);
+        let rule_id = |index: usize| check.rule(index).map(|rule| rule.id.clone());
+        let passed = check.states.iter().enumerate().filter(|(_, state)| state.passed_over);
+        checked.passes.extend(passed.filter_map(|(index, _)| rule_id(index)));
         if let Some(Ok(reading)) = reading {
-            let exact = matches!(reading.design.population, Population::Exact { .. });
-            let rows = reading.design.population.rows().round() as u64;
-            let known = exact || reading.design.population.interval().width().is_finite();
+            if self.settings.watermarks {
+                checked.failing.push((table.name.clone(), check.failing_rows()));
+            }
+            if for_mark {
+                let known = check.states.iter().enumerate();
+                let known = known.filter_map(|(index, state)| Some((rule_id(index)?, state.failing_rows.clone()?)));
+                checked.marked_failing.push((table.name.clone(), known.collect()));
+            }
+            let exact = matches!(reading.population, Population::Exact { .. });
+            let rows = reading.population.rows().round() as u64;
+            let known = exact || reading.population.interval().width().is_finite();
             if known {
                 checked.row_counts.push((table.name.clone(), RowCount { rows, exact, time: self.run.now }));
             }

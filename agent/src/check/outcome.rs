@@ -10,38 +10,19 @@ use fieldmark_engine::rule::{Nulls, Rule, TableRules};
 use fieldmark_model::name::quote_identifier;
 use fieldmark_model::outcome::UnknownBy;
 use fieldmark_model::{NotEvaluated, Outcome, Status, TableName};
-use fieldmark_statistics::{Criterion, Decision, Estimate, Population, StratumEvidence, decide, estimate};
+use fieldmark_statistics::{Criterion, Decision, Design, Estimate, Population, decide, estimate};
 
 /// An outcome that says nothing yet: names, settings, status `not_evaluated`.
 fn blank(rules: &TableRules, rule: &Rule, table: TableName, detect: f64) -> Outcome {
     Outcome {
-        source: rules.source.clone(),
-        table,
-        rule: rule.id.clone(),
-        kind: rule.kind.name().to_owned(),
         fingerprint: rule.fingerprint.clone(),
-        status: Status::NotEvaluated,
-        not_evaluated: None,
-        reason: String::new(),
-        population: None,
-        checked: None,
-        failed: 0,
-        unknown: 0,
-        unknown_by: UnknownBy::default(),
-        fraction: None,
-        interval: None,
-        level: None,
         tolerance: rule.tolerance,
         detect: rule.detect.unwrap_or(detect),
         severity: rule.severity,
         owner: rules.owner.clone(),
-        sampled: false,
-        moving: false,
-        value: None,
-        examples: Vec::new(),
-        sql: None,
         description: rule.description.clone(),
         runbook: rules.runbook.clone(),
+        ..Outcome::blank(rules.source.clone(), table, rule.id.clone(), rule.kind.name())
     }
 }
 
@@ -56,27 +37,32 @@ pub(crate) fn refused(mut outcome: Outcome, refusal: &Refusal) -> Outcome {
 impl TableCheck<'_> {
     /// Every rule's outcome, in the order of the rule file.
     pub(crate) async fn outcomes(
-        &self,
+        &mut self,
         reader: &mut Reader,
         reading: Option<&Result<Reading, Unread>>,
         previous: Option<RowCount>,
     ) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(self.rules.rules.len());
-        for (index, rule) in self.rules.rules.iter().enumerate() {
+        let rules = self.rules;
+        let mut outcomes = Vec::with_capacity(rules.rules.len());
+        for (index, rule) in rules.rules.iter().enumerate() {
             let blank = blank(self.rules, rule, self.table.name.clone(), self.settings.detect);
             if let Some((_, refusal)) = self.refused.iter().find(|(refused, _)| *refused == index) {
                 outcomes.push(refused(blank, refusal));
                 continue;
             }
-            let Some(state) = self.states.iter().find(|state| state.rule == index) else { continue };
-            outcomes.push(match (&state.plan, reading) {
-                (Plan::Fresh { column, within }, _) => self.fresh(reader, blank, column, *within).await,
+            let Some(at) = self.states.iter().position(|state| state.rule == index) else { continue };
+            let Some(plan) = self.plan(at) else { continue };
+            outcomes.push(match (&plan, reading) {
+                (Plan::Fresh { column, within }, _) => self.fresh(reader, at, blank, (column, *within)).await,
                 (_, Some(Err(unread))) => refused(blank, &unread_refusal(unread)),
                 (Plan::RowCount { min, max, change }, Some(Ok(reading))) => {
                     let bounds = RowBounds { min: *min, max: *max, change: *change };
-                    row_count(blank, bounds, &reading.design.population, previous)
+                    row_count(blank, bounds, &reading.population, previous)
                 }
-                (_, Some(Ok(reading))) => self.of_rows(blank, rule, state, reading),
+                (_, Some(Ok(reading))) => match self.states.get(at) {
+                    Some(state) => self.of_rows(blank, rule, state, reading),
+                    None => blank,
+                },
                 (_, None) => blank,
             });
         }
@@ -87,15 +73,14 @@ impl TableCheck<'_> {
         if let Some(refusal) = &state.stopped {
             return refused(outcome, refusal);
         }
-        let evidence = StratumEvidence {
-            method: reading.design.method,
-            population: reading.design.population,
-            tally: state.tally.clone(),
-        };
-        let estimate = estimate(&[evidence], reading.level);
-        fill(&mut outcome, &estimate, self.criterion(state.rule));
-        outcome.population = Some(rows_of(&reading.design.population));
+        let estimate = estimate(&state.evidence(&reading.strata), reading.level);
+        let criterion = self.criterion(state.rule);
+        fill(&mut outcome, &estimate, criterion);
+        explain_stratum(&mut outcome, &estimate, &reading.strata, criterion);
+        outcome.population = Some(rows_of(&reading.population));
         outcome.moving = reading.moving;
+        outcome.known_failing = state.known;
+        still_failing(&mut outcome);
         if outcome.status == Status::Failed {
             outcome.examples.clone_from(&state.examples);
             outcome.sql = reproduce(self, rule, &state.plan);
@@ -104,13 +89,13 @@ impl TableCheck<'_> {
     }
 
     async fn fresh(
-        &self,
+        &mut self,
         reader: &mut Reader,
+        index: usize,
         mut outcome: Outcome,
-        column: &str,
-        within: std::time::Duration,
+        (column, within): (&str, std::time::Duration),
     ) -> Outcome {
-        let newest = match self.newest(reader, column).await {
+        let newest = match self.newest(reader, index, column).await {
             Ok(newest) => newest,
             Err(refusal) => return refused(outcome, &refusal),
         };
@@ -138,6 +123,31 @@ impl TableCheck<'_> {
             outcome.sql = Some(format!("SELECT max({}) FROM {}", quote_identifier(column), self.table.name.quoted()));
         }
         outcome
+    }
+}
+
+/// Says so where one stratum fails the rule by itself.
+fn explain_stratum(outcome: &mut Outcome, estimate: &Estimate, strata: &[Design], criterion: Criterion) {
+    let whole_fails = estimate.bounds.low > criterion.tolerance;
+    if outcome.status != Status::Failed || whole_fails || strata.len() < 2 {
+        return;
+    }
+    let worst = estimate.strata.iter().zip(strata).find(|(stratum, _)| stratum.lower_bound > criterion.tolerance);
+    if let Some((stratum, design)) = worst {
+        let name = if design.stratum == "recent" { "rows since the last check" } else { "older rows" };
+        let [low, high] = [stratum.bounds.low, stratum.bounds.high].map(words::percent);
+        let share = if stratum.all_rows { low } else { format!("{low} to {high}") };
+        outcome.reason = format!("{}; of the {name} {share} fail", outcome.reason);
+    }
+}
+
+/// A rule that tolerates no failing row has not healed while one that was known still fails.
+fn still_failing(outcome: &mut Outcome) {
+    let Some(known) = outcome.known_failing.filter(|known| known.failing > 0) else { return };
+    let rows = words::plural(known.known, "known failing row");
+    outcome.reason = format!("{}; {} of {rows} still fail", outcome.reason, words::count(known.failing));
+    if outcome.tolerance <= 0.0 {
+        outcome.status = Status::Failed;
     }
 }
 

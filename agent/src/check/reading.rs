@@ -1,24 +1,42 @@
 //! How the rows of one table are read: all of them in a pass, or a sample that is enlarged until it decides.
+//!
+//! A sample has one stratum, or two: the rows written since the last check (`recent`: all of them up to a cap, beyond it a sample of
+//! them) and the rest (`body`).
 
-use super::draw::{Drawing, Drawn, drawable_key, key_range};
-use super::table::TableCheck;
+use super::draw::{DrawColumn, Drawing, Drawn};
+use super::recent::{HighWater, Recent};
+use super::segments::SegmentDrawing;
+use super::table::{SMALL, TableCheck};
+use super::walked::walked;
 use crate::progress::Task;
 use crate::reader::Reader;
 use fieldmark_engine::rule::SampleWish;
 use fieldmark_model::{Chunk, NotEvaluated};
 use fieldmark_source::{Cursor, Dialect, Error};
+use fieldmark_statistics::draw::KeyRange;
 use fieldmark_statistics::looks::LookSize;
-use fieldmark_statistics::{Design, Level, LookPlan, Method, Population};
+use fieldmark_statistics::{Design, Interval, Level, LookPlan, Method, Population};
 
 /// How a table was read.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// How rows were drawn.
-    pub design: Design,
+    /// How rows were drawn, stratum by stratum: the body first.
+    pub strata: Vec<Design>,
+    /// Rows of the table.
+    pub population: Population,
     /// Joint confidence of intervals over it.
     pub level: Level,
     /// Whether rows were written while all were read, so that some may have been met twice or not at all.
     pub moving: bool,
+    /// How far rows had come, where that is told by a column.
+    pub high_water: Option<HighWater>,
+}
+
+impl Reading {
+    /// Whether all rows were read.
+    pub fn is_whole(&self) -> bool {
+        self.strata.iter().all(|design| design.method.is_all_rows())
+    }
 }
 
 /// Why a table was not read.
@@ -44,11 +62,48 @@ pub(crate) struct Taking<'c, 'a> {
     pub(crate) task: &'c Task,
 }
 
-/// A table of at most so many times the wanted rows is read whole.
-const SMALL: u64 = 5;
+/// Recent rows that are read beside the sample, as a part of its size.
+const RECENT_PART: u64 = 2;
+
+/// What is known of a table before its rows are read.
+struct Known {
+    column: Option<DrawColumn>,
+    range: Option<KeyRange>,
+    /// Rows by the best cheap guess.
+    guess: Option<u64>,
+    high_water: Option<HighWater>,
+    recent: Option<Recent>,
+}
+
+/// A sample as it will be drawn.
+struct Wish {
+    plan: LookPlan,
+    per_block: u32,
+    seed: u64,
+    /// Recent rows that are read at most.
+    cap: u64,
+}
+
+/// One stratum, drawn.
+struct Stratum {
+    name: &'static str,
+    method: Method,
+    seed: Option<u64>,
+    units_drawn: u64,
+    rows: u64,
+    population: Population,
+}
+
+/// By what rows are drawn.
+#[derive(Clone, Copy)]
+enum Way {
+    Keys,
+    Blocks,
+    Segments,
+}
 
 impl Taking<'_, '_> {
-    /// Reads the table as its rules and the settings wish. `restart` makes the rules forget what they have seen.
+    /// Reads the table as its rules and the settings wish.
     ///
     /// # Errors
     /// Why it was not read.
@@ -56,10 +111,11 @@ impl Taking<'_, '_> {
         let settings = self.check.settings;
         let wish = settings.override_sample.or(self.check.rules.sample).unwrap_or(settings.sample);
         let budget = settings.rows_per_check.unwrap_or(u64::MAX);
-        let guess = self.guess(reader).await?;
+        let known = self.look(reader).await?;
+        let guess = known.guess;
         let (wanted, per_block) = match wish {
             SampleWish::All => {
-                return match self.pass(reader, budget).await? {
+                return match self.pass(reader, &known, budget).await? {
                     Some(reading) => Ok(reading),
                     None => Err(Unread::Refused(
                         NotEvaluated::BudgetSpent,
@@ -79,7 +135,7 @@ impl Taking<'_, '_> {
         let unknown_fraction = guess.is_none() && matches!(wish, SampleWish::Fraction { .. });
         if unknown_fraction || guess.is_none_or(|rows| rows <= small) {
             let limit = if unknown_fraction { budget } else { budget.min(small.saturating_mul(2)) };
-            if let Some(reading) = self.pass(reader, limit).await? {
+            if let Some(reading) = self.pass(reader, &known, limit).await? {
                 return Ok(reading);
             }
             self.forget();
@@ -87,23 +143,35 @@ impl Taking<'_, '_> {
         let population = guess.unwrap_or(u64::MAX);
         let size = LookSize { wanted, budget: budget.max(wanted), population };
         let plan = if settings.enlarge { LookPlan::enlarging(size) } else { LookPlan::single(size) };
-        self.sample(reader, plan, per_block.unwrap_or(settings.per_block).max(1), budget).await
+        let per_block = per_block.unwrap_or(settings.per_block).max(1);
+        let wish = Wish { plan, per_block, seed: reader.draw_seed(), cap: (wanted / RECENT_PART).max(1) };
+        self.sample(reader, &known, wish, budget).await
     }
 
-    /// Rows of the table by the best cheap guess.
-    async fn guess(&self, reader: &mut Reader) -> Result<Option<u64>, Error> {
+    /// What is known of the table at little cost. How far rows have come is read before the transactions are asked for, and both
+    /// before any row.
+    async fn look(&self, reader: &mut Reader) -> Result<Known, Error> {
         let table = self.check.table;
-        let span = match drawable_key(table) {
-            Some(key) => match key_range(reader, table, key).await? {
-                Some(range) => Some(u64::try_from(range.span()).unwrap_or(u64::MAX)),
-                None => return Ok(Some(0)),
-            },
+        let column = DrawColumn::of(table);
+        let range = match &column {
+            Some(column) => column.range(reader, table).await?,
             None => None,
         };
-        Ok(match (table.estimated_rows, span) {
-            (Some(rows), Some(span)) => Some(rows.min(span)),
-            (rows, span) => rows.or(span),
-        })
+        let guess = match (table.estimated_rows, &column, &range) {
+            (_, Some(_), None) => Some(0),
+            (rows, _, Some(range)) => {
+                let span = u64::try_from(range.span()).unwrap_or(u64::MAX);
+                Some(rows.map_or(span, |rows| rows.min(span)))
+            }
+            (rows, None, None) => rows,
+        };
+        let high_water = if self.check.settings.watermarks {
+            HighWater::read(reader, table, column.as_ref().zip(range)).await?
+        } else {
+            None
+        };
+        let recent = high_water.as_ref().and_then(|now| Recent::since(self.check.state, table, now));
+        Ok(Known { column, range, guess, high_water, recent })
     }
 
     fn forget(&mut self) {
@@ -114,7 +182,7 @@ impl Taking<'_, '_> {
     }
 
     /// All rows in a pass, or `None` once there are more than `most`.
-    async fn pass(&mut self, reader: &mut Reader, most: u64) -> Result<Option<Reading>, Unread> {
+    async fn pass(&mut self, reader: &mut Reader, known: &Known, most: u64) -> Result<Option<Reading>, Unread> {
         let before = reader.counters(self.check.table).await?;
         let mut cursor = Cursor::start();
         let mut rows = 0u64;
@@ -135,20 +203,16 @@ impl Taking<'_, '_> {
         }
         self.check.end_all(reader).await?;
         let moving = before != reader.counters(self.check.table).await?;
+        let population = Population::Exact { rows };
+        let stratum =
+            Stratum { name: "table", method: Method::AllRows, seed: None, units_drawn: rows, rows, population };
+        let plan = LookPlan::single(LookSize { wanted: rows, budget: rows, population: rows });
         Ok(Some(Reading {
-            design: Design {
-                version: Design::VERSION,
-                stratum: "table".to_owned(),
-                method: Method::AllRows,
-                seed: None,
-                units_drawn: rows,
-                rows_read: rows,
-                rows_kept: rows,
-                population: Population::Exact { rows },
-                looks: LookPlan::single(LookSize { wanted: rows, budget: rows, population: rows }),
-            },
+            strata: vec![stratum.design(&plan)],
+            population,
             level: Level::NINETY_FIVE,
             moving,
+            high_water: known.high_water.clone(),
         }))
     }
 
@@ -158,82 +222,237 @@ impl Taking<'_, '_> {
         }
     }
 
-    async fn sample(
+    async fn sample(&mut self, reader: &mut Reader, known: &Known, wish: Wish, budget: u64) -> Result<Reading, Unread> {
+        let rest = if reader.facts().dialect == Dialect::Postgres { Way::Blocks } else { Way::Segments };
+        for way in [Way::Keys, rest] {
+            if let Some(reading) = self.sample_by(way, reader, known, &wish, budget).await? {
+                return Ok(reading);
+            }
+            self.forget();
+        }
+        match self.pass(reader, known, budget).await? {
+            Some(reading) => Ok(reading),
+            None => Err(Unread::Refused(
+                NotEvaluated::NotSampleable,
+                format!("no key to draw rows by, and more than the {budget} rows of rows_per_check to read"),
+            )),
+        }
+    }
+
+    /// A sample drawn one way, or `None` where rows cannot be drawn that way.
+    async fn sample_by(
         &mut self,
+        way: Way,
         reader: &mut Reader,
-        plan: LookPlan,
-        per_block: u32,
+        known: &Known,
+        wish: &Wish,
         budget: u64,
-    ) -> Result<Reading, Unread> {
-        let seed = reader.draw_seed();
-        let table = self.check.table;
-        let mut drawing = match drawable_key(table) {
-            Some(key) => Drawing::of_keys(reader, table, key, seed).await?,
-            None => None,
+    ) -> Result<Option<Reading>, Unread> {
+        let (plan, table) = (&wish.plan, self.check.table);
+        if plan.looks.first().is_some_and(|look| look.all_rows) {
+            return self.whole(reader, known, budget).await.map(Some);
+        }
+        let mut recent = None;
+        // rows of the body that lie in the recent stratum are left out where the body is drawn from the whole table
+        let mut outside = None;
+        let drawing = match (way, &known.column, known.range) {
+            (Way::Keys, Some(column), Some(range)) => {
+                let ranges = known.recent.as_ref().and_then(|recent| recent.split(range));
+                let range = match ranges {
+                    Some((body, newest)) => {
+                        recent = self.recent_by_keys(reader, column, newest, wish).await?;
+                        if recent.is_some() { body } else { range }
+                    }
+                    None => range,
+                };
+                Drawing::of_keys(column, range, wish.seed, false)
+            }
+            (Way::Keys, _, _) => None,
+            (Way::Blocks | Way::Segments, _, _) => {
+                if let Some(newest) = known.recent.as_ref().filter(|recent| recent.is_told_by(table)) {
+                    recent = self.recent_by_order(reader, newest, wish).await?;
+                    outside = recent.is_some().then_some(newest);
+                }
+                if matches!(way, Way::Blocks) {
+                    Some(Drawing::of_blocks(wish.per_block, wish.seed))
+                } else {
+                    self.segments(reader, known.column.as_ref(), wish).await?
+                }
+            }
         };
-        let has_blocks = reader.facts().dialect == Dialect::Postgres;
+        let Some(mut drawing) = drawing else { return Ok(None) };
         let mut taken = 0u64;
         for (at, look) in plan.looks.iter().enumerate() {
             if look.all_rows {
                 self.forget();
-                if let Some(reading) = self.pass(reader, budget).await? {
-                    return Ok(reading);
-                }
-                return Err(Unread::Refused(
-                    NotEvaluated::BudgetSpent,
-                    format!("the table has grown beyond the {budget} rows that rows_per_check allows"),
-                ));
+                return self.whole(reader, known, budget).await.map(Some);
             }
             let more = look.rows.saturating_sub(taken).max(1);
-            let mut drawn = match &mut drawing {
-                Some(drawing) => drawing.more(reader, &self.check.read(), more).await?,
-                None => None,
-            };
-            if drawn.is_none() && has_blocks {
-                // keys hit too rarely, or there is none to draw: blocks, from the first look on
-                self.forget();
-                taken = 0;
-                let mut blocks = Drawing::of_blocks(per_block, seed);
-                drawn = blocks.more(reader, &self.check.read(), look.rows).await?;
-                drawing = Some(blocks);
-            }
-            let (Some(drawn), Some(drawing)) = (drawn, drawing.as_ref()) else {
-                self.forget();
-                return match self.pass(reader, budget).await? {
-                    Some(reading) => Ok(reading),
-                    None => Err(Unread::Refused(
-                        NotEvaluated::NotSampleable,
-                        format!(
-                            "no dense integer key to draw rows by, and more than the {budget} rows of rows_per_check to read"
-                        ),
-                    )),
-                };
-            };
+            let Some(drawn) = drawing.more(reader, &self.check.read(), more).await? else { return Ok(None) };
             taken += drawn.chunk.rows() as u64;
             self.task.advance(drawn.chunk.rows() as u64);
-            self.check.take_drawn(reader, &drawn).await?;
+            let left_out = outside.map(|recent| recent.mask(&drawn.chunk));
+            self.check.take_drawn(reader, 0, &drawn, left_out.as_ref()).await?;
             self.keep(&drawn.chunk, Some(&drawn));
-            let population = drawing.population(plan.level);
+            let body = Stratum {
+                name: if recent.is_some() { "body" } else { "table" },
+                method: drawing.method(),
+                seed: Some(drawing.seed()),
+                units_drawn: drawing.units_drawn(),
+                rows: taken,
+                population: drawing.population(plan.level),
+            };
+            let population = match (&recent, outside) {
+                (Some(recent), None) => sum(body.population, recent.population),
+                (Some(_), Some(_)) | (None, _) => body.population,
+            };
+            let strata: Vec<Design> =
+                std::iter::once(&body).chain(&recent).map(|stratum: &Stratum| stratum.design(plan)).collect();
             let last = at + 1 == plan.looks.len();
             let used_up = drawn.chunk.rows() == 0;
-            if last || used_up || self.check.decided(drawing.method(), population, plan.level) {
-                return Ok(Reading {
-                    design: Design {
-                        version: Design::VERSION,
-                        stratum: "table".to_owned(),
-                        method: drawing.method(),
-                        seed: Some(drawing.seed()),
-                        units_drawn: drawing.units_drawn(),
-                        rows_read: taken,
-                        rows_kept: taken,
-                        population,
-                        looks: plan.clone(),
-                    },
+            if last || used_up || self.check.decided(&strata, plan.level) {
+                self.check.end_drawn(reader).await?;
+                return Ok(Some(Reading {
+                    strata,
+                    population,
                     level: plan.level,
                     moving: false,
-                });
+                    high_water: known.high_water.clone(),
+                }));
             }
         }
-        Err(Unread::Refused(NotEvaluated::Internal, "a plan without a look".to_owned()))
+        Err(Unread::Refused(NotEvaluated::Internal, format!("a plan without a look at {}", table.name)))
+    }
+
+    /// A drawing of random segments of the key's index, whose boundaries are walked once a day.
+    async fn segments(
+        &mut self,
+        reader: &mut Reader,
+        column: Option<&DrawColumn>,
+        wish: &Wish,
+    ) -> Result<Option<Drawing>, Unread> {
+        let table = self.check.table;
+        let key = match column {
+            Some(column) => vec![column.name.clone()],
+            None => match table.key().filter(|key| table.indexed(key)) {
+                Some(key) => key.to_vec(),
+                None => return Ok(None),
+            },
+        };
+        let hidden = key.iter().any(|name| self.check.rules.pii.iter().any(|pii| pii.value == *name));
+        let folder =
+            (!hidden).then(|| self.check.run.state_folder.join("boundaries").join(self.check.rules.source.as_str()));
+        let boundaries = walked(reader, table, key, folder.as_deref(), self.check.run.now).await?;
+        let drawing = SegmentDrawing::new(boundaries, None, Some(wish.per_block), wish.seed);
+        Ok(drawing.map(|drawing| Drawing::Segments(Box::new(drawing))))
+    }
+
+    async fn whole(&mut self, reader: &mut Reader, known: &Known, budget: u64) -> Result<Reading, Unread> {
+        match self.pass(reader, known, budget).await? {
+            Some(reading) => Ok(reading),
+            None => Err(Unread::Refused(
+                NotEvaluated::BudgetSpent,
+                format!("the table has grown beyond the {budget} rows that rows_per_check allows"),
+            )),
+        }
+    }
+
+    /// Recent rows by random keys of their range, all of it up to the cap. `None` where keys hit too rarely.
+    async fn recent_by_keys(
+        &mut self,
+        reader: &mut Reader,
+        column: &DrawColumn,
+        range: KeyRange,
+        wish: &Wish,
+    ) -> Result<Option<Stratum>, Unread> {
+        let exhaust = range.span() <= u128::from(wish.cap);
+        let Some(mut drawing) = Drawing::of_keys(column, range, wish.seed.wrapping_add(1), exhaust) else {
+            return Ok(None);
+        };
+        let rows = if exhaust { u64::MAX } else { wish.cap };
+        let Some(drawn) = drawing.more(reader, &self.check.read(), rows).await? else { return Ok(None) };
+        self.task.advance(drawn.chunk.rows() as u64);
+        self.check.take_drawn(reader, 1, &drawn, None).await?;
+        Ok(Some(Stratum {
+            name: "recent",
+            method: drawing.method(),
+            seed: Some(drawing.seed()),
+            units_drawn: drawing.units_drawn(),
+            rows: drawn.chunk.rows() as u64,
+            population: drawing.population(wish.plan.level),
+        }))
+    }
+
+    /// Recent rows in the order of their column: all of them up to the cap, else random segments of its index.
+    async fn recent_by_order(
+        &mut self,
+        reader: &mut Reader,
+        recent: &Recent,
+        wish: &Wish,
+    ) -> Result<Option<Stratum>, Unread> {
+        let Some(newest) = recent.read(reader, &self.check.read(), wish.cap).await? else {
+            let Some(mut drawing) = recent.segments(reader, self.check.table, wish.seed.wrapping_add(1)).await? else {
+                return Ok(None);
+            };
+            let Some(drawn) = drawing.more(reader, &self.check.read(), wish.cap).await? else { return Ok(None) };
+            self.task.advance(drawn.chunk.rows() as u64);
+            self.check.take_drawn(reader, 1, &drawn, None).await?;
+            return Ok(Some(Stratum {
+                name: "recent",
+                method: drawing.method(),
+                seed: Some(drawing.seed()),
+                units_drawn: drawing.units_drawn(),
+                rows: drawn.chunk.rows() as u64,
+                population: drawing.population(wish.plan.level),
+            }));
+        };
+        let rows = newest.rows() as u64;
+        self.task.advance(rows);
+        self.check.take_drawn(reader, 1, &Drawn { chunk: newest, blocks: None }, None).await?;
+        let population = Population::Exact { rows };
+        Ok(Some(Stratum { name: "recent", method: Method::AllRows, seed: None, units_drawn: rows, rows, population }))
+    }
+}
+
+impl Stratum {
+    fn design(&self, plan: &LookPlan) -> Design {
+        Design {
+            version: Design::VERSION,
+            stratum: self.name.to_owned(),
+            method: self.method,
+            seed: self.seed,
+            units_drawn: self.units_drawn,
+            rows_read: self.rows,
+            rows_kept: self.rows,
+            population: self.population,
+            looks: plan.clone(),
+        }
+    }
+}
+
+/// Rows of two disjoint strata together. Both intervals hold with more than their level when added.
+fn sum(one: Population, other: Population) -> Population {
+    match (one, other) {
+        (Population::Exact { rows: one }, Population::Exact { rows: other }) => Population::Exact { rows: one + other },
+        (one, other) => {
+            let (a, b) = (one.interval(), other.interval());
+            Population::Estimated {
+                rows: one.rows() + other.rows(),
+                interval: Interval { low: a.low + b.low, high: a.high + b.high },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strata_add_up() {
+        let estimated = Population::Estimated { rows: 100.0, interval: Interval { low: 90.0, high: 110.0 } };
+        assert_eq!(sum(Population::Exact { rows: 3 }, Population::Exact { rows: 4 }), Population::Exact { rows: 7 });
+        let both = Population::Estimated { rows: 103.0, interval: Interval { low: 93.0, high: 113.0 } };
+        assert_eq!(sum(estimated, Population::Exact { rows: 3 }), both);
     }
 }

@@ -5,6 +5,7 @@ use crate::state::DigestKey;
 use chrono::{DateTime, Utc};
 use fieldmark_engine::rule::SampleWish;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One source's settings for a run.
 #[derive(Clone, Debug)]
@@ -23,6 +24,11 @@ pub struct Settings {
     pub rows_per_check: Option<u64>,
     /// Whether a sample that cannot decide is enlarged.
     pub enlarge: bool,
+    /// Whether a check goes by the ones before it: recent rows are a stratum of their own, known failing rows are read again. Not so where
+    /// two checks are to be compared.
+    pub watermarks: bool,
+    /// How often a pass over a whole table may answer a rule that no index answers; zero: as often as asked.
+    pub full_every: Duration,
 }
 
 /// One run.
@@ -32,8 +38,8 @@ pub struct RunFacts {
     pub now: DateTime<Utc>,
     /// Its seed.
     pub seed: u64,
-    /// Where to put what does not fit into memory.
-    pub spill_folder: PathBuf,
+    /// The state folder: of what is kept, and of files without a name for what does not fit into memory.
+    pub state_folder: PathBuf,
     /// The agent's own key, of keyed digests.
     pub digest_key: DigestKey,
 }

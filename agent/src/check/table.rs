@@ -1,20 +1,22 @@
 //! All rules of one table over the rows that come of it.
 
 use super::draw::Drawn;
-use super::duplicates::Duplicates;
 use super::example::show;
-use super::lookup::{Lookup, Orphans};
+use super::lookup::Lookup;
 use super::setting::{RunFacts, Settings};
-use super::values::Values;
-use crate::config::Examples;
+use super::texts;
+use crate::config::{Examples, SAMPLE_ROWS};
 use crate::reader::Reader;
+use crate::state::SourceState;
+use arrow::array::BooleanArray;
 use fieldmark_engine::evaluate::{Names, RowProgram, RowVerdict, RowVerdicts, check_expression};
 use fieldmark_engine::kind::{Plan, Refusal};
-use fieldmark_engine::rule::TableRules;
+use fieldmark_engine::rule::{Rule, SampleWish, TableRules};
+use fieldmark_model::outcome::KnownFailing;
 use fieldmark_model::{Catalogue, Chunk, NotEvaluated, Table};
 use fieldmark_source::{Error, Read};
 use fieldmark_statistics::{
-    Criterion, Decision, DrawnUnit, Level, Method, Population, RowCounts, StratumEvidence, Tally, decide, estimate,
+    Criterion, Decision, Design, DrawnUnit, Level, RowCounts, StratumEvidence, Tally, decide, estimate,
 };
 use std::collections::BTreeSet;
 
@@ -25,6 +27,8 @@ pub(crate) struct TableCheck<'a> {
     pub(crate) catalogue: &'a Catalogue,
     pub(crate) run: &'a RunFacts,
     pub(crate) settings: &'a Settings,
+    /// What is remembered of the source.
+    pub(crate) state: &'a SourceState,
     /// Columns that rows are marked and shown by; empty where the table has no key.
     pub(crate) key: Vec<String>,
     /// Columns that are read, in the table's order.
@@ -45,15 +49,62 @@ pub(crate) struct State {
     /// Index among the table's rules.
     pub(crate) rule: usize,
     pub(crate) plan: Plan,
-    pub(crate) tally: Tally,
+    /// Counts, one of each stratum.
+    pub(crate) tallies: Vec<Tally>,
     pub(crate) examples: Vec<String>,
+    /// Keys of failing rows, to be read again by the next check; as many as there are examples at most.
+    pub(crate) failing_keys: Vec<Vec<String>>,
+    /// Of all rows taken, in order, those that fail; `None` where that is not known row by row.
+    pub(crate) failing_rows: Option<Vec<u64>>,
+    /// What became of rows that were known to fail.
+    pub(crate) known: Option<KnownFailing>,
     /// Why it cannot be answered after all.
     pub(crate) stopped: Option<Refusal>,
     pub(crate) lookup: Lookup,
+    /// Whether a pass over a whole table was made for it.
+    pub(crate) passed_over: bool,
 }
 
+impl State {
+    fn new(rule: usize, plan: Plan) -> Self {
+        Self {
+            rule,
+            plan,
+            tallies: Vec::new(),
+            examples: Vec::new(),
+            failing_keys: Vec::new(),
+            failing_rows: Some(Vec::new()),
+            known: None,
+            stopped: None,
+            lookup: Lookup::None,
+            passed_over: false,
+        }
+    }
+
+    /// The counts of a stratum.
+    pub(crate) fn tally(&mut self, stratum: usize) -> Option<&mut Tally> {
+        if self.tallies.len() <= stratum {
+            self.tallies.resize_with(stratum + 1, Tally::new);
+        }
+        self.tallies.get_mut(stratum)
+    }
+
+    /// The evidence of all strata.
+    pub(crate) fn evidence(&self, strata: &[Design]) -> Vec<StratumEvidence> {
+        let tally = |at: usize| self.tallies.get(at).cloned().unwrap_or_default();
+        let evidence = |(at, design): (usize, &Design)| StratumEvidence {
+            method: design.method,
+            population: design.population,
+            tally: tally(at),
+        };
+        strata.iter().enumerate().map(evidence).collect()
+    }
+}
+
+/// A table of at most so many times the wanted rows is read whole.
+pub(super) const SMALL: u64 = 5;
 /// Failing rows shown of a rule.
-const MOST_EXAMPLES: usize = 5;
+pub(crate) const MOST_EXAMPLES: usize = 5;
 
 impl<'a> TableCheck<'a> {
     /// Plans the rules for the table as it is now. `for_mark` reads every column, and stamps.
@@ -63,6 +114,7 @@ impl<'a> TableCheck<'a> {
         catalogue: &'a Catalogue,
         run: &'a RunFacts,
         settings: &'a Settings,
+        state: &'a SourceState,
         for_mark: bool,
     ) -> Self {
         let key: Vec<String> = match &rules.key {
@@ -70,6 +122,9 @@ impl<'a> TableCheck<'a> {
             None => table.key().map(<[String]>::to_vec).unwrap_or_default(),
         };
         let mut wanted: BTreeSet<String> = key.iter().cloned().collect();
+        if settings.watermarks {
+            wanted.extend(state.watermarks.get(&table.name).map(|watermark| watermark.column.clone()));
+        }
         let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
         for rule in &rules.rules {
             wanted.extend(rule.kind.columns().into_iter().map(str::to_owned));
@@ -89,23 +144,14 @@ impl<'a> TableCheck<'a> {
             .collect();
         let schema = table.arrow_schema(columns.iter().map(String::as_str));
         let (program, skipped) = RowProgram::compile(&rules.rules, &schema, run.now);
-        let states = program
-            .rules()
-            .map(|(rule, plan)| State {
-                rule,
-                plan: plan.clone(),
-                tally: Tally::new(),
-                examples: Vec::new(),
-                stopped: None,
-                lookup: Lookup::None,
-            })
-            .collect();
+        let states = program.rules().map(|(rule, plan)| State::new(rule, plan.clone())).collect();
         Self {
             rules,
             table,
             catalogue,
             run,
             settings,
+            state,
             key,
             columns,
             for_mark,
@@ -121,6 +167,11 @@ impl<'a> TableCheck<'a> {
         Read::new(self.table, &self.columns).stamped(self.for_mark)
     }
 
+    /// The rule behind a state.
+    pub(crate) fn rule(&self, index: usize) -> Option<&'a Rule> {
+        self.states.get(index).and_then(|state| self.rules.rules.get(state.rule))
+    }
+
     /// Whether some rule needs rows at all; `fresh` alone does not.
     pub(crate) fn needs_rows(&self) -> bool {
         self.states.iter().any(|state| !matches!(state.plan, Plan::Fresh { .. }))
@@ -129,23 +180,32 @@ impl<'a> TableCheck<'a> {
     /// Forgets every row seen, for another way of reading.
     pub(crate) fn forget(&mut self) {
         for state in &mut self.states {
-            state.tally = Tally::new();
-            state.examples.clear();
-            state.stopped = None;
-            state.lookup = Lookup::None;
+            *state = State::new(state.rule, state.plan.clone());
         }
+        self.rows_read = 0;
     }
 
-    /// Whether no rule would be helped by more rows of this draw.
-    pub(crate) fn decided(&self, method: Method, population: Population, level: Level) -> bool {
+    /// Whether no rule would be helped by more rows of this draw. A rule that has to wait for a pass over a table takes what the others
+    /// need.
+    pub(crate) fn decided(&self, strata: &[Design], level: Level) -> bool {
         self.states.iter().all(|state| {
-            if state.stopped.is_some() || matches!(state.plan, Plan::Fresh { .. } | Plan::RowCount { .. }) {
+            let waits = matches!(state.lookup, Lookup::Waiting(_));
+            if waits || state.stopped.is_some() || matches!(state.plan, Plan::Fresh { .. } | Plan::RowCount { .. }) {
                 return true;
             }
-            let evidence = StratumEvidence { method, population, tally: state.tally.clone() };
-            let decision = decide(&estimate(&[evidence], level), self.criterion(state.rule));
+            let decision = decide(&estimate(&state.evidence(strata), level), self.criterion(state.rule));
             !matches!(decision, Decision::Inconclusive { .. })
         })
+    }
+
+    /// A table of at most so many rows is read whole without a thought.
+    pub(crate) fn small_rows(&self) -> u64 {
+        let wish = self.settings.override_sample.or(self.rules.sample).unwrap_or(self.settings.sample);
+        let wanted = match wish {
+            SampleWish::Rows { rows, .. } => rows.max(1),
+            SampleWish::All | SampleWish::Fraction { .. } => SAMPLE_ROWS,
+        };
+        wanted.saturating_mul(SMALL)
     }
 
     /// What a rule asks.
@@ -157,33 +217,58 @@ impl<'a> TableCheck<'a> {
         }
     }
 
-    /// Takes the rows of a draw: judges them, looks values up, counts by drawn unit.
+    /// Takes the rows of a draw from a stratum: judges them, looks values up, counts by drawn unit. Rows that are `left_out` do not belong
+    /// to the stratum, and count as drawn all the same.
     ///
     /// # Errors
     /// The source's, where it concerns the whole table; a fault of one rule's look-up stops that rule alone.
-    pub(crate) async fn take_drawn(&mut self, reader: &mut Reader, drawn: &Drawn) -> Result<(), Error> {
+    pub(crate) async fn take_drawn(
+        &mut self,
+        reader: &mut Reader,
+        stratum: usize,
+        drawn: &Drawn,
+        left_out: Option<&BooleanArray>,
+    ) -> Result<(), Error> {
         let mut verdicts = self.program.evaluate(&drawn.chunk);
-        self.look_up(reader, &drawn.chunk, &mut verdicts).await?;
-        self.rows_read += drawn.chunk.rows() as u64;
-        for (index, verdicts) in verdicts.iter().enumerate() {
-            self.note_examples(index, verdicts, &drawn.chunk);
-            let Some(state) = self.states.get_mut(index) else { continue };
-            match &drawn.blocks {
-                None => state.tally.add_rows(verdicts.total()),
-                Some(blocks) => {
-                    let mut rows_of: Vec<Vec<usize>> = vec![Vec::new(); blocks.live.len()];
-                    for (row, block) in blocks.of_row.iter().enumerate() {
-                        if let Some(rows) = rows_of.get_mut(*block as usize) {
-                            rows.push(row);
-                        }
-                    }
-                    for (rows, live) in rows_of.into_iter().zip(&blocks.live) {
-                        state.tally.add_unit(DrawnUnit { live: u64::from(*live), rows: verdicts.counts(rows) });
+        if let Some(left_out) = left_out {
+            for verdicts in &mut verdicts {
+                for (verdict, left_out) in verdicts.rows.iter_mut().zip(left_out) {
+                    if left_out == Some(true) {
+                        *verdict = RowVerdict::LeftOut;
                     }
                 }
             }
         }
+        for (index, verdicts) in verdicts.iter_mut().enumerate() {
+            let answer = self.look_up_drawn(reader, index, (stratum, drawn), verdicts).await;
+            self.settle(index, answer)?;
+            let waits = self.states.get(index).is_some_and(|state| matches!(state.lookup, Lookup::Waiting(_)));
+            if !waits {
+                self.count_drawn(index, stratum, drawn, verdicts);
+            }
+        }
+        self.rows_read += drawn.chunk.rows() as u64;
         Ok(())
+    }
+
+    /// Counts drawn rows of one rule by drawn unit.
+    pub(crate) fn count_drawn(&mut self, index: usize, stratum: usize, drawn: &Drawn, verdicts: &RowVerdicts) {
+        self.note_failing(index, verdicts, &drawn.chunk);
+        let Some(tally) = self.states.get_mut(index).and_then(|state| state.tally(stratum)) else { return };
+        match &drawn.blocks {
+            None => tally.add_rows(verdicts.total()),
+            Some(blocks) => {
+                let mut rows_of: Vec<Vec<usize>> = vec![Vec::new(); blocks.live.len()];
+                for (row, block) in blocks.of_row.iter().enumerate() {
+                    if let Some(rows) = rows_of.get_mut(*block as usize) {
+                        rows.push(row);
+                    }
+                }
+                for (rows, live) in rows_of.into_iter().zip(&blocks.live) {
+                    tally.add_unit(DrawnUnit { live: u64::from(*live), rows: verdicts.counts(rows) });
+                }
+            }
+        }
     }
 
     /// Takes one chunk of a pass over all rows.
@@ -192,14 +277,15 @@ impl<'a> TableCheck<'a> {
     /// As [`TableCheck::take_drawn`].
     pub(crate) async fn take_all(&mut self, reader: &mut Reader, chunk: &Chunk) -> Result<(), Error> {
         let mut verdicts = self.program.evaluate(chunk);
-        self.look_up_all(reader, chunk, &mut verdicts).await?;
-        self.rows_read += chunk.rows() as u64;
-        for (index, verdicts) in verdicts.iter().enumerate() {
-            self.note_examples(index, verdicts, chunk);
-            if let Some(state) = self.states.get_mut(index) {
-                state.tally.add_rows(verdicts.total());
+        for (index, verdicts) in verdicts.iter_mut().enumerate() {
+            let answer = self.look_up_all(reader, index, chunk, verdicts).await;
+            self.settle(index, answer)?;
+            self.note_failing(index, verdicts, chunk);
+            if let Some(tally) = self.states.get_mut(index).and_then(|state| state.tally(0)) {
+                tally.add_rows(verdicts.total());
             }
         }
+        self.rows_read += chunk.rows() as u64;
         Ok(())
     }
 
@@ -209,47 +295,36 @@ impl<'a> TableCheck<'a> {
     /// As [`TableCheck::take_drawn`].
     pub(crate) async fn end_all(&mut self, reader: &mut Reader) -> Result<(), Error> {
         for index in 0..self.states.len() {
-            let Some(state) = self.states.get_mut(index) else { continue };
-            let Lookup::Duplicates(_, duplicates) = std::mem::take(&mut state.lookup) else { continue };
-            let confirmed = self.confirm_duplicates(reader, index, *duplicates).await?;
-            let Some(state) = self.states.get_mut(index) else { continue };
-            let counts = state.tally.counts();
-            state.tally = Tally::new();
-            state.tally.add_rows(RowCounts { failed: confirmed.rows.min(counts.checked), ..counts });
-            let room = MOST_EXAMPLES.saturating_sub(state.examples.len());
-            state.examples.extend(confirmed.examples.into_iter().take(room));
-        }
-        Ok(())
-    }
-
-    async fn look_up(&mut self, reader: &mut Reader, chunk: &Chunk, verdicts: &mut [RowVerdicts]) -> Result<(), Error> {
-        for index in 0..self.states.len() {
-            let Some(plan) = self.states.get(index).map(|state| state.plan.clone()) else { continue };
-            let Some(verdicts) = verdicts.get_mut(index) else { continue };
-            let answer = match &plan {
-                Plan::Unique { columns } => self.unique_of_sample(reader, index, columns, chunk, verdicts).await,
-                Plan::References { .. } => self.references(reader, index, &plan, chunk, verdicts).await,
-                Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => Ok(()),
+            let answer = self.end_gathered(reader, index).await;
+            let answer = match answer {
+                Ok(Some(confirmed)) => {
+                    let Some(state) = self.states.get_mut(index) else { continue };
+                    // what fails is known by key, and not by the row's place in the pass
+                    state.failing_rows = None;
+                    let counts = state.tally(0).map(|tally| tally.counts()).unwrap_or_default();
+                    let mut tally = Tally::new();
+                    tally.add_rows(RowCounts { failed: confirmed.rows.min(counts.checked), ..counts });
+                    state.tallies = vec![tally];
+                    let room = MOST_EXAMPLES.saturating_sub(state.examples.len());
+                    state.examples.extend(confirmed.examples.into_iter().take(room));
+                    state.failing_keys.extend(confirmed.keys.into_iter().take(room));
+                    Ok(())
+                }
+                Ok(None) => Ok(()),
+                Err(fault) => Err(fault),
             };
             self.settle(index, answer)?;
         }
         Ok(())
     }
 
-    async fn look_up_all(
-        &mut self,
-        reader: &mut Reader,
-        chunk: &Chunk,
-        verdicts: &mut [RowVerdicts],
-    ) -> Result<(), Error> {
+    /// Ends a draw: answers the rules that wait for a pass over a table.
+    ///
+    /// # Errors
+    /// As [`TableCheck::take_drawn`].
+    pub(crate) async fn end_drawn(&mut self, reader: &mut Reader) -> Result<(), Error> {
         for index in 0..self.states.len() {
-            let Some(plan) = self.states.get(index).map(|state| state.plan.clone()) else { continue };
-            let Some(verdicts) = verdicts.get_mut(index) else { continue };
-            let answer = match &plan {
-                Plan::Unique { columns } => self.collect(index, columns, chunk, verdicts),
-                Plan::References { .. } => self.references(reader, index, &plan, chunk, verdicts).await,
-                Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => Ok(()),
-            };
+            let answer = self.end_waiting(reader, index).await;
             self.settle(index, answer)?;
         }
         Ok(())
@@ -269,60 +344,71 @@ impl<'a> TableCheck<'a> {
         Ok(())
     }
 
-    /// Collects hashes of a chunk's values, for `unique` over all rows.
-    fn collect(
-        &mut self,
-        index: usize,
-        columns: &[String],
-        chunk: &Chunk,
-        verdicts: &RowVerdicts,
-    ) -> Result<(), LookupFault> {
-        let schema = chunk.batch.schema();
-        let key = self.key.clone();
-        let folder = self.run.spill_folder.clone();
-        let Some(state) = self.states.get_mut(index) else { return Ok(()) };
-        if matches!(state.lookup, Lookup::None) {
-            let values = Values::new(&schema, columns)?;
-            let duplicates = Duplicates::new(folder, super::duplicates::MEMORY_BYTES);
-            state.lookup = Lookup::Duplicates(values, Box::new(duplicates));
-        }
-        let Lookup::Duplicates(values, duplicates) = &mut state.lookup else { return Ok(()) };
-        let keys = Values::new(&schema, &key)?.bytes(chunk)?;
-        let hashes = values.hashes(chunk)?;
-        for row in verdicts.kept() {
-            if let Some(Some(hash)) = hashes.get(row) {
-                let key = keys.get(row).and_then(Option::as_deref).unwrap_or(&[]);
-                duplicates.push(*hash, key).map_err(|error| {
-                    LookupFault::Refused(Refusal {
-                        why: NotEvaluated::Internal,
-                        reason: format!("no room to sort values in the state folder: {}", error.kind()),
-                    })
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    fn note_examples(&mut self, index: usize, verdicts: &RowVerdicts, chunk: &Chunk) {
+    /// Takes note of failing rows: how they are shown, their keys, for a mark their places.
+    fn note_failing(&mut self, index: usize, verdicts: &RowVerdicts, chunk: &Chunk) {
+        let shown = self.rule(index).map(|rule| rule.kind.columns()).unwrap_or_default();
+        let hidden = self.hides_key();
         let Some(state) = self.states.get_mut(index) else { return };
-        if self.settings.examples == Examples::None || state.examples.len() >= MOST_EXAMPLES {
-            return;
+        let room = MOST_EXAMPLES.saturating_sub(state.failing_keys.len().max(state.examples.len()));
+        for row in verdicts.failing().take(room) {
+            if !hidden {
+                state.failing_keys.extend(texts::texts(chunk, row, &self.key));
+            }
+            if self.settings.examples != Examples::None {
+                state.examples.extend(show(chunk, row, &self.key, &shown, self.rules, self.settings, self.run));
+            }
         }
-        let shown = self.rules.rules.get(state.rule).map(|rule| rule.kind.columns()).unwrap_or_default();
-        for row in verdicts.failing().take(MOST_EXAMPLES - state.examples.len()) {
-            state.examples.extend(show(chunk, row, &self.key, &shown, self.rules, self.settings, self.run));
+        if let (true, Some(rows)) = (self.for_mark, &mut state.failing_rows) {
+            rows.extend(verdicts.failing().map(|row| self.rows_read + row as u64));
         }
     }
 
-    /// Marks the rows of a chunk as failing whose key bytes are among these.
-    pub(crate) fn fail_rows(verdicts: &mut RowVerdicts, failing: &Orphans, keys: &[Option<Box<[u8]>>]) {
-        for (row, key) in keys.iter().enumerate() {
-            let found = key.as_ref().is_some_and(|key| failing.contains(key));
-            if let Some(verdict) = verdicts.rows.get_mut(row).filter(|verdict| found && **verdict == RowVerdict::Passed)
-            {
-                *verdict = RowVerdict::Failed;
+    /// Takes note of rows that were known to fail and still do, before those that were drawn.
+    pub(crate) fn note_known_failing(&mut self, index: usize, chunk: &Chunk, still: &[(usize, Vec<String>)]) {
+        let shown = self.rule(index).map(|rule| rule.kind.columns()).unwrap_or_default();
+        let Some(state) = self.states.get_mut(index) else { return };
+        let new: Vec<Vec<String>> = std::mem::take(&mut state.failing_keys);
+        state.failing_keys = still.iter().map(|(_, key)| key.clone()).collect();
+        state.failing_keys.extend(new.into_iter().filter(|key| !still.iter().any(|(_, known)| known == key)));
+        state.failing_keys.truncate(MOST_EXAMPLES);
+        if self.settings.examples != Examples::None {
+            for (row, _) in still {
+                let example = show(chunk, *row, &self.key, &shown, self.rules, self.settings, self.run);
+                let new = example.filter(|example| !state.examples.contains(example));
+                state.examples.extend(new.filter(|_| state.examples.len() < MOST_EXAMPLES));
             }
         }
+    }
+
+    /// Whether keys of rows are not to be kept: there is none, or it is `pii`.
+    pub(crate) fn hides_key(&self) -> bool {
+        self.key.is_empty() || self.rules.pii.iter().any(|pii| self.key.contains(&pii.value))
+    }
+
+    /// Judges rows that were read for another reason (known failing ones, marked ones): of each rule those that fail, where that can be
+    /// told row by row and through an index.
+    ///
+    /// # Errors
+    /// As [`TableCheck::take_drawn`].
+    pub(crate) async fn judge_rows(
+        &mut self,
+        reader: &mut Reader,
+        chunk: &Chunk,
+    ) -> Result<Vec<Option<Vec<usize>>>, Error> {
+        let mut verdicts = self.program.evaluate(chunk);
+        let mut failing = Vec::with_capacity(verdicts.len());
+        for (index, verdicts) in verdicts.iter_mut().enumerate() {
+            let answer = self.look_up_by_index(reader, index, chunk, verdicts).await;
+            failing.push(match answer {
+                Ok(true) => Some(verdicts.failing().collect()),
+                Ok(false) | Err(LookupFault::Refused(_)) => None,
+                Err(LookupFault::Source(error @ (Error::Cancelled | Error::ConnectionLost { .. }))) => {
+                    return Err(error);
+                }
+                Err(LookupFault::Source(_)) => None,
+            });
+        }
+        Ok(failing)
     }
 }
 

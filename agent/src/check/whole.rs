@@ -12,13 +12,18 @@ impl TableCheck<'_> {
     ///
     /// # Errors
     /// Why it is not known.
-    pub(crate) async fn newest(&self, reader: &mut Reader, column: &str) -> Result<Option<DateTime<Utc>>, Refusal> {
+    pub(crate) async fn newest(
+        &mut self,
+        reader: &mut Reader,
+        index: usize,
+        column: &str,
+    ) -> Result<Option<DateTime<Utc>>, Refusal> {
         let text = if self.table.indexed(&[column.to_owned()]) {
             let extremes = reader.extremes(self.table, column).await.map_err(|error| refused(&error))?;
             let at = extremes.batch.schema().index_of("max").unwrap_or(1);
             if extremes.rows() == 0 { CellText::Null } else { extremes.text(Cell { row: 0, column: at }) }
         } else {
-            self.newest_by_pass(reader, column).await?
+            self.newest_by_pass(reader, index, column).await?
         };
         match text {
             CellText::Null => Ok(None),
@@ -36,26 +41,17 @@ impl TableCheck<'_> {
         }
     }
 
-    async fn newest_by_pass(&self, reader: &mut Reader, column: &str) -> Result<CellText, Refusal> {
-        let budget = self.settings.rows_per_check.unwrap_or(u64::MAX);
+    async fn newest_by_pass(&mut self, reader: &mut Reader, index: usize, column: &str) -> Result<CellText, Refusal> {
+        let Some(rule) = self.rule(index) else { return Ok(CellText::Null) };
+        let mut pass = self.pass_for(rule);
         let columns = [column.to_owned()];
         let read = Read::new(self.table, &columns);
         let mut cursor = Cursor::start();
-        let mut rows = 0u64;
         let mut newest: Option<(DateTime<Utc>, CellText)> = None;
         let mut unread = None;
         loop {
-            let expensive = rows > budget || self.table.estimated_rows.is_some_and(|rows| rows > budget);
-            if expensive {
-                return Err(Refusal {
-                    why: NotEvaluated::TooExpensive,
-                    reason: format!(
-                        "no index leads to the newest {column}, and a pass is more than the {budget} rows of rows_per_check; --full allows it"
-                    ),
-                });
-            }
             let scanned = reader.scan(&read, &cursor).await.map_err(|error| refused(&error))?;
-            rows += scanned.chunk.rows() as u64;
+            pass.over(scanned.chunk.rows())?;
             for row in 0..scanned.chunk.rows() {
                 match scanned.chunk.text(Cell { row, column: 0 }) {
                     CellText::Text(text) => match moment(&text) {
@@ -73,6 +69,9 @@ impl TableCheck<'_> {
                 Some(next) => cursor = next,
                 None => break,
             }
+        }
+        if let Some(state) = self.states.get_mut(index) {
+            state.passed_over = pass.counts();
         }
         Ok(newest.map(|(_, text)| text).or(unread).unwrap_or(CellText::Null))
     }

@@ -1,6 +1,6 @@
 //! `check`.
 
-use super::{Ended, Session, SourceReport, begin, deliver};
+use super::{Ended, Manner, Session, SourceReport, begin, deliver};
 use crate::check::SourceCheck;
 use crate::cli::{Check, Common};
 use crate::config::SourceConfig;
@@ -9,7 +9,8 @@ use crate::signals::Signals;
 use fieldmark_source::Error;
 
 pub(crate) async fn run(common: &Common, arguments: &Check, signals: &Signals) -> Result<u8, Ended> {
-    let session = Session::open(common, signals, arguments.duty, !arguments.no_enlarge)?;
+    let manner = Manner { duty: arguments.duty, enlarge: !arguments.no_enlarge, routine: true };
+    let session = Session::open(common, signals, manner)?;
     let mut report = begin("check", common, session.run.seed);
     for source in &session.config.sources {
         if !session.rules_of(&source.name).is_empty() {
@@ -25,7 +26,7 @@ pub(crate) async fn run(common: &Common, arguments: &Check, signals: &Signals) -
 
 async fn check_source(session: &Session, source: &SourceConfig, report: &mut Report) -> Result<(), Ended> {
     let state = session.state_of(&source.name, report)?;
-    let mut reader = match session.connect(source).await {
+    let mut reader = match session.connect(source, &state).await {
         Ok(reader) => reader,
         Err(error) => return failed(source, &error, report),
     };
@@ -52,7 +53,7 @@ async fn check_source(session: &Session, source: &SourceConfig, report: &mut Rep
         Ok(checked) => checked,
         Err(error) => return failed(source, &error, report),
     };
-    session.remember(&source.name, &checked, report)?;
+    session.remember(&source.name, &checked, &mut reader, report)?;
     let mut of_source = SourceReport { report, name: &source.name };
     of_source.used(&reader, rules.len() as u64);
     of_source.checked(&checked);

@@ -1,6 +1,6 @@
 //! `before`, `after`, `guard`.
 
-use super::{Ended, Session, SourceReport, begin, deliver};
+use super::{Ended, Manner, Session, SourceReport, begin, deliver};
 use crate::cli::{After, Before, Common, Guard, Marking};
 use crate::config::SourceConfig;
 use crate::mark::{MarkError, MarkStore};
@@ -14,11 +14,11 @@ use rustix::process::{Pid, kill_process};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
-/// Share of the time that marks and recaptures may read.
-const DUTY: f64 = 0.5;
+/// Marks and recaptures read half of the time. Two checks that are compared have one look each, and do not go by earlier ones.
+const MANNER: Manner = Manner { duty: 0.5, enlarge: false, routine: false };
 
 pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signals) -> Result<u8, Ended> {
-    let session = Session::open(common, signals, DUTY, false)?;
+    let session = Session::open(common, signals, MANNER)?;
     let mut report = begin("before", common, session.run.seed);
     report.migration = Some(MigrationSummary::default());
     mark_all(&session, &arguments.marking, &mut report).await?;
@@ -27,7 +27,7 @@ pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signal
 }
 
 pub(crate) async fn after(common: &Common, arguments: &After, signals: &Signals) -> Result<u8, Ended> {
-    let session = Session::open(common, signals, DUTY, false)?;
+    let session = Session::open(common, signals, MANNER)?;
     let mut report = begin("after", common, session.run.seed);
     report.migration = Some(MigrationSummary::default());
     let direction = if arguments.rollback { Direction::Rollback } else { Direction::Forward };
@@ -41,7 +41,7 @@ pub(crate) async fn after(common: &Common, arguments: &After, signals: &Signals)
 }
 
 pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals) -> Result<u8, Ended> {
-    let session = Session::open(common, signals, DUTY, false)?;
+    let session = Session::open(common, signals, MANNER)?;
     let mut report = begin("guard", common, session.run.seed);
     report.migration = Some(MigrationSummary::default());
     let direction = if arguments.rollback { Direction::Rollback } else { Direction::Forward };
@@ -105,7 +105,7 @@ async fn watch_sessions(
     let sources = session.config.sources.iter();
     for source in sources.filter(|source| marked.iter().any(|(name, _)| *name == source.name)) {
         // a source that does not answer now is recaptured by the control test alone
-        let Ok(reader) = session.connect_for(source, 1.0).await else { continue };
+        let Ok(reader) = session.connect_beside(source).await else { continue };
         if reader.facts().dialect != Dialect::Postgres {
             continue;
         }
@@ -190,7 +190,7 @@ async fn mark_all(session: &Session, marking: &Marking, report: &mut Report) -> 
 
 async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, report: &mut Report) -> Result<(), Ended> {
     let state = session.state_of(&source.name, report)?;
-    let mut reader = match session.connect(source).await {
+    let mut reader = match session.connect(source, &state).await {
         Ok(reader) => reader,
         Err(error) => return failed(&source.name, &error, report),
     };
@@ -233,7 +233,7 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
         Err(MarkError::State(error)) => return Err(Ended::State(error)),
         Err(error) => return Err(Ended::Because(2, error.to_string())),
     };
-    session.remember(&source.name, &taken.checked, report)?;
+    session.remember(&source.name, &taken.checked, &mut reader, report)?;
     let mark = &taken.marked.mark;
     for (table, why) in &mark.unmarked {
         report.notes.push(format!("{} {table} is not marked: {why}", source.name));
@@ -288,7 +288,7 @@ async fn recapture(
     if with.mark.is_none() && marked.mark.source != source.name {
         report.notes.push(format!("the mark {id} was taken of a source named {}", marked.mark.source));
     }
-    let mut reader = match session.connect(source).await {
+    let mut reader = match session.connect(source, &state).await {
         Ok(reader) => reader,
         Err(error) => return failed(&source.name, &error, report),
     };
@@ -311,7 +311,7 @@ async fn recapture(
         Ok(recaptured) => recaptured,
         Err(error) => return failed(&source.name, &error, report),
     };
-    session.remember(&source.name, &recaptured.checked, report)?;
+    session.remember(&source.name, &recaptured.checked, &mut reader, report)?;
     if let Some(migration) = &mut report.migration {
         recaptured.report.command_status = migration.command_status;
         migration.sources.push(recaptured.report);

@@ -13,7 +13,7 @@ use crate::state::StateError;
 use fieldmark_document::Problems;
 use std::io::Write as _;
 
-pub(crate) use session::{Session, SourceReport};
+pub(crate) use session::{Manner, Session, SourceReport};
 
 /// Why a command ended without a report.
 #[derive(Debug)]

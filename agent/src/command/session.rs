@@ -1,6 +1,7 @@
 //! What the commands that read databases have in common: configuration, rules, state folder, connected sources.
 
 use super::{Ended, load};
+use crate::budget::Budget;
 use crate::check::{Checked, RunFacts, Settings};
 use crate::cli::Common;
 use crate::config::{Address, Config, SampleSize, SourceConfig};
@@ -8,7 +9,7 @@ use crate::progress::Progress;
 use crate::reader::Reader;
 use crate::report::{ErrorSummary, Report, SampleSummary, SourceSummary};
 use crate::signals::Signals;
-use crate::state::{SourceState, StateFolder};
+use crate::state::{SourceState, StateFolder, Watermark};
 use chrono::Utc;
 use fieldmark_document::Problems;
 use fieldmark_engine::evaluate::{Names, check_expression};
@@ -20,6 +21,7 @@ use fieldmark_source::postgres::{self, ConnectOptions};
 use fieldmark_source::{Error, Recovery, Source, sqlite};
 use fieldmark_statistics::{Method, Population};
 use rand::RngExt as _;
+use std::time::Instant;
 
 /// A run: configuration, rules, state folder.
 pub(crate) struct Session {
@@ -28,11 +30,23 @@ pub(crate) struct Session {
     pub(crate) folder: StateFolder,
     pub(crate) run: RunFacts,
     pub(crate) progress: Progress,
-    pub(crate) duty: f64,
-    pub(crate) enlarge: bool,
+    pub(crate) manner: Manner,
     pub(crate) signals: Signals,
     /// Whether `--table` narrows the run.
     pub(crate) narrowed: bool,
+    /// Whether `--rule` does.
+    pub(crate) some_rules: bool,
+}
+
+/// How a command reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// The share of time that may be busy.
+    pub(crate) duty: f64,
+    /// Whether a sample that cannot decide is enlarged.
+    pub(crate) enlarge: bool,
+    /// Whether this is one of many checks, that goes by the ones before it and can be put off to the next.
+    pub(crate) routine: bool,
 }
 
 impl Session {
@@ -40,7 +54,7 @@ impl Session {
     ///
     /// # Errors
     /// What is wrong with any of them.
-    pub(crate) fn open(common: &Common, signals: &Signals, duty: f64, enlarge: bool) -> Result<Self, Ended> {
+    pub(crate) fn open(common: &Common, signals: &Signals, manner: Manner) -> Result<Self, Ended> {
         let mut reading = load(common);
         let files = |files: &[crate::config::RuleFile]| -> Vec<RuleFile> {
             files.iter().map(|file| RuleFile { path: file.name.to_string(), text: file.text.clone() }).collect()
@@ -78,7 +92,7 @@ impl Session {
         let run = RunFacts {
             now: Utc::now(),
             seed,
-            spill_folder: folder.path().to_owned(),
+            state_folder: folder.path().to_owned(),
             digest_key: folder.digest_key()?,
         };
         Ok(Self {
@@ -87,10 +101,10 @@ impl Session {
             folder,
             run,
             progress: Progress::new(common.quiet),
-            duty,
-            enlarge,
+            manner,
             signals: signals.clone(),
             narrowed: !common.table.is_empty(),
+            some_rules: !common.rule.is_empty(),
         })
     }
 
@@ -115,23 +129,31 @@ impl Session {
             detect: source.detect.value,
             examples: source.examples.value,
             rows_per_check: source.budget.rows_per_check.value,
-            enlarge: self.enlarge,
+            enlarge: self.manner.enlarge,
+            watermarks: self.manner.routine,
+            full_every: source.full_every.value,
         }
     }
 
-    /// Connects to a source.
+    /// Connects to a source, to read it within its budget.
     ///
     /// # Errors
     /// Why it does not answer.
-    pub(crate) async fn connect(&self, source: &SourceConfig) -> Result<Reader, Error> {
-        self.connect_for(source, self.duty).await
+    pub(crate) async fn connect(&self, source: &SourceConfig, state: &SourceState) -> Result<Reader, Error> {
+        let now = (Utc::now(), Instant::now());
+        let budget = Budget::new(&source.budget, state.server_time, now, self.manner.routine);
+        self.reader(source, self.manner.duty, budget).await
     }
 
-    /// The same, to be read for another share of the time.
+    /// Connects to a source beside what reads it, for a few statements that cost next to nothing.
     ///
     /// # Errors
     /// As [`Session::connect`].
-    pub(crate) async fn connect_for(&self, source: &SourceConfig, duty: f64) -> Result<Reader, Error> {
+    pub(crate) async fn connect_beside(&self, source: &SourceConfig) -> Result<Reader, Error> {
+        self.reader(source, 1.0, Budget::unlimited()).await
+    }
+
+    async fn reader(&self, source: &SourceConfig, duty: f64, budget: Budget) -> Result<Reader, Error> {
         let connected: Box<dyn Source> = match &source.address.value {
             Address::Sqlite(path) => Box::new(sqlite::open(&sqlite::Address::file(path)).await?),
             Address::Postgres(address) => {
@@ -143,7 +165,7 @@ impl Session {
                 Box::new(postgres::connect(&options).await?)
             }
         };
-        Ok(Reader::new(connected, duty, self.signals.token().clone(), self.run.seed))
+        Ok(Reader::new(connected, duty, budget, self.signals.token().clone(), self.run.seed))
     }
 
     /// What is remembered of a source; notes go to the report.
@@ -156,17 +178,37 @@ impl Session {
         Ok(state)
     }
 
-    /// Remembers row counts.
+    /// Remembers what the next check goes by.
     ///
     /// # Errors
     /// The state folder's.
-    pub(crate) fn remember(&self, source: &SourceName, checked: &Checked, report: &mut Report) -> Result<(), Ended> {
-        if checked.row_counts.is_empty() {
-            return Ok(());
-        }
+    pub(crate) fn remember(
+        &self,
+        source: &SourceName,
+        checked: &Checked,
+        reader: &mut Reader,
+        report: &mut Report,
+    ) -> Result<(), Ended> {
         let lock = self.folder.lock_within(source, crate::state::PATIENCE)?;
+        let balance = reader.balance();
         let note = self.folder.update(&lock, |state| {
             state.row_counts.extend(checked.row_counts.iter().cloned());
+            state.whole_passes.extend(checked.passes.iter().map(|rule| (rule.clone(), self.run.now)));
+            state.failing.extend(checked.failing.iter().cloned());
+            state.failing.retain(|_, failing| !failing.rules.is_empty());
+            // rows that some rules have not seen are not behind a watermark
+            if self.manner.routine && !self.some_rules {
+                for (table, reading) in &checked.readings {
+                    let Some(now) = &reading.high_water else { continue };
+                    let known = state.watermarks.entry(table.clone());
+                    let watermark = known.or_insert_with(|| Watermark::new(&now.column));
+                    if watermark.column != now.column {
+                        *watermark = Watermark::new(&now.column);
+                    }
+                    watermark.advance(&now.value, now.horizon.next_transaction, now.horizon.oldest_running);
+                }
+            }
+            state.server_time = balance;
         })?;
         report.notes.extend(note.map(|note| note.0));
         Ok(())
@@ -246,21 +288,23 @@ impl SourceReport<'_> {
     pub(crate) fn checked(&mut self, checked: &Checked) {
         self.report.outcomes.extend(checked.outcomes.iter().cloned());
         for (table, reading) in &checked.readings {
-            let design = &reading.design;
-            let (method, blocks) = match design.method {
-                Method::AllRows => ("all rows", None),
-                Method::IndependentRows => ("random keys", None),
-                Method::Blocks { .. } => ("blocks", Some(design.units_drawn)),
-            };
-            self.report.samples.push(SampleSummary {
-                source: self.name.clone(),
-                table: table.clone(),
-                method: method.to_owned(),
-                population: Some(design.population.rows().round() as u64),
-                population_exact: matches!(design.population, Population::Exact { .. }),
-                rows: design.rows_kept,
-                blocks,
-            });
+            self.report.samples.extend(reading.strata.iter().map(|design| {
+                let (method, blocks) = match design.method {
+                    Method::AllRows => ("all rows", None),
+                    Method::IndependentRows => ("random keys", None),
+                    Method::Blocks { .. } => ("blocks", Some(design.units_drawn)),
+                };
+                SampleSummary {
+                    source: self.name.clone(),
+                    table: table.clone(),
+                    stratum: design.stratum.clone(),
+                    method: method.to_owned(),
+                    population: Some(design.population.rows().round() as u64),
+                    population_exact: matches!(design.population, Population::Exact { .. }),
+                    rows: design.rows_kept,
+                    blocks,
+                }
+            }));
         }
     }
 

@@ -14,14 +14,16 @@ mod rows;
 mod store;
 
 pub use digest::digested;
+pub(crate) use rows::{read as read_rows, write as write_rows};
 pub use store::{MarkError, MarkStore, Stored};
 
 use chrono::{DateTime, Utc};
 use fieldmark_change::{MarkDesign, MarkRow, MarkStratum, Slice};
 use fieldmark_model::chunk::DefectKind;
-use fieldmark_model::{Catalogue, Cell, Chunk, Counters, Defect, Outcome, SourceName, TableName};
+use fieldmark_model::{Catalogue, Cell, Chunk, Counters, Defect, Outcome, RuleId, SourceName, TableName};
 use fieldmark_statistics::{Method, Population};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of `mark.json` that this build writes.
 pub const VERSION: u32 = 2;
@@ -83,6 +85,9 @@ pub struct MarkedTable {
     /// The transaction that wrote each row last, where the database tells; empty where it does not.
     #[serde(default)]
     pub stamps: Vec<u64>,
+    /// Of each rule whose answer is known row by row, the rows that fail it.
+    #[serde(default)]
+    pub failing: BTreeMap<RuleId, Vec<u64>>,
     /// Columns that are here as keyed digests.
     pub digested: Vec<String>,
     /// The table's own counters then.

@@ -10,7 +10,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 /// A batch as the bytes of a Parquet file.
-pub(super) fn write(batch: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
+pub(crate) fn write(batch: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))?;
@@ -20,7 +20,7 @@ pub(super) fn write(batch: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
 }
 
 /// The batch back from its bytes.
-pub(super) fn read(bytes: Vec<u8>) -> Result<RecordBatch, ParquetError> {
+pub(crate) fn read(bytes: Vec<u8>) -> Result<RecordBatch, ParquetError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes))?;
     let schema: SchemaRef = builder.schema().clone();
     let batches = builder.build()?.collect::<Result<Vec<_>, _>>()?;

@@ -91,7 +91,8 @@ impl SourceMark<'_> {
             .check_table(rules, Some(&mut kept), &mut checked)
             .await?;
             let read_at = Utc::now();
-            let Some((_, reading)) = checked.readings.get(before) else {
+            let drawn = checked.readings.get(before).and_then(|(_, reading)| Some((reading, reading.strata.first()?)));
+            let Some((reading, design)) = drawn else {
                 unmarked.push((table.name.clone(), "its rows could not be read".to_owned()));
                 continue;
             };
@@ -103,9 +104,10 @@ impl SourceMark<'_> {
                 name: table.name.clone(),
                 key,
                 read_at,
-                method: reading.design.method,
-                population: reading.design.population,
-                units_drawn: reading.design.units_drawn,
+                method: design.method,
+                population: reading.population,
+                units_drawn: design.units_drawn,
+                failing: checked.marked_failing.last().map(|(_, failing)| failing.clone()).unwrap_or_default(),
                 blocks,
                 stamps: chunk.stamps.clone(),
                 digested: pii,

@@ -5,8 +5,7 @@ use crate::check::{RunFacts, Settings, fill, show_row};
 use fieldmark_change::{Declared, Rename, RowsDeclared, Suspect, Transition, Undeclared, align};
 use fieldmark_engine::evaluate::{Names, Transition as Expression, TransitionProgram, check_expression};
 use fieldmark_engine::rule::{AcrossExpectation, Nulls, RowsAcross, TableRules, UndeclaredChanges};
-use fieldmark_model::outcome::UnknownBy;
-use fieldmark_model::{Chunk, Outcome, SourceName, Status};
+use fieldmark_model::{Chunk, Outcome, SourceName};
 use fieldmark_source::Error;
 use fieldmark_statistics::{Criterion, DrawnUnit, Level, RowCounts, StratumEvidence, Tally, estimate};
 use std::collections::BTreeMap;
@@ -128,34 +127,16 @@ fn blank(
     table: &Again<'_>,
     settings: &Settings,
 ) -> Outcome {
+    let name = table.pair.after.map_or_else(|| table.marked.name.clone(), |after| after.name.clone());
     Outcome {
-        source: source.clone(),
-        table: table.pair.after.map_or_else(|| table.marked.name.clone(), |after| after.name.clone()),
-        rule: expectation.id.clone(),
-        kind: "across_migrations".to_owned(),
-        fingerprint: String::new(),
-        status: Status::NotEvaluated,
-        not_evaluated: None,
-        reason: String::new(),
         population: Some(table.marked.population.rows().round() as u64),
-        checked: None,
-        failed: 0,
-        unknown: 0,
-        unknown_by: UnknownBy::default(),
-        fraction: None,
-        interval: None,
-        level: None,
         tolerance: expectation.tolerance,
         detect: settings.detect,
         severity: expectation.severity,
         owner: rules.owner.clone(),
-        sampled: false,
-        moving: false,
-        value: None,
-        examples: Vec::new(),
-        sql: None,
         description: expectation.description.clone(),
         runbook: rules.runbook.clone(),
+        ..Outcome::blank(source.clone(), name, expectation.id.clone(), "across_migrations")
     }
 }
 

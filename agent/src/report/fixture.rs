@@ -20,33 +20,14 @@ fn orders() -> TableName {
 /// A rule that passed on all of so many rows of `shop public.orders`.
 pub(super) fn passed(rule: &str, checked: u64) -> Outcome {
     Outcome {
-        source: SourceName::new("shop"),
-        table: orders(),
-        rule: RuleId::new(rule),
-        kind: "not_null".into(),
         fingerprint: "8c1f2a90".into(),
         status: Status::Passed,
-        not_evaluated: None,
-        reason: String::new(),
         population: Some(checked),
         checked: Some(checked),
-        failed: 0,
-        unknown: 0,
-        unknown_by: UnknownBy::default(),
         fraction: Some(0.0),
-        interval: None,
-        level: None,
-        tolerance: 0.0,
         detect: 0.001,
-        severity: Severity::Ticket,
         owner: Some("team-payments".into()),
-        sampled: false,
-        moving: false,
-        value: None,
-        examples: Vec::new(),
-        sql: None,
-        description: None,
-        runbook: None,
+        ..Outcome::blank(SourceName::new("shop"), orders(), RuleId::new(rule), "not_null")
     }
 }
 
@@ -105,6 +86,7 @@ pub(super) fn check() -> Report {
             SampleSummary {
                 source: SourceName::new("shop"),
                 table: orders(),
+                stratum: "table".into(),
                 method: "random keys".into(),
                 population: Some(200_000),
                 population_exact: false,
@@ -114,6 +96,7 @@ pub(super) fn check() -> Report {
             SampleSummary {
                 source: SourceName::new("shop"),
                 table: TableName::new("public", "customers"),
+                stratum: "table".into(),
                 method: "all rows".into(),
                 population: Some(4_000),
                 population_exact: true,

@@ -56,9 +56,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// How the rows of that table were drawn.
-    pub fn sample(&self, source: &SourceName, table: &TableName) -> Option<&SampleSummary> {
-        self.samples.iter().find(|sample| sample.source == *source && sample.table == *table)
+    /// How the rows of that table were drawn, stratum by stratum, the body first.
+    pub fn samples_of(&self, source: &SourceName, table: &TableName) -> Vec<&SampleSummary> {
+        self.samples.iter().filter(|sample| sample.source == *source && sample.table == *table).collect()
     }
 
     /// The rules of a recaptured table, before and after.
@@ -99,9 +99,11 @@ pub struct SampleSummary {
     pub source: SourceName,
     /// The table.
     pub table: TableName,
+    /// Which rows: `table`; or, of two strata, `body` and `recent` (written since the last check).
+    pub stratum: String,
     /// How: `all rows`, `random keys`, `blocks`.
     pub method: String,
-    /// Rows of the table, as far as known.
+    /// Rows of the stratum, as far as known; of a body drawn by blocks those of the table.
     pub population: Option<u64>,
     /// Whether the population was counted and not estimated.
     pub population_exact: bool,

@@ -6,7 +6,7 @@
 //!   digest.key                 32 random bytes, the key of keyed digests
 //!   locks/<source>.lock        held while a mark or state of the source is written; never removed
 //!   locks/.identity.lock       held while identity.json or digest.key is written
-//!   state/<source>.json        small state: last row counts, last whole-table passes
+//!   state/<source>.json        small state: last row counts, whole-table passes, watermarks, keys of known failing rows, budget
 //!   marks/<source>/…           marks, one folder for each
 //! ```
 //!
@@ -17,17 +17,21 @@
 
 mod atomic;
 mod error;
+mod failing;
 mod identity;
 mod lock;
 mod source;
 #[cfg(test)]
 mod tests;
+mod watermark;
 
 pub use atomic::{AtomicFile, make_folder, sweep, write};
 pub use error::StateError;
+pub use failing::{FailingRows, FailingRule};
 pub use identity::{DigestKey, Identity, host_name};
 pub use lock::{Lock, PATIENCE};
-pub use source::{RowCount, SourceState};
+pub use source::{Balance, RowCount, SourceState};
+pub use watermark::Watermark;
 
 use fieldmark_model::SourceName;
 use std::path::{Path, PathBuf};

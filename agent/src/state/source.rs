@@ -2,8 +2,10 @@
 
 use super::atomic;
 use super::error::StateError;
+use super::failing::FailingRows;
+use super::watermark::Watermark;
 use chrono::{DateTime, Utc};
-use fieldmark_model::TableName;
+use fieldmark_model::{RuleId, TableName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -15,14 +17,32 @@ const VERSION: u64 = 1;
 const LARGEST: u64 = 64 << 20;
 
 /// What is remembered of one source.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceState {
     /// The last counted rows of a table, for `row_count: { change: … }`.
     #[serde(default)]
     pub row_counts: BTreeMap<TableName, RowCount>,
-    /// When an unindexed look-up last passed over a whole table, for `full_every`.
+    /// When a whole table was last passed over to answer a rule that no index answers, for `full_every`.
     #[serde(default)]
-    pub whole_passes: BTreeMap<TableName, DateTime<Utc>>,
+    pub whole_passes: BTreeMap<RuleId, DateTime<Utc>>,
+    /// Up to where the rows of a table have been checked.
+    #[serde(default)]
+    pub watermarks: BTreeMap<TableName, Watermark>,
+    /// Rows that failed, to be read again.
+    #[serde(default)]
+    pub failing: BTreeMap<TableName, FailingRows>,
+    /// What is left of the source's budget of server time.
+    #[serde(default)]
+    pub server_time: Option<Balance>,
+}
+
+/// What is left of a budget that fills up again as time goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Balance {
+    /// Seconds of statements, under zero where more was used than there was.
+    pub left_seconds: f64,
+    /// When.
+    pub time: DateTime<Utc>,
 }
 
 /// The rows of a table at some time.

@@ -12,7 +12,6 @@ use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use fieldmark_model::migration::{
     ColumnChange, ColumnFate, Expectation, LossKind, RenameEvidence, RuleChange, Verdict,
 };
-use fieldmark_model::outcome::UnknownBy;
 use fieldmark_model::{Chunk, Counters, NotEvaluated, Outcome, RuleId, Severity, SourceName, Status, Table, TableName};
 use fieldmark_statistics::{Method, Population};
 use std::collections::{BTreeMap, BTreeSet};
@@ -178,33 +177,15 @@ fn spoiled(rows: i32) -> impl Fn(i32) -> Option<&'static str> {
 
 fn outcome(status: Status, failed: u64) -> Outcome {
     Outcome {
-        source: SourceName::new("shop"),
-        table: TableName::new("public", "orders"),
-        rule: RuleId::new("cents"),
-        kind: "expect".into(),
         fingerprint: "f".into(),
         status,
         not_evaluated: (status == Status::NotEvaluated).then_some(NotEvaluated::ColumnMissing),
         reason: "r".into(),
-        population: None,
         checked: Some(MARKED as u64),
         failed,
-        unknown: 0,
-        unknown_by: UnknownBy::default(),
-        fraction: None,
-        interval: None,
-        level: None,
-        tolerance: 0.0,
         detect: 0.001,
-        severity: Severity::Ticket,
-        owner: None,
         sampled: true,
-        moving: false,
-        value: None,
-        examples: Vec::new(),
-        sql: None,
-        description: None,
-        runbook: None,
+        ..Outcome::blank(SourceName::new("shop"), TableName::new("public", "orders"), RuleId::new("cents"), "expect")
     }
 }
 

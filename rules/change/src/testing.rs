@@ -36,6 +36,7 @@ pub(crate) fn table(name: &str, columns: &[Column]) -> Table {
         storage: None,
         kind: TableKind::Table,
         columns: columns.to_vec(),
+        row_number: None,
         primary_key: Some(vec!["id".into()]),
         unique: Vec::new(),
         indexes: Vec::new(),

@@ -7,7 +7,6 @@ use crate::observe::{Observed, ObservedRows, Values};
 use crate::verdict::Note;
 use crate::words;
 use fieldmark_model::migration::{Expectation, TableChange, Verdict};
-use fieldmark_model::outcome::UnknownBy;
 use fieldmark_model::{NotEvaluated, Outcome, RuleId, Severity, Status};
 
 /// An `expect`: a failure counts where the migration must have done it; where an ordinary write may have, it is inconclusive.
@@ -132,33 +131,13 @@ fn blank(table: &Observed<'_>, change: &TableChange, column: &str) -> Outcome {
         .marks
         .as_ref()
         .is_some_and(|marks| marks.design.strata.iter().all(|stratum| stratum.method.is_all_rows()));
+    let rule = RuleId::new(format!("{}.same.{column}", change.table.name));
     Outcome {
-        source: table.input.source.clone(),
-        table: change.table.clone(),
-        rule: RuleId::new(format!("{}.same.{column}", change.table.name)),
-        kind: "same".into(),
         fingerprint: format!("same/{column}"),
-        status: Status::NotEvaluated,
-        not_evaluated: None,
-        reason: String::new(),
         population: table.input.rows_before,
-        checked: None,
-        failed: 0,
-        unknown: 0,
-        unknown_by: UnknownBy::default(),
-        fraction: None,
-        interval: None,
-        level: None,
-        tolerance: 0.0,
         detect: DETECT,
         severity: Severity::Ticket,
-        owner: None,
         sampled: !all_rows,
-        moving: false,
-        value: None,
-        examples: Vec::new(),
-        sql: None,
-        description: None,
-        runbook: None,
+        ..Outcome::blank(table.input.source.clone(), change.table.clone(), rule, "same")
     }
 }

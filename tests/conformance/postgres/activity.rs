@@ -3,7 +3,7 @@
 use super::super::{batch, names, table};
 use super::{Fixture, Postgres};
 use fieldmark_source::{BlockDraw, Cursor, Read, Sessions, Source};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
 use std::collections::BTreeSet;
 
 async fn run(connection: &mut PgConnection, sql: &str) -> anyhow::Result<()> {

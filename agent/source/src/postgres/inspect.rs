@@ -113,6 +113,7 @@ fn relation(answer: &Answer) -> Option<(i64, Table)> {
         storage: answer.integer(4).and_then(|file| u64::try_from(file).ok()).filter(|file| *file != 0),
         kind,
         columns: Vec::new(),
+        row_number: None,
         primary_key: None,
         unique: Vec::new(),
         indexes: Vec::new(),

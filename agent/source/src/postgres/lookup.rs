@@ -1,9 +1,10 @@
 //! Reads by values: keys, look-ups, extremes, boundaries; and the database's own counters.
 
 use super::courtesy::{Call, Purpose};
-use super::layout::{self, Expected};
+use super::layout::{self, Expected, LayoutColumn};
 use super::literal::Keys;
 use super::rows::Extras;
+use super::statement::Bound;
 use super::{Fetch, PostgresSource, scan, statement};
 use crate::{Error, Read, Reference};
 use arrow::array::{AsArray as _, RecordBatch};
@@ -18,6 +19,16 @@ fn purpose(table: &Table, columns: &[String]) -> Purpose {
 
 fn nothing(table: &Table, columns: &[String]) -> Chunk {
     Chunk::whole(RecordBatch::new_empty(table.arrow_schema(columns.iter().map(String::as_str))))
+}
+
+/// The texts of a batch of one key.
+fn one_key(key: &RecordBatch, targets: &[&LayoutColumn]) -> Result<Vec<String>, Error> {
+    let keys = Keys::new(key, targets, false)?;
+    let texts: Vec<String> = keys.columns.iter().filter_map(|texts| texts.first().cloned()).collect();
+    if keys.origin.len() != 1 || texts.len() != targets.len() {
+        return Err(Error::Internal { what: "a place in key order that is no key".to_owned() });
+    }
+    Ok(texts)
 }
 
 impl PostgresSource {
@@ -180,20 +191,10 @@ impl PostgresSource {
     ) -> Result<RecordBatch, Error> {
         let layout = self.layout(call, table, &[key]).await?;
         let targets = layout.columns(table, key)?;
-        let place = match after {
-            None => None,
-            Some(after) => {
-                let place = Keys::new(after, &targets, false)?;
-                let texts: Vec<String> = place.columns.iter().filter_map(|texts| texts.first().cloned()).collect();
-                if place.origin.len() != 1 || texts.len() != targets.len() {
-                    return Err(Error::Internal { what: "a walk from no key".to_owned() });
-                }
-                Some(texts)
-            }
-        };
+        let place = after.map(|after| one_key(after, &targets)).transpose()?;
         let list = statement::select_list(&targets, Read::VALUE_LIMIT_BYTES, Extras::default(), &[]);
-        let bounds = (step.saturating_sub(1), 1);
-        let query = statement::in_key_order(&layout.name, &list, &targets, place.as_deref(), bounds);
+        let bounds: Vec<Bound<'_>> = place.as_deref().map(Bound::After).into_iter().collect();
+        let query = statement::in_key_order(&layout.name, &list, &targets, &bounds, (step.saturating_sub(1), 1));
         let fetch = Fetch {
             purpose: purpose(table, key),
             sql: statement::copy(&query),
@@ -207,6 +208,34 @@ impl PostgresSource {
         } else {
             Err(Error::Unsupported { what: "a walk over keys that their columns' types cannot hold" })
         }
+    }
+
+    pub(super) async fn rows_between(
+        &mut self,
+        call: &Call,
+        read: &Read<'_>,
+        key: &[String],
+        (after, to): (Option<&RecordBatch>, Option<&RecordBatch>),
+        rows: usize,
+    ) -> Result<Chunk, Error> {
+        let layout = self.layout(call, read.table, &[read.columns, key]).await?;
+        let columns = layout.columns(read.table, read.columns)?;
+        let targets = layout.columns(read.table, key)?;
+        let after = after.map(|after| one_key(after, &targets)).transpose()?;
+        let to = to.map(|to| one_key(to, &targets)).transpose()?;
+        let bounds: Vec<Bound<'_>> =
+            after.as_deref().map(Bound::After).into_iter().chain(to.as_deref().map(Bound::UpTo)).collect();
+        let extras = Extras { stamp: read.stamps && layout.stamped, ..Extras::default() };
+        let list = statement::select_list(&columns, read.value_limit_bytes, extras, &[]);
+        let fetch = Fetch {
+            purpose: purpose(read.table, key),
+            extras,
+            sql: statement::copy(&statement::in_key_order(&layout.name, &list, &targets, &bounds, (0, rows))),
+            expected: vec![Expected::columns(&layout.name, &[columns.as_slice(), &targets].concat())],
+            columns,
+            ..Fetch::rows(read.value_limit_bytes)
+        };
+        self.chunk(call, &fetch, read.table, read.columns).await
     }
 
     /// The statistics' counters, of all parts of a table together. They follow the writes by up to a second.

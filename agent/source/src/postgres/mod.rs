@@ -99,10 +99,15 @@ pub struct PostgresSource {
     interrupt: Arc<Interrupt>,
     layouts: HashMap<TableName, Arc<Layout>>,
     frame: Option<sample::Frame>,
+    touched: u64,
 }
 
 /// Layouts that are kept at most.
 const LAYOUTS: usize = 256;
+/// Blocks that finding one row through an index touches: the way down the tree, and the row.
+const BLOCKS_OF_A_KEY: u64 = 4;
+/// Rows found one after the other in an index that share a block of it.
+const KEYS_OF_A_BLOCK: u64 = 100;
 /// How long the question whether a table goes on may take.
 const QUESTION: Duration = Duration::from_millis(100);
 
@@ -128,7 +133,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<PostgresSource, Error> 
         },
     };
     let schemas = options.schemas.clone().unwrap_or(greeting.schemas);
-    Ok(PostgresSource { facts, schemas, session, interrupt, layouts: HashMap::new(), frame: None })
+    Ok(PostgresSource { facts, schemas, session, interrupt, layouts: HashMap::new(), frame: None, touched: 0 })
 }
 
 /// One statement and how its rows are read.
@@ -313,6 +318,7 @@ impl PostgresSource {
         let counter = scan::counter();
         let step = scan::step(read, layout.stamped, (&columns, &key), &counter, &place, &part, rows);
         let (rows, more) = self.fetch(call, &step.fetch, &|rows| step.question(&place, &part, rows)).await?;
+        self.touched += step.blocks(&place, &part, &rows);
         if !step.counts {
             let next = step.follow(place, &rows, None, more);
             let next = next.map(|place| Cursor(Place::Postgres(place)));
@@ -362,17 +368,22 @@ impl Source for PostgresSource {
 
     async fn by_key(&mut self, read: &Read<'_>, key: &[String], keys: &RecordBatch) -> Result<Chunk, Error> {
         let call = self.interrupt.enter();
+        self.touched += BLOCKS_OF_A_KEY * keys.num_rows() as u64;
         self.rows_by_key(&call, read, key, keys).await
     }
 
     async fn extremes(&mut self, table: &Table, column: &str) -> Result<Chunk, Error> {
         let call = self.interrupt.enter();
+        self.touched += 2 * BLOCKS_OF_A_KEY;
         self.least_and_greatest(&call, table, column).await
     }
 
     async fn blocks(&mut self, read: &Read<'_>, draw: &BlockDraw) -> Result<BlockSample, Error> {
         let call = self.interrupt.enter();
-        self.draw_blocks(&call, read, draw).await
+        let sample = self.draw_blocks(&call, read, draw).await?;
+        // once for the places of its rows, once for the rows
+        self.touched += 2 * sample.live.len() as u64;
+        Ok(sample)
     }
 
     async fn key_after(
@@ -383,7 +394,21 @@ impl Source for PostgresSource {
         step: u64,
     ) -> Result<RecordBatch, Error> {
         let call = self.interrupt.enter();
+        self.touched += BLOCKS_OF_A_KEY + step / KEYS_OF_A_BLOCK;
         self.boundary(&call, table, key, after, step).await
+    }
+
+    async fn between(
+        &mut self,
+        read: &Read<'_>,
+        key: &[String],
+        bounds: (Option<&RecordBatch>, Option<&RecordBatch>),
+        rows: usize,
+    ) -> Result<Chunk, Error> {
+        let call = self.interrupt.enter();
+        let chunk = self.rows_between(&call, read, key, bounds, rows).await?;
+        self.touched += BLOCKS_OF_A_KEY + chunk.rows() as u64;
+        Ok(chunk)
     }
 
     async fn sharing(
@@ -394,11 +419,14 @@ impl Source for PostgresSource {
         at_most: u32,
     ) -> Result<Chunk, Error> {
         let call = self.interrupt.enter();
-        self.rows_sharing(&call, read, columns, values, at_most).await
+        let chunk = self.rows_sharing(&call, read, columns, values, at_most).await?;
+        self.touched += BLOCKS_OF_A_KEY * values.num_rows() as u64 + chunk.rows() as u64;
+        Ok(chunk)
     }
 
     async fn has_parent(&mut self, reference: &Reference<'_>, values: &RecordBatch) -> Result<Vec<bool>, Error> {
         let call = self.interrupt.enter();
+        self.touched += BLOCKS_OF_A_KEY * values.num_rows() as u64;
         self.found_parents(&call, reference, values).await
     }
 
@@ -410,12 +438,17 @@ impl Source for PostgresSource {
         reference: &Reference<'_>,
     ) -> Result<Chunk, Error> {
         let call = self.interrupt.enter();
+        self.touched += 2 * BLOCKS_OF_A_KEY * keys.num_rows() as u64;
         self.rows_without_parent(&call, read, key, keys, reference).await
     }
 
     async fn counters(&mut self, table: &Table) -> Result<Counters, Error> {
         let call = self.interrupt.enter();
         self.row_counters(&call, table).await
+    }
+
+    fn blocks_touched(&self) -> u64 {
+        self.touched
     }
 
     async fn horizon(&mut self) -> Result<Horizon, Error> {

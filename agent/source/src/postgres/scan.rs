@@ -17,6 +17,7 @@
 use super::extent::{By, Part};
 use super::layout::{Expected, Layout, LayoutColumn};
 use super::rows::{Extras, Rows, SOFT_BYTES, Tid};
+use super::statement::Bound;
 use super::types::Family;
 use super::{Fetch, statement};
 use crate::{Error, Read};
@@ -137,7 +138,8 @@ pub(super) fn step<'a>(
             stops = true;
             expected.push(Expected::columns(&read.table.name, key));
             let list = list(extras, key);
-            statement::in_key_order(&part.name, &list, key, place.after.as_deref(), (0, limit))
+            let bounds: Vec<Bound<'_>> = place.after.as_deref().map(Bound::After).into_iter().collect();
+            statement::in_key_order(&part.name, &list, key, &bounds, (0, limit))
         }
         By::Key(_) => format!("SELECT {} FROM {}", list(extras, &[]), statement::from(&part.name, false)),
         By::Whole { only } => format!("SELECT {} FROM {}", list(extras, &[]), statement::from(&part.name, *only)),
@@ -182,6 +184,18 @@ impl Step<'_> {
                 Some(if next.from.block < *blocks { Ok(next) } else { Err(next) })
             }
         }
+    }
+
+    /// Blocks that reading these rows has touched, as far as can be told: a range without an end in sight may reach beyond the table's.
+    pub(super) fn blocks(&self, place: &ScanPlace, part: &Part, rows: &Rows) -> u64 {
+        let cut = rows.count() >= self.limit || rows.stopped();
+        let seen = rows.tids().last().map_or(0, |tid| tid.block.saturating_add(1));
+        let end = match &part.by {
+            By::Place { .. } if cut && !self.counts => seen,
+            By::Place { blocks, .. } => seen.max(self.to.block.min(*blocks)),
+            By::Key(_) | By::Whole { .. } => return rows.count() as u64,
+        };
+        u64::from(end.saturating_sub(place.from.block).max(1))
     }
 
     /// SQL that asks whether the part goes on, where that is not certain.

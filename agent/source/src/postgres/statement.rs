@@ -205,13 +205,27 @@ pub(super) fn sharing(
 /// Name of a column beside the table's own; a table that has one of this name cannot be read that way.
 const NUMBER: &str = "fieldmark row number";
 
-/// The condition for rows after a key, in key order.
-fn after(key: &[&LayoutColumn], texts: &[String]) -> String {
+/// A bound in key order.
+#[derive(Clone, Copy)]
+pub(super) enum Bound<'a> {
+    /// Rows after this key.
+    After(&'a [String]),
+    /// Rows up to this key, those that have it included.
+    UpTo(&'a [String]),
+}
+
+/// The condition for rows within a bound.
+fn bounded(key: &[&LayoutColumn], bound: Bound<'_>) -> String {
+    let (texts, strict, loose) = match bound {
+        Bound::After(texts) => (texts, ">", ">="),
+        Bound::UpTo(texts) => (texts, "<", "<="),
+    };
     let constants: Vec<String> =
         key.iter().zip(texts).map(|(column, text)| format!("{}::{}", quote_literal(text), column.cast)).collect();
     let references: Vec<String> = key.iter().map(|column| operand("t", column)).collect();
     if key.iter().all(|column| column.operators.is_none()) {
-        return format!("({}) > ({})", references.join(", "), constants.join(", "));
+        let operator = if matches!(bound, Bound::After(_)) { strict } else { loose };
+        return format!("({}) {operator} ({})", references.join(", "), constants.join(", "));
     }
     // a row comparison takes its operators from one schema: spelled out, with the first column's bound for the index
     let compare = |at: usize, operator: &str| match (key.get(at), references.get(at), constants.get(at)) {
@@ -220,26 +234,31 @@ fn after(key: &[&LayoutColumn], texts: &[String]) -> String {
         }
         _ => "false".to_owned(),
     };
-    let cases: Vec<String> = (0..key.len())
+    let mut cases: Vec<String> = (0..key.len())
         .map(|at| {
             let mut parts: Vec<String> = (0..at).map(|before| compare(before, "=")).collect();
-            parts.push(compare(at, ">"));
+            parts.push(compare(at, strict));
             format!("({})", parts.join(" AND "))
         })
         .collect();
-    format!("{} AND ({})", compare(0, ">="), cases.join(" OR "))
+    if matches!(bound, Bound::UpTo(_)) {
+        let same: Vec<String> = (0..key.len()).map(|at| compare(at, "=")).collect();
+        cases.push(format!("({})", same.join(" AND ")));
+    }
+    format!("{} AND ({})", compare(0, loose), cases.join(" OR "))
 }
 
-/// Rows after a key, in key order.
+/// Rows within bounds, in key order.
 pub(super) fn in_key_order(
     table: &TableName,
     list: &str,
     key: &[&LayoutColumn],
-    place: Option<&[String]>,
+    bounds: &[Bound<'_>],
     (skip, limit): (u64, usize),
 ) -> String {
     let order: Vec<String> = key.iter().map(|column| reference("t", column)).collect();
-    let condition = place.map(|texts| format!(" WHERE {}", after(key, texts))).unwrap_or_default();
+    let conditions: Vec<String> = bounds.iter().map(|bound| bounded(key, *bound)).collect();
+    let condition = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
     format!(
         "SELECT {list} FROM {}{condition} ORDER BY {} LIMIT {limit} OFFSET {skip}",
         from(table, false),

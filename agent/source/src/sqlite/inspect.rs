@@ -125,12 +125,15 @@ fn table(connection: &Connection, relation: &Relation) -> Result<Table, Error> {
         indexes.insert(0, key.clone());
         unique.insert(0, key.clone());
     }
+    let named_rowid = columns.iter().any(|column| column.name.eq_ignore_ascii_case(types::ROWID));
+    let has_rowid = relation.kind == TableKind::Table && !relation.without_rowid && !named_rowid;
     Ok(Table {
         name: TableName::new(SCHEMA, &relation.name),
         identity: None,
         storage: None,
         kind: relation.kind,
         columns,
+        row_number: has_rowid.then(|| types::ROWID.to_owned()),
         primary_key: (!key.is_empty()).then_some(key),
         unique,
         indexes,

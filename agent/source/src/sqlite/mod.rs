@@ -189,6 +189,17 @@ impl Source for SqliteSource {
         self.worker.run(self.limits.read, walk).await
     }
 
+    async fn between(
+        &mut self,
+        read: &Read<'_>,
+        key: &[String],
+        bounds: (Option<&RecordBatch>, Option<&RecordBatch>),
+        rows: usize,
+    ) -> Result<Chunk, Error> {
+        let statement = sample::between(read, key, bounds, rows)?;
+        self.chunk(statement, statement::columns(read.table, read.columns)?).await
+    }
+
     async fn sharing(
         &mut self,
         read: &Read<'_>,
@@ -228,6 +239,10 @@ impl Source for SqliteSource {
 
     async fn counters(&mut self, _: &Table) -> Result<Counters, Error> {
         Ok(Counters::default())
+    }
+
+    fn blocks_touched(&self) -> u64 {
+        0
     }
 
     async fn horizon(&mut self) -> Result<Horizon, Error> {

@@ -216,6 +216,38 @@ pub(super) fn key_after(
     Ok((statement, key_columns))
 }
 
+/// The rows whose key lies after one key and up to another, in key order.
+pub(super) fn between(
+    read: &Read<'_>,
+    key: &[String],
+    (after, to): (Option<&RecordBatch>, Option<&RecordBatch>),
+    rows: usize,
+) -> Result<Statement, Error> {
+    let key_columns = columns(read.table, key)?;
+    let sql_columns = references("t", read.table, key);
+    let list = select_list("t", read.table, read.columns, read.value_limit_bytes);
+    let nullable = sql_columns.iter().zip(&key_columns).filter(|(_, column)| column.nullable);
+    let mut conditions: Vec<String> = nullable.map(|(sql, _)| format!("{sql} IS NOT NULL")).collect();
+    let mut params = Vec::new();
+    for (bound, operator) in [(after, ">"), (to, "<=")] {
+        let Some(bound) = bound else { continue };
+        let values = boundary(&key_columns, bound)?;
+        let places: Vec<String> = (1..=values.len()).map(|at| format!("?{}", params.len() + at)).collect();
+        conditions.push(format!("{} {operator} {}", row_value(&sql_columns), row_value(&places)));
+        params.extend(values);
+    }
+    let condition = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+    Ok(Statement {
+        sql: format!(
+            "{CONTEXT} SELECT {list} FROM {} AS t {condition} ORDER BY {} LIMIT {rows}",
+            read.table.name.quoted(),
+            sql_columns.join(", "),
+        ),
+        params,
+        expects: vec![expect(read.table, &[read.columns, key])?],
+    })
+}
+
 /// A boundary as it is stored. [`unambiguous`] saw to it that there is one way only.
 fn boundary(key: &[Column], after: &RecordBatch) -> Result<Vec<Stored>, Error> {
     if after.num_rows() != 1 || after.num_columns() != key.len() {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use fieldmark_model::migration::{
     ColumnChange, ColumnFate, Expectation, Loss, MigrationReport, RenameEvidence, TableChange, Verdict,
 };
-use fieldmark_model::outcome::UnknownBy;
+use fieldmark_model::outcome::{KnownFailing, UnknownBy};
 use fieldmark_model::{Counters, Finding, Outcome, RuleId, Severity, SourceName, Status, TableName};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -111,6 +111,7 @@ struct JsonOutcome<'a> {
     owner: Option<&'a str>,
     sampled: bool,
     moving: bool,
+    known_failing: Option<KnownFailing>,
     examples: &'a [String],
     sql: Option<&'a str>,
     description: Option<&'a str>,
@@ -149,6 +150,7 @@ impl<'a> JsonOutcome<'a> {
             owner: outcome.owner.as_deref(),
             sampled: outcome.sampled,
             moving: outcome.moving,
+            known_failing: outcome.known_failing,
             examples: &outcome.examples,
             sql: outcome.sql.as_deref(),
             description: outcome.description.as_deref(),

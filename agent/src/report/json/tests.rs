@@ -174,6 +174,7 @@ fn the_form_is_this_one() {
         {
           "source": "shop",
           "table": "public.orders",
+          "stratum": "table",
           "method": "random keys",
           "population": 200000,
           "population_exact": false,
@@ -214,6 +215,7 @@ fn the_form_is_this_one() {
           "owner": "team-payments",
           "sampled": true,
           "moving": false,
+          "known_failing": null,
           "examples": [],
           "sql": null,
           "description": null,

@@ -64,29 +64,35 @@ pub fn render(report: &Report, look: &Look) -> String {
 /// `shop public.orders · 200 000 rows · sample 10 000`.
 fn table_header(report: &Report, source: &SourceName, table: &TableName, outcomes: &[&Outcome]) -> Vec<Span> {
     let mut spans = vec![span(format!("{source} "), DIM), span(table.to_string(), BOLD)];
-    for fact in sample_facts(report.sample(source, table), outcomes) {
+    for fact in sample_facts(&report.samples_of(source, table), outcomes) {
         spans.push(span(format!(" · {fact}"), PLAIN));
     }
     spans
 }
 
 /// Rows of the table, and how many of them were read.
-pub(in crate::report) fn sample_facts(sample: Option<&SampleSummary>, outcomes: &[&Outcome]) -> Vec<String> {
+pub(in crate::report) fn sample_facts(samples: &[&SampleSummary], outcomes: &[&Outcome]) -> Vec<String> {
     let mut facts = Vec::new();
-    let population = match sample {
-        Some(sample) => sample.population.map(|rows| (rows, sample.population_exact)),
-        None => outcomes.iter().find_map(|outcome| outcome.population.map(|rows| (rows, !outcome.sampled))),
+    let body = samples.first().copied();
+    let recent = samples.iter().find(|sample| sample.stratum == "recent");
+    let population = match (body, recent) {
+        (Some(sample), None) => sample.population.map(|rows| (rows, sample.population_exact)),
+        _ => outcomes.iter().find_map(|outcome| outcome.population.map(|rows| (rows, !outcome.sampled))),
     };
     if let Some((rows, exact)) = population {
         facts.push(format!("{}{}", if exact { "" } else { "about " }, plural(rows, "row")));
     }
     let sampled = outcomes.iter().any(|outcome| outcome.sampled);
-    let read = sample.map(|sample| sample.rows).or_else(|| outcomes.iter().filter_map(|outcome| outcome.checked).max());
+    let read = body.map(|sample| sample.rows).or_else(|| outcomes.iter().filter_map(|outcome| outcome.checked).max());
     match read {
         Some(rows) if sampled => {
-            let blocks = sample.and_then(|sample| sample.blocks);
+            let blocks = body.and_then(|sample| sample.blocks);
             let blocks = blocks.map(|blocks| format!(" of {}", plural(blocks, "block"))).unwrap_or_default();
             facts.push(format!("sample {}{blocks}", count(rows)));
+            if let Some(recent) = recent {
+                let all = if recent.population_exact { "all " } else { "" };
+                facts.push(format!("and {all}{} since the last check", count(recent.rows)));
+            }
         }
         Some(_) if outcomes.iter().any(|outcome| outcome.checked.is_some()) => facts.push("all rows read".into()),
         Some(_) | None => {}

@@ -420,6 +420,7 @@ fn catalogue() -> Catalogue {
         storage: None,
         kind: TableKind::Table,
         columns: columns.iter().map(|name| column(name)).collect(),
+        row_number: None,
         primary_key: None,
         unique: Vec::new(),
         indexes: Vec::new(),

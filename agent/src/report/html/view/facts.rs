@@ -36,8 +36,9 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
     }
     for sample in &report.samples {
         let blocks = sample.blocks.map(|blocks| format!(" of {}", plural(blocks, "block"))).unwrap_or_default();
-        let text =
-            format!("{} {} · {} · {}{blocks}", sample.source, sample.table, sample.method, plural(sample.rows, "row"));
+        let stratum = if sample.stratum == "table" { String::new() } else { format!(" ({})", sample.stratum) };
+        let rows = plural(sample.rows, "row");
+        let text = format!("{} {}{stratum} · {} · {rows}{blocks}", sample.source, sample.table, sample.method);
         facts.push(Fact { name: "Sample", text });
     }
     if let Some(migration) = &report.migration {

@@ -100,7 +100,7 @@ impl Page {
             .outcomes_by_table()
             .into_iter()
             .map(|(source, table, outcomes)| {
-                let facts = sample_facts(report.sample(source, table), &outcomes).join(" · ");
+                let facts = sample_facts(&report.samples_of(source, table), &outcomes).join(" · ");
                 let rules: Vec<Rule> = outcomes.into_iter().map(Rule::of).collect();
                 Table {
                     source: source.to_string(),

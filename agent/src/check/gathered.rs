@@ -1,4 +1,4 @@
-//! Finding equal values among any number of rows in bounded memory: hashes with their rows' keys, sorted in runs on disk.
+//! Bringing equal values of any number of rows together in bounded memory: hashes with their rows' keys, sorted in runs on disk.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _};
@@ -9,7 +9,7 @@ pub(super) const MEMORY_BYTES: usize = 32 << 20;
 
 /// Hashes of values, each with the key of its row.
 #[derive(Debug)]
-pub(super) struct Duplicates {
+pub(super) struct Gathered {
     folder: PathBuf,
     limit_bytes: usize,
     entries: Vec<Entry>,
@@ -27,9 +27,11 @@ struct Entry {
 /// Rows that share a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Group {
-    /// Rows, each counted once however often it was met.
-    pub rows: u64,
-    /// Their keys, [`Group::MOST_KEYS`] at most; empty keys where the table has none.
+    /// Rows with a key, each counted once however often it was met.
+    pub keyed: u64,
+    /// Rows that were given an empty key: those of a table that has none, or of the table referred to.
+    pub unkeyed: u64,
+    /// Keys, [`Group::MOST_KEYS`] at most.
     pub keys: Vec<Box<[u8]>>,
 }
 
@@ -38,7 +40,7 @@ impl Group {
     pub(super) const MOST_KEYS: usize = 256;
 }
 
-impl Duplicates {
+impl Gathered {
     /// A collection that spills to files without a name in this folder.
     pub(super) fn new(folder: PathBuf, limit_bytes: usize) -> Self {
         Self { folder, limit_bytes: limit_bytes.min(1 << 31), entries: Vec::new(), keys: Vec::new(), runs: Vec::new() }
@@ -82,7 +84,7 @@ impl Duplicates {
         Ok(())
     }
 
-    /// Hands every group of two rows or more to `found`, in no useful order.
+    /// Hands every value's rows to `found`, in no useful order.
     ///
     /// # Errors
     /// The disk's.
@@ -144,7 +146,8 @@ impl Run {
 #[derive(Default)]
 struct Grouping {
     hash: Option<u128>,
-    rows: u64,
+    keyed: u64,
+    unkeyed: u64,
     last: Box<[u8]>,
     keys: Vec<Box<[u8]>>,
 }
@@ -157,8 +160,12 @@ impl Grouping {
         } else if !key.is_empty() && *self.last == *key {
             return; // the same row, met again after it had moved
         }
-        self.rows += 1;
         self.last = key.into();
+        if key.is_empty() {
+            self.unkeyed += 1;
+            return;
+        }
+        self.keyed += 1;
         if self.keys.len() < Group::MOST_KEYS {
             self.keys.push(key.into());
         }
@@ -166,11 +173,10 @@ impl Grouping {
 
     fn close(&mut self, found: &mut impl FnMut(Group)) {
         let keys = std::mem::take(&mut self.keys);
-        if self.rows > 1 {
-            found(Group { rows: self.rows, keys });
+        if self.hash.take().is_some() {
+            found(Group { keyed: self.keyed, unkeyed: self.unkeyed, keys });
         }
-        self.rows = 0;
-        self.hash = None;
+        (self.keyed, self.unkeyed) = (0, 0);
     }
 }
 
@@ -178,8 +184,9 @@ impl Grouping {
 mod tests {
     use super::*;
 
+    /// Groups of two rows or more.
     fn groups(limit_bytes: usize, rows: &[(u128, &str)]) -> Vec<(u64, Vec<String>)> {
-        let mut duplicates = Duplicates::new(std::env::temp_dir(), limit_bytes);
+        let mut duplicates = Gathered::new(std::env::temp_dir(), limit_bytes);
         for (hash, key) in rows {
             duplicates.push(*hash, key.as_bytes()).unwrap();
         }
@@ -187,7 +194,10 @@ mod tests {
         duplicates
             .finish(|group| {
                 let keys = group.keys.iter().map(|key| String::from_utf8(key.to_vec()).unwrap()).collect();
-                found.push((group.rows, keys));
+                let rows = group.keyed + group.unkeyed;
+                if rows > 1 {
+                    found.push((rows, keys));
+                }
             })
             .unwrap();
         found
@@ -209,6 +219,18 @@ mod tests {
     fn a_row_met_twice_is_one_row() {
         assert_eq!(groups(1, &[(1, "a"), (2, "b"), (1, "a")]), []);
         assert_eq!(groups(1, &[(1, "a"), (1, "b"), (1, "a")]), [(2, vec!["a".to_owned(), "b".to_owned()])]);
-        assert_eq!(groups(1, &[(1, ""), (1, "")]), [(2, vec![String::new(), String::new()])], "no key to tell");
+        assert_eq!(groups(1, &[(1, ""), (1, "")]), [(2, vec![])], "no key to tell");
+    }
+
+    #[test]
+    fn rows_without_a_key_are_counted_apart() {
+        let mut gathered = Gathered::new(std::env::temp_dir(), 1);
+        for (hash, key) in [(1, ""), (1, "child"), (2, "orphan"), (3, ""), (3, "")] {
+            gathered.push(hash, key.as_bytes()).unwrap();
+        }
+        let mut found = Vec::new();
+        gathered.finish(|group| found.push((group.keyed, group.unkeyed))).unwrap();
+        found.sort_unstable();
+        assert_eq!(found, [(0, 2), (1, 0), (1, 1)]);
     }
 }
