@@ -175,3 +175,29 @@ pub(crate) async fn a_walk_goes_over_composite_keys(fixture: impl Fixture) -> an
     assert_eq!(walk(source.as_mut(), &t, &["a", "b"], 2).await?, rows(&[&["1", "b"], &["2", "c"]]));
     Ok(())
 }
+
+/// What lies after one key and up to another, in order, no more than asked for.
+pub(crate) async fn rows_between_two_keys(fixture: impl Fixture) -> anyhow::Result<()> {
+    fixture.execute("create table t (a integer not null, b text not null, v integer, primary key (a, b))").await?;
+    fixture.execute("insert into t values (1, 'a', 1), (1, 'b', 2), (2, 'a', 3), (2, 'c', 4), (10, 'a', 5)").await?;
+    let mut source = fixture.open().await?;
+    let t = table(&fixture, source.as_mut(), "t").await?;
+    let (columns, key) = (names(&["v"]), names(&["a", "b"]));
+    let at = |a: &str, b: &str| batch(&t, &["a", "b"], &[&[a, b]]);
+    let read = Read::new(&t, &columns);
+    for (after, to, limit, expected) in [
+        (None, None, 100, vec!["1", "2", "3", "4", "5"]),
+        (Some(at("1", "a")?), Some(at("2", "c")?), 100, vec!["2", "3", "4"]),
+        (Some(at("1", "aa")?), Some(at("2", "b")?), 100, vec!["2", "3"]),
+        (Some(at("2", "c")?), None, 100, vec!["5"]),
+        (None, Some(at("1", "b")?), 100, vec!["1", "2"]),
+        (None, None, 2, vec!["1", "2"]),
+        (Some(at("10", "a")?), None, 100, vec![]),
+        (Some(at("2", "c")?), Some(at("2", "a")?), 100, vec![]),
+    ] {
+        let chunk = source.between(&read, &key, (after.as_ref(), to.as_ref()), limit).await?;
+        let found: Vec<String> = texts(&chunk)?.into_iter().flatten().flatten().collect();
+        assert_eq!(found, expected);
+    }
+    Ok(())
+}

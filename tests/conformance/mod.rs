@@ -102,6 +102,7 @@ macro_rules! conformance {
                 extremes_of_a_column,
                 a_walk_goes_from_boundary_to_boundary,
                 a_walk_goes_over_composite_keys,
+                rows_between_two_keys,
             ];
             lookups: [
                 rows_that_share_a_value,

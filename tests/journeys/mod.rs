@@ -3,6 +3,7 @@
 mod check;
 mod migration;
 mod readme;
+mod samples;
 mod shop;
 
 use serde_json::Value;

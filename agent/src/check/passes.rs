@@ -312,16 +312,19 @@ impl TableCheck<'_> {
         suspected: Suspected,
     ) -> Result<Confirmed, LookupFault> {
         let mut confirmed = Confirmed { rows: suspected.more_rows, ..Confirmed::default() };
-        for groups in batches(&suspected.groups, ROWS_WITHOUT_INDEX) {
-            let keys: Vec<Box<[u8]>> = groups.iter().flat_map(|group| group.keys.iter().cloned()).collect();
-            for keys in keys.chunks(ROWS_WITHOUT_INDEX) {
-                let batch = self.batch_of_keys(keys)?;
-                let found = reader.orphans(&self.read(), &self.key, &batch, reference).await?;
-                let failing = self.kept(index, &found);
-                confirmed.add(self, index, &found, &failing);
-            }
-            confirmed.rows +=
-                groups.iter().map(|group| group.keyed.saturating_sub(group.keys.len() as u64)).sum::<u64>();
+        // each look-up reads the table referred to: of every value one row is read again, and stands for those that shared it
+        let firsts: Vec<(&Group, &Box<[u8]>)> =
+            suspected.groups.iter().filter_map(|group| Some((group, group.keys.first()?))).collect();
+        for firsts in firsts.chunks(ROWS_WITHOUT_INDEX) {
+            let keys: Vec<Box<[u8]>> = firsts.iter().map(|(_, key)| (*key).clone()).collect();
+            let found = reader.orphans(&self.read(), &self.key, &self.batch_of_keys(&keys)?, reference).await?;
+            let failing = self.kept(index, &found);
+            confirmed.add(self, index, &found, &failing);
+            let keys = Values::new(&found.batch.schema(), &self.key)?.bytes(&found)?;
+            let there =
+                |key: &Box<[u8]>| failing.iter().any(|row| keys.get(*row).and_then(Option::as_ref) == Some(key));
+            let others = firsts.iter().filter(|(_, key)| there(key)).map(|(group, _)| group.keyed.saturating_sub(1));
+            confirmed.rows += others.sum::<u64>();
         }
         Ok(confirmed)
     }

@@ -3,7 +3,7 @@
 use super::super::{batch, names, table};
 use super::{Fixture, Postgres};
 use fieldmark_source::{BlockDraw, Cursor, Read, Sessions, Source};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::collections::BTreeSet;
 
 async fn run(connection: &mut PgConnection, sql: &str) -> anyhow::Result<()> {
@@ -122,5 +122,61 @@ async fn the_horizon_waits_for_who_is_under_way() -> anyhow::Result<()> {
     let writing = id(&mut reader).await?;
     assert_eq!(source.horizon().await?.oldest_running, Some(writing));
     run(&mut reader, "rollback").await?;
+    Ok(())
+}
+
+/// Blocks as the source reckons them are those that the server counts, within a factor of two.
+#[tokio::test]
+async fn blocks_are_reckoned_as_the_server_counts_them() -> anyhow::Result<()> {
+    let fixture = Postgres::start().await?;
+    let mut setup = fixture.another().await?;
+    run(
+        &mut setup,
+        "create table t (id integer primary key, v text);
+         insert into t select i, repeat('x', 100) from generate_series(1, 50000) i",
+    )
+    .await?;
+    run(&mut setup, "vacuum analyze t").await?;
+    setup.close().await?;
+    let mut source = fixture.source().await?;
+    let t = table(&fixture, &mut source, "t").await?;
+    let columns = names(&["id", "v"]);
+    let read = Read::new(&t, &columns);
+    let keys: Vec<String> = (1..=2000).map(|id| (id * 20).to_string()).collect();
+    let keys: Vec<[&str; 1]> = keys.iter().map(|key| [key.as_str()]).collect();
+    let keys: Vec<&[&str]> = keys.iter().map(|key| key.as_slice()).collect();
+    let keys = batch(&t, &["id"], &keys)?;
+    let key = names(&["id"]);
+    drop(source);
+    // a session's counts are told when it ends, before it is gone
+    let counted = async || -> anyhow::Result<i64> {
+        let others =
+            "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+        while fixture.ask(others).await? != "0" {
+            tokio::task::yield_now().await;
+        }
+        let blocks = "select sum(heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + idx_blks_hit, 0))::bigint \
+                      from pg_statio_user_tables where relname = 't'";
+        Ok(fixture.ask(blocks).await?.parse()?)
+    };
+    for what in ["scan", "keys", "blocks"] {
+        let before = counted().await?;
+        let mut source = fixture.source().await?;
+        match what {
+            "scan" => {
+                let mut cursor = Cursor::start();
+                while let Some(next) = source.scan(&read, &cursor, 5_000).await?.next {
+                    cursor = next;
+                }
+            }
+            "keys" => drop(source.by_key(&read, &key, &keys).await?),
+            _ => drop(source.blocks(&read, &BlockDraw { skip: 0, blocks: 300, per_block: 1, seed: 1 }).await?),
+        }
+        let reckoned = source.blocks_touched() as f64;
+        drop(source);
+        let after = counted().await?;
+        let ratio = reckoned / (after - before) as f64;
+        assert!((0.5..=2.0).contains(&ratio), "{what}: {reckoned} reckoned, {} counted", after - before);
+    }
     Ok(())
 }

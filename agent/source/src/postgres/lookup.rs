@@ -141,9 +141,11 @@ impl PostgresSource {
             return Ok(nothing(read.table, read.columns));
         }
         let list = statement::select_list(&columns, read.value_limit_bytes, Extras::default(), &[]);
-        let query = statement::orphans(&layout.name, &list, (&keys, &targets), &referring, (&to, &referred));
+        let parent = purpose(reference.to, reference.to_columns);
+        let look_up = (to.as_ref(), referred.as_slice(), parent == Purpose::Indexed);
+        let query = statement::orphans(&layout.name, &list, (&keys, &targets), &referring, look_up);
         let fetch = Fetch {
-            purpose: purpose(read.table, key),
+            purpose: if parent == Purpose::Indexed { purpose(read.table, key) } else { Purpose::Rows },
             sql: statement::copy(&query),
             expected: vec![
                 Expected::columns(&layout.name, &[columns.as_slice(), &targets, &referring].concat()),

@@ -137,13 +137,14 @@ pub(super) fn by_key(table: &TableName, list: &str, keys: &Keys, targets: &[&Lay
     format!("SELECT {list} FROM {} WHERE {}", from(table, false), among(keys, targets))
 }
 
-/// As [`by_key`], only rows that refer to nothing. `OFFSET 0` keeps the look-up one by one, through the index.
+/// As [`by_key`], only rows that refer to nothing. Through an index, `OFFSET 0` keeps the look-up one by one; without one, the table
+/// referred to is read once for all of them.
 pub(super) fn orphans(
     table: &TableName,
     list: &str,
     (keys, targets): (&Keys, &[&LayoutColumn]),
     referring: &[&LayoutColumn],
-    (to, to_columns): (&Layout, &[&LayoutColumn]),
+    (to, to_columns, indexed): (&Layout, &[&LayoutColumn], bool),
 ) -> String {
     let set: Vec<String> =
         referring.iter().map(|column| format!("{} IS DISTINCT FROM NULL", reference("t", column))).collect();
@@ -153,11 +154,12 @@ pub(super) fn orphans(
         .map(|(to, from)| format!("{} {} {}", operand("p", to), to.operator("="), operand("t", from)))
         .collect::<Vec<_>>();
     format!(
-        "{} AND {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {} OFFSET 0)",
+        "{} AND {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {}{})",
         by_key(table, list, keys, targets),
         set.join(" AND "),
         to.name.quoted(),
         same.join(" AND "),
+        if indexed { " OFFSET 0" } else { "" },
     )
 }
 
