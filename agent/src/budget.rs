@@ -19,8 +19,8 @@ const A_MINUTE: f64 = 60.0;
 pub struct Budget {
     time: Option<Bucket>,
     blocks: Option<Bucket>,
-    /// Whether a call is refused when the time has run out.
-    refuses: bool,
+    /// Whether what can be put off is read: then a call is refused when the time has run out, and rests when the blocks have.
+    routine: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,12 +46,12 @@ impl Bucket {
 impl Budget {
     /// No limit, nothing counted.
     pub fn unlimited() -> Self {
-        Self { time: None, blocks: None, refuses: false }
+        Self { time: None, blocks: None, routine: false }
     }
 
-    /// By a source's configuration; `left` is what an earlier run left. With `refuses`, calls are refused when the time has run
-    /// out (a check can be made later; a mark or a recapture cannot).
-    pub fn new(limits: &config::Budget, left: Option<Balance>, now: (DateTime<Utc>, Instant), refuses: bool) -> Self {
+    /// By a source's configuration; `left` is what an earlier run left. A `routine` check can be made later, and more slowly; a mark or a
+    /// recapture cannot, since a migration waits for it and the rhythm of its control slices counts: it is only accounted for.
+    pub fn new(limits: &config::Budget, left: Option<Balance>, now: (DateTime<Utc>, Instant), routine: bool) -> Self {
         let hour = limits.server_time.value * AN_HOUR;
         let filled = left.map_or(hour, |left| {
             let passed = (now.0 - left.time).as_seconds_f64().max(0.0);
@@ -61,7 +61,7 @@ impl Budget {
         Self {
             time: Some(Bucket::new(hour, AN_HOUR, filled, now.1)),
             blocks: Some(Bucket::new(minute, A_MINUTE, minute, now.1)),
-            refuses,
+            routine,
         }
     }
 
@@ -69,7 +69,7 @@ impl Budget {
     pub fn allows(&mut self, now: Instant) -> bool {
         let Some(time) = &mut self.time else { return true };
         time.fill(now);
-        !self.refuses || time.level > 0.0
+        !self.routine || time.level > 0.0
     }
 
     /// Takes note of a call that ended now, and says how long to rest for the blocks that it touched.
@@ -81,7 +81,7 @@ impl Budget {
         let Some(bucket) = &mut self.blocks else { return Duration::ZERO };
         bucket.fill(now);
         bucket.level -= blocks as f64;
-        if bucket.level < 0.0 { Duration::from_secs_f64(-bucket.level / bucket.a_second) } else { Duration::ZERO }
+        if self.routine && bucket.level < 0.0 { Duration::from_secs_f64(-bucket.level / bucket.a_second) } else { Duration::ZERO }
     }
 
     /// What is left of the time, to be kept.

@@ -1,7 +1,7 @@
 //! Journeys: the real program, run as a user runs it.
 
 mod check;
-mod migration;
+mod migrations;
 mod readme;
 mod samples;
 mod shop;

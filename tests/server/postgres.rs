@@ -59,7 +59,7 @@ as "$1/pg_ctl" -D "$2/data" -m immediate -w stop >>"$2/log" 2>&1 </dev/null
 cd / && rm -rf "$2"
 "#;
 
-fn programs() -> anyhow::Result<PathBuf> {
+pub(crate) fn programs() -> anyhow::Result<PathBuf> {
     let told = Command::new("pg_config").arg("--bindir").output().ok();
     let told = told.and_then(|output| String::from_utf8(output.stdout).ok()).map(|path| PathBuf::from(path.trim()));
     let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")

@@ -9,7 +9,7 @@ pub(super) const MEMORY_BYTES: usize = 32 << 20;
 
 /// Hashes of values, each with the key of its row.
 #[derive(Debug)]
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     folder: PathBuf,
     limit_bytes: usize,
     entries: Vec<Entry>,

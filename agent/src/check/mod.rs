@@ -38,7 +38,7 @@ use fieldmark_source::Error;
 use fieldmark_statistics::Population;
 use reading::Taking;
 use std::collections::BTreeMap;
-use table::TableCheck;
+pub(crate) use table::TableCheck;
 
 /// What a check of one source gave.
 #[derive(Debug, Default)]

@@ -41,7 +41,7 @@ impl Reading {
 
 /// Why a table was not read.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     /// The source's fault.
     Source(Error),
     /// No way that the settings allow.

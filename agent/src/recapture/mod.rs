@@ -11,7 +11,7 @@ mod transition;
 pub use sessions::SessionWatch;
 pub use take::{SourceMark, Taken};
 
-use crate::check::{Checked, RunFacts, Settings, SourceCheck};
+use crate::check::{Checked, RunFacts, Settings, SourceCheck, TableCheck};
 use crate::mark::{MarkWithRows, MarkedTable, digested};
 use crate::progress::Progress;
 use crate::reader::Reader;
@@ -22,14 +22,14 @@ use arrow::datatypes::{Field, Schema};
 use chrono::{DateTime, Utc};
 use control::{Readings, watch};
 use fieldmark_change::{
-    ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, Rename, StampEvidence, TableInput,
-    TablePair, judge, key_after, overall, pair_columns, pair_tables,
+    ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, NewlyFailing, Rename, StampEvidence,
+    TableInput, TablePair, align, judge, key_after, overall, pair_columns, pair_tables,
 };
 use fieldmark_engine::rule::TableRules;
 use fieldmark_model::migration::{MigrationReport, RuleChange};
-use fieldmark_model::{Catalogue, Chunk, Counters, SourceName, Table, TableName};
+use fieldmark_model::{Catalogue, Chunk, Counters, RuleId, SourceName, Table, TableName};
 use fieldmark_source::{Error, Read};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ use std::time::Duration;
 const KEYS_A_STATEMENT: usize = 1_000;
 
 /// One source being recaptured.
-pub struct SourceRecapture<'a> {
+pub struct SourceRecapture<'a, 'r> {
     /// How it is read.
     pub reader: &'a mut Reader,
     /// Its name.
@@ -45,7 +45,7 @@ pub struct SourceRecapture<'a> {
     /// The mark and its id.
     pub mark: (&'a str, &'a MarkWithRows),
     /// Its rules.
-    pub rules: &'a [&'a TableRules],
+    pub rules: &'a [&'r TableRules],
     /// Its settings.
     pub settings: &'a Settings,
     /// The run.
@@ -81,12 +81,13 @@ struct Again<'a> {
     /// Why they could not be read again.
     unread: Option<String>,
     stamps: Option<StampEvidence>,
+    newly_failing: Vec<NewlyFailing>,
     key_after: Vec<String>,
     read_at: DateTime<Utc>,
     written: Option<Counters>,
 }
 
-impl SourceRecapture<'_> {
+impl<'r> SourceRecapture<'_, 'r> {
     /// Reads the marked rows again, checks the rules, watches ordinary writes, judges.
     ///
     /// # Errors
@@ -99,7 +100,7 @@ impl SourceRecapture<'_> {
         let mut again = Vec::new();
         for (table, before) in marked.mark.tables.iter().zip(&marked.rows) {
             if let Some(pair) = pairs.iter().find(|pair| pair.before.is_some_and(|before| before.name == table.name)) {
-                again.push(self.read_again(table, *pair, before).await?);
+                again.push(self.read_again(table, (*pair, &catalogue), before).await?);
             }
         }
         let read = self.reader.horizon().await?;
@@ -149,13 +150,13 @@ impl SourceRecapture<'_> {
     async fn read_again<'p>(
         &mut self,
         marked: &'p MarkedTable,
-        pair: TablePair<'p>,
+        (pair, catalogue): (TablePair<'p>, &'p Catalogue),
         before: &'p Chunk,
     ) -> Result<Again<'p>, Error>
     where
         Self: 'p,
     {
-        let rules = self.rules_of(&marked.name);
+        let rules = self.rules_of(pair, &marked.name);
         let declared = rules.map(renames).unwrap_or_default();
         let columns = pair_columns(pair, ColumnHints { declared: &declared, statements: &[] });
         let mut again = Again {
@@ -166,6 +167,7 @@ impl SourceRecapture<'_> {
             after: None,
             unread: None,
             stamps: None,
+            newly_failing: Vec::new(),
             key_after: Vec::new(),
             read_at: Utc::now(),
             written: None,
@@ -176,7 +178,13 @@ impl SourceRecapture<'_> {
             let read = Read::new(after, &names).stamped(true);
             if let Some(keys) = keys_for(before, &marked.key, after, &key) {
                 match read_keys(self.reader, &read, &key, &keys, |rows| task.advance(rows)).await {
-                    Ok(chunk) => again.after = Some(digest_again(&chunk, marked, &again.columns, self.run)?),
+                    Ok(chunk) => {
+                        again.after = Some(digest_again(&chunk, marked, &again.columns, self.run)?);
+                        if let Some(rules) = rules.filter(|_| self.direction == Direction::Forward) {
+                            let failing = self.failing(rules, after, catalogue, &chunk).await?;
+                            again.newly_failing = newly_failing(&again, failing)?;
+                        }
+                    }
                     Err(error @ (Error::Cancelled | Error::ConnectionLost { .. })) => return Err(error),
                     // the other tables can still be judged
                     Err(error) => again.unread = Some(error.to_string()),
@@ -194,12 +202,30 @@ impl SourceRecapture<'_> {
         Ok(again)
     }
 
-    fn rules_of(&self, table: &TableName) -> Option<&TableRules> {
+    /// What rule files say of a marked table: by its name before, else by the one that it has now.
+    fn rules_of(&self, pair: TablePair<'_>, marked: &TableName) -> Option<&'r TableRules> {
         let default_schema = self.reader.facts().default_schema.clone();
-        self.rules.iter().copied().find(|rules| {
-            rules.table == table.name
-                && rules.schema.as_ref().or(default_schema.as_ref()).is_none_or(|schema| *schema == table.schema)
-        })
+        let named = |table: &TableName| {
+            self.rules.iter().copied().find(|rules| {
+                rules.table == table.name
+                    && rules.schema.as_ref().or(default_schema.as_ref()).is_none_or(|schema| *schema == table.schema)
+            })
+        };
+        named(marked).or_else(|| named(&pair.after?.name))
+    }
+
+    /// Of the rows read again those that fail each rule, where that can be told row by row.
+    async fn failing(
+        &mut self,
+        rules: &TableRules,
+        table: &Table,
+        catalogue: &Catalogue,
+        chunk: &Chunk,
+    ) -> Result<Vec<(RuleId, Vec<usize>)>, Error> {
+        let mut check = TableCheck::new(rules, table, catalogue, self.run, self.settings, self.state, true);
+        let failing = check.judge_rows(self.reader, chunk).await?;
+        let of_rule = failing.into_iter().enumerate();
+        Ok(of_rule.filter_map(|(index, rows)| Some((check.rule(index)?.id.clone(), rows?))).collect())
     }
 
     fn conclude(
@@ -231,7 +257,7 @@ impl SourceRecapture<'_> {
         let mut declared = Vec::new();
         let mut transitions = Vec::new();
         for table in again {
-            let rules = self.rules_of(&table.marked.name);
+            let rules = self.rules_of(table.pair, &table.marked.name);
             declared.push(transition::declared(rules, table.before, table.after.as_ref(), self.run));
             transitions.push(transition::evaluate(rules, self.source, table, self.run, self.settings)?);
         }
@@ -268,6 +294,7 @@ impl SourceRecapture<'_> {
                 statements: &[],
                 transitions,
                 rules,
+                newly_failing: &table.newly_failing,
                 written: table.written,
                 rows_before: Some(table.marked.population.rows().round() as u64),
                 rows_after,
@@ -304,6 +331,22 @@ impl SourceRecapture<'_> {
             rules: changes,
         })
     }
+}
+
+/// Marked rows that fail a rule now and did not when they were marked; of rules of which that is known of both times.
+fn newly_failing(table: &Again<'_>, failing: Vec<(RuleId, Vec<usize>)>) -> Result<Vec<NewlyFailing>, Error> {
+    let Some(after) = &table.after else { return Ok(Vec::new()) };
+    let aligned = align(table.before, after, &table.marked.key, &table.columns);
+    let Ok(aligned) = aligned.map_err(|error| Error::Internal { what: error.to_string() })? else {
+        return Ok(Vec::new());
+    };
+    let marked: HashMap<usize, usize> = aligned.matched.iter().map(|row| (row.after, row.before)).collect();
+    let newly = failing.into_iter().filter_map(|(rule, rows)| {
+        let before: BTreeSet<u64> = table.marked.failing.get(&rule)?.iter().copied().collect();
+        let rows = rows.into_iter().filter_map(|row| marked.get(&row).copied());
+        Some(NewlyFailing { rows: rows.filter(|row| !before.contains(&(*row as u64))).collect(), rule })
+    });
+    Ok(newly.collect())
 }
 
 /// `renamed:` of a rule file.

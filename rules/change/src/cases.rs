@@ -2,7 +2,9 @@
 
 use crate::control::{ControlEvidence, Slice};
 use crate::design::{MarkDesign, MarkRow, MarkStratum};
-use crate::input::{Declared, Direction, Marks, Rename, RowsDeclared, TableInput, Transition, Undeclared};
+use crate::input::{
+    Declared, Direction, Marks, NewlyFailing, Rename, RowsDeclared, TableInput, Transition, Undeclared,
+};
 use crate::overall::overall;
 use crate::pair::{TablePair, TablePairing};
 use crate::stamp::{Stamp, StampEvidence};
@@ -36,6 +38,7 @@ struct Case {
     declared: Declared,
     transitions: Vec<Transition>,
     rules: Vec<RuleChange>,
+    newly_failing: Vec<NewlyFailing>,
     written: Option<Counters>,
     rows: (u64, u64),
     direction: Direction,
@@ -95,6 +98,7 @@ impl Case {
             declared: Declared::default(),
             transitions: Vec::new(),
             rules: Vec::new(),
+            newly_failing: Vec::new(),
             written: None,
             rows: (100_000, 100_000),
             direction: Direction::Forward,
@@ -148,6 +152,7 @@ impl Case {
             statements: &[],
             transitions: &self.transitions,
             rules: &self.rules,
+            newly_failing: &self.newly_failing,
             written: self.written,
             rows_before: Some(self.rows.0),
             rows_after: Some(self.rows.1),
@@ -408,6 +413,26 @@ fn transitions_and_rules() {
     assert_eq!(ruled(Status::Failed, Status::Failed), Verdict::Clean);
     assert_eq!(ruled(Status::Passed, Status::Inconclusive), Verdict::Clean);
     assert_eq!(ruled(Status::Passed, Status::NotEvaluated), Verdict::Inconclusive);
+    // marked rows that newly fail a rule: told from ordinary writes as any change is
+    let newly = |before, rows: Vec<usize>| {
+        Case::new().edit(|case| {
+            case.rules = vec![rule(before, Status::Passed)];
+            case.newly_failing = vec![NewlyFailing { rule: RuleId::new("cents"), rows }];
+        })
+    };
+    assert_eq!(newly(Status::Passed, (0..500).collect()).verdict(), Verdict::Broken);
+    assert_eq!(newly(Status::Failed, (0..500).collect()).verdict(), Verdict::Surprising);
+    assert_eq!(newly(Status::Passed, vec![1, 2]).verdict(), Verdict::Inconclusive);
+    assert_eq!(newly(Status::Passed, vec![1, 2]).edit(|case| case.alone = true).verdict(), Verdict::Broken);
+    assert_eq!(newly(Status::Passed, vec![]).verdict(), Verdict::Clean);
+    // two samples: what the second finds may have been there before the migration
+    let sampled = |before: [f64; 2], after: [f64; 2]| {
+        let mut change = rule(Status::Passed, Status::Failed);
+        (change.before.interval, change.after.interval) = (Some(before), Some(after));
+        Case::new().edit(|case| case.rules = vec![change.clone()]).verdict()
+    };
+    assert_eq!(sampled([0.0, 0.000_37], [0.000_01, 0.001]), Verdict::Inconclusive);
+    assert_eq!(sampled([0.0, 0.000_37], [0.001, 0.003]), Verdict::Broken);
     let mut info = rule(Status::Passed, Status::Failed);
     info.after.severity = Severity::Info;
     assert_eq!(Case::new().edit(|case| case.rules = vec![info]).verdict(), Verdict::Clean);

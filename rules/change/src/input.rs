@@ -5,7 +5,7 @@ use crate::design::MarkDesign;
 use crate::pair::TablePair;
 use crate::stamp::StampEvidence;
 use fieldmark_model::migration::RuleChange;
-use fieldmark_model::{Chunk, Counters, Outcome, SourceName};
+use fieldmark_model::{Chunk, Counters, Outcome, RuleId, SourceName};
 use serde::{Deserialize, Serialize};
 
 /// All that is known of one marked table.
@@ -33,6 +33,8 @@ pub struct TableInput<'a> {
     pub transitions: &'a [Transition],
     /// Every rule of the table, before and after.
     pub rules: &'a [RuleChange],
+    /// Of each rule that can be told row by row, the marked rows that fail it now and did not before.
+    pub newly_failing: &'a [NewlyFailing],
     /// Rows written since the mark by the table's own counters (the difference, not the totals), where the database has them.
     pub written: Option<Counters>,
     /// Rows before, estimated or counted.
@@ -121,6 +123,15 @@ pub struct Rename {
     pub after: String,
     /// The name before.
     pub before: String,
+}
+
+/// Marked rows that fail a rule after the migration and did not before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewlyFailing {
+    /// The rule.
+    pub rule: RuleId,
+    /// The rows, by their number in the mark.
+    pub rows: Vec<usize>,
 }
 
 /// A declared transition, evaluated.

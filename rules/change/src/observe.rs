@@ -5,7 +5,7 @@ use crate::compare::{ColumnComparison, compare_column};
 use crate::control::{Hypothesis, Ordinary, Subject};
 use crate::error::ChangeError;
 use crate::infer::infer_renames;
-use crate::input::{Direction, Marks, RowsDeclared, TableInput, Transition, Undeclared};
+use crate::input::{Direction, Marks, NewlyFailing, RowsDeclared, TableInput, Transition, Undeclared};
 use crate::pair::{ColumnHints, pair_columns};
 use crate::stamp::Attribution;
 use fieldmark_model::Status;
@@ -50,6 +50,8 @@ pub(crate) struct ObservedRows<'a> {
     pub(crate) vanishing: Hypothesis,
     /// Failing `expect` transitions, with what is tested of each.
     pub(crate) transitions: Vec<(&'a Transition, Option<Hypothesis>)>,
+    /// Rules that marked rows newly fail, with what is tested of each.
+    pub(crate) newly_failing: Vec<(&'a NewlyFailing, Hypothesis)>,
 }
 
 /// What is known of the rows of a table.
@@ -183,8 +185,14 @@ fn rows<'a>(input: &'a TableInput<'a>, marks: &'a Marks<'a>, alignment: Alignmen
         vanished,
         vanishing,
         transitions: Vec::new(),
+        newly_failing: Vec::new(),
     };
     if input.direction == Direction::Forward {
+        for newly in input.newly_failing.iter().filter(|newly| !newly.rows.is_empty()) {
+            let ordinary = input.control.of(Subject::AnyColumn)?;
+            let hypothesis = rows.count(ordinary, newly.rows.iter().copied(), input.exposure_seconds);
+            rows.newly_failing.push((newly, hypothesis));
+        }
         for transition in input.transitions {
             let failed = transition.outcome.status == Status::Failed && !transition.failing.is_empty();
             let hypothesis = if failed {
@@ -240,12 +248,13 @@ impl ObservedRows<'_> {
 }
 
 impl Observed<'_> {
-    /// All hypotheses of the table: of its columns, of vanished rows, of failing transitions, in this order.
+    /// All hypotheses of the table: of its columns, of vanished rows, of failing transitions, of rules newly failed, in this order.
     pub(crate) fn hypotheses(&self) -> Vec<&Hypothesis> {
         let mut all: Vec<&Hypothesis> = self.columns.iter().filter_map(|column| column.hypothesis.as_ref()).collect();
         if let Seen::Rows(rows) = &self.seen {
             all.push(&rows.vanishing);
             all.extend(rows.transitions.iter().filter_map(|(_, hypothesis)| hypothesis.as_ref()));
+            all.extend(rows.newly_failing.iter().map(|(_, hypothesis)| hypothesis));
         }
         all
     }

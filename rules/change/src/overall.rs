@@ -35,7 +35,7 @@ pub fn overall(tables: &[TableChange], rules: &[RuleChange], direction: Directio
         ));
     }
     notes.extend(rules.iter().filter_map(|change| {
-        let note = rules::conclude(change)?;
+        let note = rules::conclude(change, None)?;
         let verdict = if back && note.verdict == Verdict::Broken { Verdict::RestoredWithLoss } else { note.verdict };
         let named = format!("{}: {}", change.after.table, note.text);
         Some(Note::new(verdict, if verdict == Verdict::Clean { String::new() } else { named }))

@@ -93,6 +93,7 @@ fn conclude(table: &Observed<'_>, findings: &mut impl Iterator<Item = Finding>) 
     let mut change = start(table, columns);
     notes.extend(of_table(table));
     let mut suspects = Vec::new();
+    let mut newly_failing = Vec::new();
     if let Seen::Rows(rows) = &table.seen {
         count_rows(table, rows, &mut change);
         if let Some(finding) = findings.next() {
@@ -112,12 +113,21 @@ fn conclude(table: &Observed<'_>, findings: &mut impl Iterator<Item = Finding>) 
             change.transitions.push(outcome);
             notes.extend(note);
         }
+        for (newly, hypothesis) in &rows.newly_failing {
+            if let Some(finding) = findings.next() {
+                let blame = rules::whose(newly, rows, hypothesis, &finding);
+                newly_failing.push((&newly.rule, newly.rows.len() as u64, blame));
+            }
+        }
         suspects = suspicious(table, rows, &change.columns);
     }
     let (same, of_same) = transition::same(table, &change);
     change.transitions.splice(0..0, same);
     notes.extend(of_same);
-    notes.extend(input.rules.iter().filter_map(rules::conclude));
+    notes.extend(input.rules.iter().filter_map(|change| {
+        let newly = newly_failing.iter().find(|(rule, _, _)| **rule == change.after.rule);
+        rules::conclude(change, newly.map(|(_, rows, blame)| (*rows, *blame)))
+    }));
     if notes.iter().all(|note| gravity(note.verdict) < gravity(Verdict::Surprising)) {
         notes.extend(table.unseen_writes());
     }

@@ -1,11 +1,13 @@
 //! Migrations on PostgreSQL while another connection keeps writing.
 
+mod all;
+mod writer;
+
 use super::json;
 use crate::server::postgres::{Server, USER};
 use sqlx::{Connection as _, PgConnection};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use writer::Writer;
 
 const ROWS: u64 = 40_000;
 
@@ -35,32 +37,8 @@ async fn a_corrupted_column_is_blamed_and_ordinary_writes_are_not() {
     )
     .unwrap();
 
-    // at least 50 row writes a second: wait for them to have begun
-    let stop = Arc::new(AtomicBool::new(false));
-    let written = Arc::new(AtomicU64::new(0));
-    let writer = {
-        let (stop, written, url) = (Arc::clone(&stop), Arc::clone(&written), url.clone());
-        tokio::spawn(async move {
-            let mut connection = PgConnection::connect(&url).await.unwrap();
-            let mut tick = tokio::time::interval(Duration::from_millis(10));
-            for number in 0u64.. {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                tick.tick().await;
-                let id = 1 + number.wrapping_mul(7_919) % ROWS;
-                sqlx::query("update items set touched = touched + 1 where id = $1")
-                    .bind(i64::try_from(id).unwrap())
-                    .execute(&mut connection)
-                    .await
-                    .unwrap();
-                written.fetch_add(1, Ordering::Relaxed);
-            }
-        })
-    };
-    while written.load(Ordering::Relaxed) < 10 {
-        tokio::task::yield_now().await;
-    }
+    let touch = "update items set touched = touched + 1 where id = {n}".to_owned();
+    let writer = Writer::begin(server, &database, vec![touch], Duration::from_millis(10), ROWS).await;
 
     let place = folder.path().to_owned();
     let before = tokio::task::spawn_blocking(move || json(&place, &["before", "--control", "4s"], 0)).await.unwrap();
@@ -69,8 +47,7 @@ async fn a_corrupted_column_is_blamed_and_ordinary_writes_are_not() {
     sqlx::raw_sql("update items set price = price + 0.01 where id % 50 = 7").execute(&mut setup).await.unwrap();
     let place = folder.path().to_owned();
     let after = tokio::task::spawn_blocking(move || json(&place, &["after", "--control", "4s"], 1)).await.unwrap();
-    stop.store(true, Ordering::Relaxed);
-    writer.await.unwrap();
+    writer.end().await;
 
     assert_eq!(after["verdict"], "surprising", "{after:#}");
     let columns = after["tables"][0]["columns"].as_array().unwrap();

@@ -1,0 +1,1 @@
+alter table renamed rename column name to title;

@@ -1,0 +1,1 @@
+alter table retyped alter column price type integer using round(price);

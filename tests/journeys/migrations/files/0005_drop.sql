@@ -1,0 +1,1 @@
+alter table dropped drop column note;

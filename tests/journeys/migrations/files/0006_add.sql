@@ -1,0 +1,1 @@
+alter table added add column kind text not null default 'plain';

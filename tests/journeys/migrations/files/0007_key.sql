@@ -1,0 +1,1 @@
+alter table rekeyed alter column id type bigint;

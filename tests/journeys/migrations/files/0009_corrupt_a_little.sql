@@ -1,0 +1,2 @@
+-- 60 of 60 000
+update corrupted_a_little set v = v + 1 where id % 1000 = 617;
