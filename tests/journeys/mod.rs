@@ -4,6 +4,7 @@ mod check;
 mod keys;
 mod migration;
 mod readme;
+mod real_data;
 mod shop;
 
 use serde_json::Value;

@@ -1,0 +1,67 @@
+//! On all rows every number is the one that SQL counts.
+
+use super::{Loaded, RULES, Truth};
+use crate::journeys::shop::outcome;
+use std::collections::BTreeSet;
+
+/// Holds the report of `--full` against SQL, rule by rule.
+async fn findings_are_those_of_sql(mut loaded: Loaded) {
+    let tables = ["movies", "flights"];
+    let report = loaded.check(&["--full", "--table", tables[0], "--table", tables[1]]).await;
+    let (mut wrong, mut kinds, mut told) = (Vec::new(), BTreeSet::new(), 0);
+    for table in tables {
+        for rule in RULES.iter().filter(|rule| rule.is_of(table)) {
+            let id = rule.id_in(table);
+            let outcome = outcome(&report, &id);
+            let truth = loaded.truth(rule, table).await;
+            let status = status(truth, rule.tolerance, rule.is_about_rows());
+            let count = |key: &str| outcome[key].as_u64();
+            let found = (
+                count("checked"),
+                count("failed"),
+                count("unknown"),
+                outcome["unknown_by"]["expression_error"].as_u64(),
+            );
+            let expected = if rule.is_about_rows() {
+                (Some(truth.checked), Some(truth.failed), Some(truth.unknown), Some(truth.errors))
+            } else {
+                // of the table as a whole: it fails or it does not
+                (None, Some(truth.failed.min(1)), Some(0), Some(0))
+            };
+            if found != expected || outcome["status"] != status || !outcome["interval"].is_null() {
+                wrong.push(format!("{id}: {found:?}, and not {expected:?} and {status}: {outcome:#}"));
+            }
+            kinds.insert(outcome["kind"].as_str().unwrap().to_owned());
+            told += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(kinds.len(), 11, "every kind: {kinds:?}");
+    assert!(told >= 30, "{told}");
+    assert_eq!(report["outcomes"].as_array().unwrap().len(), told, "an outcome without SQL");
+}
+
+/// What a rule has to say of all rows. What nobody can tell counts neither as failing nor as passing.
+fn status(truth: Truth, tolerance: f64, about_rows: bool) -> &'static str {
+    if !about_rows {
+        return if truth.failed > 0 { "failed" } else { "passed" };
+    }
+    let fraction = |rows: u64| rows as f64 / truth.checked as f64;
+    if fraction(truth.failed) > tolerance {
+        "failed"
+    } else if fraction(truth.failed + truth.errors) > tolerance {
+        "inconclusive"
+    } else {
+        "passed"
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_sqlite_all_findings_are_those_of_sql() {
+    findings_are_those_of_sql(Loaded::sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_postgres_all_findings_are_those_of_sql() {
+    findings_are_those_of_sql(Loaded::postgres().await).await;
+}
