@@ -1,6 +1,7 @@
 //! Keys whose effect is being built: their cases, as the design has it.
 
 use super::{Case, document, report, shop};
+use crate::journeys::shop::outcome;
 use serde_json::Value;
 
 /// Looked up without an index: a pass over sixty thousand rows takes longer than a millisecond and nowhere near a minute.
@@ -91,6 +92,48 @@ fn keys_being_built() {
     shop.write("fieldmark.yaml", &shop.read("fieldmark.yaml").replace(" }", ", full_every: 0s }"));
     if again(&[])["outcomes"][0]["status"] != "passed" {
         wrong.push("a source's full_every does not differ from the default of a day".to_owned());
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Not of one key, but found by the cases of the keys.
+#[test]
+#[ignore = "rows of a sample below a thousand, owners of transitions, and printed SQL on SQLite are not right yet"]
+fn faults_found_on_the_way() {
+    let shop = shop();
+    let mut wrong = Vec::new();
+
+    // keys are drawn by the thousand, whatever is asked for and whatever the budget
+    let sources = shop.read("fieldmark.yaml");
+    shop.write("fieldmark.yaml", &sources.replace(" }", ", budget: { rows_per_check: 500 }, sample: { rows: 300 } }"));
+    shop.write("rules/t.yaml", &document::file("many", "not_null: n", ""));
+    let read = report(&shop, &["--no-enlarge"])["samples"][0]["rows"].clone();
+    if read != 300 {
+        wrong.push(format!("a sample of 300 rows has {read}, and rows_per_check is 500"));
+    }
+    shop.write("fieldmark.yaml", &sources);
+
+    // `expect` of the same section has the owner
+    shop.rules("parents", "owner: us\nacross_migrations: { same: [odd] }\n");
+    let guarded = shop.json(&["guard", "--table", "parents", "--control", "300ms", "--", "true"], 0);
+    let owner = &guarded["tables"][0]["transitions"][0]["owner"];
+    if owner != "us" {
+        wrong.push(format!("the owner of `same` is {owner}"));
+    }
+
+    // NULLs are distinct, and SQLite has no operator `!~`
+    shop.write("rules/parents.yaml", "");
+    shop.sql(
+        "CREATE TABLE odd (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO odd (v) VALUES (NULL), (NULL), ('a'), ('a')",
+    );
+    shop.rules("odd", "rules: [ { id: unique, unique: v }, { id: matches, matches: { column: v, pattern: b } } ]\n");
+    let checked = report(&shop, &["--table", "odd"]);
+    for (rule, rows) in [("unique", 1), ("matches", 2)] {
+        let sql = outcome(&checked, rule)["sql"].as_str().unwrap();
+        let shown = shop.database().query_row(&format!("SELECT count(*) FROM ({sql})"), [], |row| row.get::<_, i64>(0));
+        if !shown.as_ref().is_ok_and(|shown| *shown == rows) {
+            wrong.push(format!("{sql} gives {shown:?}, and not {rows}"));
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

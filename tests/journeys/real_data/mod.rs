@@ -79,20 +79,24 @@ impl Loaded {
         let Rule { kept, fails, unknown, errors, .. } = rule;
         let count = |condition: &str| format!("count(*) FILTER (WHERE ({kept}) AND ({condition}))");
         let counts = [count("TRUE"), count(fails), count(unknown), count(errors)].join(", ");
-        let sql = format!("SELECT {counts} FROM {table}");
-        let counts: Vec<i64> = match &mut self.database {
+        let [checked, failed, unknown, errors] = self.numbers(&format!("SELECT {counts} FROM {table}")).await;
+        Truth { checked, failed, unknown, errors }
+    }
+
+    /// The numbers of a query's only row.
+    async fn numbers<const N: usize>(&mut self, sql: &str) -> [u64; N] {
+        let numbers: Vec<i64> = match &mut self.database {
             Database::Sqlite(connection) => connection
-                .query_row(&sql, [], |row| (0..4).map(|at| row.get(at)).collect())
+                .query_row(sql, [], |row| (0..N).map(|at| row.get(at)).collect())
                 .unwrap_or_else(|error| panic!("{error}: {sql}")),
             Database::Postgres(connection) => {
-                let row = sqlx::query(AssertSqlSafe(sql.clone())).fetch_one(connection).await;
+                let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(connection).await;
                 let row = row.unwrap_or_else(|error| panic!("{error}: {sql}"));
-                (0..4).map(|at| row.get(at)).collect()
+                (0..N).map(|at| row.get(at)).collect()
             }
         };
-        let [checked, failed, unknown, errors] = counts[..] else { panic!("{counts:?}") };
-        let count = |count: i64| u64::try_from(count).unwrap();
-        Truth { checked: count(checked), failed: count(failed), unknown: count(unknown), errors: count(errors) }
+        let numbers: Vec<u64> = numbers.into_iter().map(|number| u64::try_from(number).unwrap()).collect();
+        numbers.try_into().unwrap()
     }
 }
 

@@ -7,14 +7,14 @@ use crate::journeys::shop::outcome;
 /// Draws of each rule in each database.
 const SEEDS: u64 = 40;
 
-/// Most draws of one rule that may miss. An interval misses with a chance of 5 % at most, so more than 9 of 40 independent draws miss
-/// with a chance below 4 in 100 000: for any of the 82 pairs of a rule and a way to draw that is 3 in 1000. The seeds are fixed, so
-/// that the answer is the same every time.
+/// Most draws of one rule that may miss. An interval misses with a chance of 5 % at most, so more than 9 of 40 independent draws
+/// miss with a chance of 2 in 100 000: for any of the 82 pairs of a rule and a way to draw that is 2 in 1000. The seeds are
+/// fixed, so that the answer is the same every time.
 const MISSES_OF_A_RULE: u64 = 9;
 
-/// Most of all draws that may miss. Rules of one table share their draws, so that misses come together and no binomial says how
-/// far their number strays; but their mean is 5 % at most, and exact intervals of the few failing rows that most rules have miss far
-/// less often than that.
+/// Most of all draws that may miss. Rules of one table share their draws, so that misses come together and no binomial says
+/// how far their number strays; but their mean is 5 % at most, and exact intervals of the few failing rows that most rules have
+/// miss far less often than that.
 const MISSES_OF_ALL: f64 = 0.05;
 
 /// Checks samples of about 600 rows of these tables; no interval may be wider than stands beside the table.
@@ -79,11 +79,11 @@ async fn in_postgres_intervals_hold_the_truth() {
 }
 
 /// Ten rows of each of sixty blocks: flights of one block leave within the same minute or two, so that a block counts for little
-/// more than a row.
+/// more than a row, and a `where` that keeps every tenth flight leaves a dozen blocks to tell by.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_postgres_intervals_of_rows_drawn_by_blocks_hold_the_truth() {
     let narrowed = ["--config", "grouped.yaml", "--table", "flights_unkeyed"];
-    intervals_hold_the_truth(Loaded::postgres().await, &[("flights_unkeyed", 0.5)], &narrowed).await;
+    intervals_hold_the_truth(Loaded::postgres().await, &[("flights_unkeyed", 0.7)], &narrowed).await;
 }
 
 /// Every full block has 185 flights and the last one 15: blocks that are drawn without the last have no variance to say so.
