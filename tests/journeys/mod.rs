@@ -1,8 +1,10 @@
 //! Journeys: the real program, run as a user runs it.
 
 mod check;
+mod keys;
 mod migrations;
 mod readme;
+mod real_data;
 mod samples;
 mod shop;
 
@@ -21,7 +23,7 @@ fn program() -> PathBuf {
     let beside = here.ancestors().map(|folder| folder.join("debug/fieldmark")).find(|path| path.is_file());
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/fieldmark");
     let found = beside.or_else(|| workspace.is_file().then_some(workspace));
-    found.expect("the program is not built: run `cargo build -p fieldmark`, or name it in FIELDMARK_BIN")
+    found.expect("the program is not built: run `cargo build`, or name it in FIELDMARK_BIN")
 }
 
 /// Runs the program in a folder, with the folder's own home and state.

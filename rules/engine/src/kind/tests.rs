@@ -130,9 +130,11 @@ fn columns_are_spelled_exactly() {
 fn not_null() {
     assert_eq!(answers("not_null: c", text(&[Some("a"), None, Some("")])), "tft");
     assert_eq!(answers("not_null: [c]", plain(Arc::new(Int64Array::from(vec![Some(1), None])))), "tf");
-    let read = rules("  - { id: present, not_null: [a, b] }\n  - { id: alone, not_null: [c] }\n  - not_null: [d]");
+    let read = rules(
+        "  - { id: present, not_null: [a, b] }\n  - { id: listed, not_null: [c] }\n  - { id: alone, not_null: c }\n  - not_null: [d]",
+    );
     let ids: Vec<&str> = read.iter().map(|rule| rule.id.as_str()).collect();
-    assert_eq!(ids, ["present/a", "present/b", "alone", "s.t.not_null.d"]);
+    assert_eq!(ids, ["present/a", "present/b", "listed/c", "alone", "s.t.not_null.d"]);
     assert_eq!(read[0].kind.failing_sql().unwrap(), "\"a\" IS NULL");
     assert_eq!(read[0].kind.wording(), "a is not NULL");
     for (rule, expected) in [
