@@ -81,7 +81,11 @@ impl Budget {
         let Some(bucket) = &mut self.blocks else { return Duration::ZERO };
         bucket.fill(now);
         bucket.level -= blocks as f64;
-        if self.routine && bucket.level < 0.0 { Duration::from_secs_f64(-bucket.level / bucket.a_second) } else { Duration::ZERO }
+        if self.routine && bucket.level < 0.0 {
+            Duration::from_secs_f64(-bucket.level / bucket.a_second)
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// What is left of the time, to be kept.

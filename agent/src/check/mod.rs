@@ -39,6 +39,7 @@ use fieldmark_statistics::Population;
 use reading::Taking;
 use std::collections::BTreeMap;
 pub(crate) use table::TableCheck;
+pub(crate) use values::Values;
 
 /// What a check of one source gave.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use std::hash::Hasher as _;
 
 /// Turns the values of some columns of chunks of one schema into bytes. Equal values have equal bytes.
 #[derive(Debug)]
-pub(super) struct Values {
+pub(crate) struct Values {
     columns: Vec<usize>,
     converter: RowConverter,
 }
@@ -20,7 +20,7 @@ impl Values {
     ///
     /// # Errors
     /// A column that is not there, or of a type that has no bytes.
-    pub(super) fn new(schema: &Schema, names: &[String]) -> Result<Self, ArrowError> {
+    pub(crate) fn new(schema: &Schema, names: &[String]) -> Result<Self, ArrowError> {
         let columns = names.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>()?;
         let fields = columns.iter().map(|column| SortField::new(schema.field(*column).data_type().clone())).collect();
         Ok(Self { columns, converter: RowConverter::new(fields)? })
@@ -30,7 +30,7 @@ impl Values {
     ///
     /// # Errors
     /// A chunk of another schema.
-    pub(super) fn bytes(&self, chunk: &Chunk) -> Result<Vec<Option<Box<[u8]>>>, ArrowError> {
+    pub(crate) fn bytes(&self, chunk: &Chunk) -> Result<Vec<Option<Box<[u8]>>>, ArrowError> {
         self.each(chunk, |bytes| bytes.into())
     }
 
@@ -38,7 +38,7 @@ impl Values {
     ///
     /// # Errors
     /// A chunk of another schema.
-    pub(super) fn hashes(&self, chunk: &Chunk) -> Result<Vec<Option<u128>>, ArrowError> {
+    pub(crate) fn hashes(&self, chunk: &Chunk) -> Result<Vec<Option<u128>>, ArrowError> {
         self.each(chunk, hash)
     }
 
@@ -64,7 +64,7 @@ impl Values {
     ///
     /// # Errors
     /// Bytes that are not from here.
-    pub(super) fn batch<'a>(
+    pub(crate) fn batch<'a>(
         &self,
         schema: &Schema,
         rows: impl IntoIterator<Item = &'a [u8]>,

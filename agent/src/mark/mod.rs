@@ -96,6 +96,9 @@ pub struct MarkedTable {
     pub defects: Vec<StoredDefect>,
     /// The same rows read again before the migration: what ordinary writes do.
     pub control: Vec<Slice>,
+    /// When the last of those readings was; a row that none of them saw changing has not changed until then.
+    #[serde(default)]
+    pub watched_until: Option<DateTime<Utc>>,
     /// File of the rows.
     pub file: String,
     /// Its SHA-256.

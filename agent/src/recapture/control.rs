@@ -5,6 +5,7 @@ use crate::check::RunFacts;
 use crate::mark::digested;
 use crate::progress::Progress;
 use crate::reader::Reader;
+use chrono::{DateTime, Utc};
 use fieldmark_change::{ColumnHints, ColumnPairs, Slice, TablePair, TablePairing, align, compare_column, pair_columns};
 use fieldmark_model::{Chunk, Table};
 use fieldmark_source::{Error, Read};
@@ -49,6 +50,15 @@ impl Readings {
     }
 }
 
+/// What was seen of a table's marked rows while no migration ran.
+#[derive(Default)]
+pub(super) struct Watched {
+    /// What changed from one reading to the next.
+    pub(super) slices: Vec<Slice>,
+    /// When the last reading was.
+    pub(super) until: Option<DateTime<Utc>>,
+}
+
 /// Reads all tables again, slice by slice, over this time. Tables: as they are now, key, digested columns.
 ///
 /// # Errors
@@ -60,10 +70,10 @@ pub(super) async fn watch(
     time: Duration,
     run: &RunFacts,
     progress: &Progress,
-) -> Result<Vec<Vec<Slice>>, Error> {
-    let mut slices: Vec<Vec<Slice>> = tables.iter().map(|_| Vec::new()).collect();
+) -> Result<Vec<Watched>, Error> {
+    let mut watched: Vec<Watched> = tables.iter().map(|_| Watched::default()).collect();
     if time.is_zero() {
-        return Ok(slices);
+        return Ok(watched);
     }
     let task = progress.task("watching ordinary writes", None);
     let began = Instant::now();
@@ -77,12 +87,13 @@ pub(super) async fn watch(
             () = reader.cancel_token().cancelled() => return Err(Error::Cancelled),
         }
         let reading = Instant::now();
-        for (((table, key, digests), readings), slices) in tables.iter().zip(&mut readings).zip(&mut slices) {
+        for (((table, key, digests), readings), watched) in tables.iter().zip(&mut readings).zip(&mut watched) {
             let (Some(table), Some(rows)) = (table, &readings.rows) else { continue };
             match again(reader, table, key, digests, rows, readings, run).await {
                 Ok((slice, next)) => {
                     task.advance(slice.rows);
-                    slices.push(slice);
+                    watched.slices.push(slice);
+                    watched.until = Some(Utc::now());
                     *readings = next;
                 }
                 Err(error @ (Error::Cancelled | Error::ConnectionLost { .. })) => return Err(error),
@@ -97,7 +108,7 @@ pub(super) async fn watch(
         }
     }
     task.finish();
-    Ok(slices)
+    Ok(watched)
 }
 
 async fn again(

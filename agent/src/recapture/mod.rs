@@ -129,8 +129,9 @@ impl<'r> SourceRecapture<'_, 'r> {
         };
         let checked = self.check(&catalogue).await?;
         let evidence = again.iter().zip(control);
-        let evidence =
-            evidence.map(|(table, after)| ControlEvidence { before: table.marked.control.clone(), after }).collect();
+        let evidence = evidence
+            .map(|(table, after)| ControlEvidence { before: table.marked.control.clone(), after: after.slices })
+            .collect();
         let report = self.conclude(mark_id, &pairs, &again, (evidence, alone), &checked, recaptured_at)?;
         Ok(Recaptured { report, checked })
     }
@@ -287,7 +288,10 @@ impl<'r> SourceRecapture<'_, 'r> {
                     stamps: table.stamps.as_ref(),
                 }),
                 control,
-                exposure_seconds: (table.read_at - table.marked.read_at).as_seconds_f64().max(0.001),
+                // rows that the control saw changing are not counted; the others have not changed until it ended
+                exposure_seconds: (table.read_at - table.marked.watched_until.unwrap_or(table.marked.read_at))
+                    .as_seconds_f64()
+                    .max(0.001),
                 alone,
                 unread: table.unread.as_deref(),
                 declared,

@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Time between two looks.
-const EVERY: Duration = Duration::from_millis(20);
+/// Time between two looks: shorter than a statement takes that changes enough rows to be seen among the marked ones. A look is one small
+/// statement that touches no table.
+const EVERY: Duration = Duration::from_millis(3);
 
 /// Looks at sessions until it is told to end.
 #[derive(Debug)]

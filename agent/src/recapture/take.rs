@@ -1,7 +1,7 @@
 //! Taking a mark.
 
 use super::control::{Readings, watch};
-use crate::check::{Checked, Drawn, RunFacts, Settings, SourceCheck};
+use crate::check::{Checked, Drawn, RunFacts, Settings, SourceCheck, Values};
 use crate::mark::{Mark, MarkWithRows, MarkedTable, StoredDefect, Transactions, VERSION, digested};
 use crate::progress::Progress;
 use crate::reader::Reader;
@@ -10,8 +10,9 @@ use chrono::Utc;
 use fieldmark_document::Place;
 use fieldmark_engine::language::resolve_table;
 use fieldmark_engine::rule::{AcrossMigrations, TableRules};
-use fieldmark_model::{Catalogue, Chunk, SourceName, Table, TableKind};
+use fieldmark_model::{Catalogue, Chunk, RuleId, SourceName, Table, TableKind};
 use fieldmark_source::Error;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// One source being marked.
@@ -97,6 +98,8 @@ impl SourceMark<'_> {
                 continue;
             };
             let (chunk, blocks) = joined(table, &kept)?;
+            let mut failing = checked.marked_failing.last().map(|(_, failing)| failing.clone()).unwrap_or_default();
+            let chunk = once(chunk, &key, blocks.is_none().then_some(&mut failing))?;
             let pii: Vec<String> = rules.pii.iter().map(|column| column.value.clone()).collect();
             let chunk = digested(&chunk, &pii, self.run).map_err(|error| super::arrow_error("digesting", &error))?;
             bytes += chunk.batch.get_array_memory_size() as u64;
@@ -107,13 +110,14 @@ impl SourceMark<'_> {
                 method: design.method,
                 population: reading.population,
                 units_drawn: design.units_drawn,
-                failing: checked.marked_failing.last().map(|(_, failing)| failing.clone()).unwrap_or_default(),
+                failing,
                 blocks,
                 stamps: chunk.stamps.clone(),
                 digested: pii,
                 counters,
                 defects: chunk.defects.iter().map(StoredDefect::from).collect(),
                 control: Vec::new(),
+                watched_until: None,
                 file: String::new(),
                 sha256: String::new(),
                 rows: chunk.rows() as u64,
@@ -125,10 +129,11 @@ impl SourceMark<'_> {
             .map(|marked| (catalogue.table(&marked.name), marked.key.clone(), marked.digested.clone()))
             .collect();
         let readings = rows.iter().map(Readings::of_mark).collect();
-        let slices = watch(self.reader, &watched, readings, self.control, self.run, self.progress).await?;
+        let watched_tables = watch(self.reader, &watched, readings, self.control, self.run, self.progress).await?;
         drop(watched);
-        for (table, slices) in tables.iter_mut().zip(slices) {
-            table.control = slices;
+        for (table, watched) in tables.iter_mut().zip(watched_tables) {
+            table.control = watched.slices;
+            table.watched_until = watched.until;
         }
         let end = self.reader.horizon().await?;
         let mark = Mark {
@@ -207,6 +212,32 @@ fn bare_rules(source: &SourceName, table: &Table) -> TableRules {
         rules: Vec::new(),
         across: AcrossMigrations::default(),
     }
+}
+
+/// Each row once. A row that was written while all rows were read may have moved and been met twice: its later version stays. Rows that
+/// were drawn are distinct.
+fn once(chunk: Chunk, key: &[String], failing: Option<&mut BTreeMap<RuleId, Vec<u64>>>) -> Result<Chunk, Error> {
+    let Some(failing) = failing else { return Ok(chunk) };
+    let arrow = |error| super::arrow_error("keys of marked rows", &error);
+    let keys = Values::new(&chunk.batch.schema(), key).and_then(|values| values.bytes(&chunk)).map_err(arrow)?;
+    let mut last: HashMap<&[u8], usize> = HashMap::new();
+    for (row, key) in keys.iter().enumerate() {
+        if let Some(key) = key {
+            last.insert(key, row);
+        }
+    }
+    let stays = |row: &usize| {
+        keys.get(*row).and_then(Option::as_deref).is_none_or(|key| last.get(key).is_none_or(|last| last == row))
+    };
+    let kept: Vec<usize> = (0..chunk.rows()).filter(stays).collect();
+    if kept.len() == chunk.rows() {
+        return Ok(chunk);
+    }
+    let place: HashMap<u64, u64> = kept.iter().zip(0u64..).map(|(row, place)| (*row as u64, place)).collect();
+    for rows in failing.values_mut() {
+        *rows = rows.iter().filter_map(|row| place.get(row).copied()).collect();
+    }
+    chunk.take(&kept).map_err(|error| super::arrow_error("marked rows", &error))
 }
 
 /// All rows that were kept as one chunk, with block number and live rows of each where blocks were drawn.

@@ -1,7 +1,7 @@
 //! Ordinary writes, from control slices, and whether more rows changed than those account for.
 //!
 //! The marked rows are read again every second or so while no migration runs: a few slices before it, a few after. What the
-//! exposure (from the mark to the recapture) holds more than that is tested by [`fieldmark_statistics::compare`], with Holm's
+//! exposure (from the last of these readings before the migration to the recapture) holds more than that is tested by [`fieldmark_statistics::compare`], with Holm's
 //! step-down over every column, vanished row count and transition of all tables of the verdict.
 //!
 //! **A row counts once, however often it is written**, so the changed rows of an exposure grow slower than its length, and hot rows

@@ -21,7 +21,7 @@ pub struct TableInput<'a> {
     pub control: &'a ControlEvidence,
     /// Why the marked rows could not be read again, where they could not; `marks` is `None` then.
     pub unread: Option<&'a str>,
-    /// Seconds from the reading of the marked rows to their recapture.
+    /// Seconds from the last reading of the marked rows before the migration (the mark's own, or the last control slice) to their recapture.
     pub exposure_seconds: f64,
     /// Whether the source shows that nobody but the migration wrote from the mark to the recapture. Then every change is its own.
     pub alone: bool,

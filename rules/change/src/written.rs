@@ -72,5 +72,7 @@ fn at_most(input: &TableInput<'_>, rows: &ObservedRows<'_>, seen: u64) -> Option
         return None;
     }
     let table: f64 = rows.marks.design.strata.iter().map(|stratum| stratum.population.rows()).sum();
-    Some((seen + 3.69 + 1.96 * seen.sqrt()) / seconds * input.exposure_seconds * table / marked)
+    // counters run from the mark itself, the exposure from the last control slice after it
+    let counted: f64 = input.exposure_seconds + input.control.before.iter().map(|slice| slice.seconds).sum::<f64>();
+    Some((seen + 3.69 + 1.96 * seen.sqrt()) / seconds * counted * table / marked)
 }

@@ -25,6 +25,12 @@ const TABLES: [&str; 11] = [
     "quiet",
 ];
 
+/// Tables of which 0.1 % is touched.
+const LITTLE: [&str; 2] = ["deleted", "corrupted_a_little"];
+
+/// Long enough for some thirty control slices on a busy machine: with ten, a deletion of 0.1 % does not stand out.
+const CONTROL: &str = "24s";
+
 fn files() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("journeys/migrations/files")
 }
@@ -50,7 +56,9 @@ async fn shop(server: &'static Server) -> (String, TempDir) {
         _ => "",
     };
     for table in TABLES {
-        let text = format!("version: 1\ntable: db.{table}\nrules:\n  - not_null: [touched]\n{}", across(table));
+        // of 0.1 % enough rows have to be among the marked ones to stand out from ordinary writes without their stamps
+        let sample = if LITTLE.contains(&table) { "sample: { rows: 25000 }\n" } else { "" };
+        let text = format!("version: 1\ntable: db.{table}\n{sample}rules:\n  - not_null: [touched]\n{}", across(table));
         std::fs::write(folder.path().join(format!("rules/{table}.yaml")), text).unwrap();
     }
     (database, folder)
@@ -60,7 +68,7 @@ async fn shop(server: &'static Server) -> (String, TempDir) {
 async fn application(server: &'static Server, database: &str) -> Writer {
     let mut statements: Vec<String> =
         TABLES.iter().map(|table| format!("update {table} set touched = touched + 1 where id = {{n}}")).collect();
-    statements.push("insert into quiet values (1000000 + {n}, 1) on conflict do nothing".to_owned());
+    statements.push("insert into quiet values (3000 + {n}, 1) on conflict do nothing".to_owned());
     statements.push("delete from quiet where id = 3 * {n}".to_owned());
     Writer::begin(server, database, statements, Duration::from_millis(8), 3_000).await
 }
@@ -103,7 +111,7 @@ fn check(report: &Value) {
         let transitions = table(report, of)["transitions"].as_array().unwrap();
         let expect = transitions.iter().find(|outcome| outcome["rule"] == id).unwrap();
         assert_eq!((&expect["status"], &expect["checked"]), (&"passed".into(), &3_000.into()), "{of}");
-        assert_eq!(table(report, of)["verdict"], "as_declared", "{of}: {}", reasons(of));
+        assert!(reasons(of).contains(&format!("{id} holds in 3 000 rows")), "{of}: {}", reasons(of));
     }
     assert_eq!((fate("split", "first_name"), fate("split", "full_name")), ("added".into(), "dropped".into()));
     assert_eq!((fate("merged", "address"), fate("merged", "city")), ("added".into(), "dropped".into()));
@@ -136,9 +144,8 @@ fn check(report: &Value) {
         "{}",
         reasons("quiet")
     );
-    for of in ["renamed", "added", "rekeyed", "quiet"] {
-        let other = if of == "renamed" { "title" } else { "v" };
-        assert_ne!(column(report, of, other)["expectation"], "surprising", "{of}.{other}");
+    for of in ["added", "rekeyed", "quiet"] {
+        assert_ne!(column(report, of, "v")["expectation"], "surprising", "{of}");
     }
 }
 
@@ -152,7 +159,9 @@ async fn psql_files_under_guard() {
     let mut paths: Vec<_> = std::fs::read_dir(files()).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let mut arguments: Vec<String> =
-        ["guard", "--control", "8s", "--", &psql, "--quiet", "-v", "ON_ERROR_STOP=1", &url].map(str::to_owned).to_vec();
+        ["guard", "--control", CONTROL, "--", &psql, "--quiet", "-v", "ON_ERROR_STOP=1", &url]
+            .map(str::to_owned)
+            .to_vec();
     arguments.extend(paths.iter().flat_map(|path| ["-f".to_owned(), path.display().to_string()]));
     let report = tokio::task::spawn_blocking(move || {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -171,12 +180,12 @@ async fn sqlx_migrations_between_before_and_after() {
     let (database, folder) = shop(server).await;
     let writer = application(server, &database).await;
     let place = folder.path().to_owned();
-    tokio::task::spawn_blocking(move || json(&place, &["before", "--control", "8s"], 0)).await.unwrap();
+    tokio::task::spawn_blocking(move || json(&place, &["before", "--control", CONTROL], 0)).await.unwrap();
     let migrator = sqlx::migrate::Migrator::new(files().as_path()).await.unwrap();
     let mut connection = PgConnection::connect(&server.url(USER, &database)).await.unwrap();
     migrator.run_direct(None, &mut connection, false).await.unwrap();
     let place = folder.path().to_owned();
-    let report = tokio::task::spawn_blocking(move || json(&place, &["after", "--control", "8s"], 1)).await.unwrap();
+    let report = tokio::task::spawn_blocking(move || json(&place, &["after", "--control", CONTROL], 1)).await.unwrap();
     let rate = writer.end().await;
     assert!(rate >= 50.0, "{rate} rows a second");
     assert_eq!(report["verdict"], "broken");

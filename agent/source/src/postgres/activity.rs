@@ -6,7 +6,7 @@
 use super::PostgresSource;
 use super::courtesy::Call;
 use super::literal::{array_literal, quote_literal};
-use super::rows::{Answer, in_full};
+use super::rows::in_full;
 use super::statement::copy;
 use crate::{Error, Horizon, Sessions};
 use chrono::DateTime;
@@ -23,19 +23,22 @@ const HORIZON: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::int
      WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()), \
     CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text";
 
-/// Sessions of this database that have a transaction id.
-const SESSIONS: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::int8, a.pid, a.backend_xid::text::int8, \
-    coalesce(a.usename, '')::text, coalesce(a.application_name, '') FROM pg_stat_activity a \
-    WHERE a.datname = current_database() AND a.backend_xid IS NOT NULL AND a.pid <> pg_backend_pid()";
+/// Sessions of this database that have a transaction id. Asked without a transaction, so everything is named in full.
+const SESSIONS: &str = "/* fieldmark */ SELECT \
+    pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text, a.pid::pg_catalog.text, \
+    a.backend_xid::pg_catalog.text, pg_catalog.pg_get_userbyid(a.usesysid)::pg_catalog.text, a.application_name \
+    FROM pg_catalog.pg_stat_get_activity(NULL) a WHERE a.backend_xid IS NOT NULL \
+    AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() AND a.datid OPERATOR(pg_catalog.=) \
+    (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())";
 
 /// All ids that these server processes hold, those of savepoints among them: each holds a lock on its own id while it runs.
-fn held(processes: &[i64]) -> String {
-    let texts: Vec<String> = processes.iter().map(ToString::to_string).collect();
-    let list = quote_literal(&array_literal(texts.iter().map(|text| Some(text.as_str()))));
-    copy(&format!(
-        "SELECT l.transactionid::text::int8 FROM pg_locks l WHERE l.locktype = 'transactionid' \
-         AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid = ANY ({list}::int4[])"
-    ))
+fn held(processes: &[&str]) -> String {
+    let list = quote_literal(&array_literal(processes.iter().map(|process| Some(*process))));
+    format!(
+        "/* fieldmark */ SELECT l.transactionid::pg_catalog.text FROM pg_catalog.pg_locks l \
+         WHERE l.locktype OPERATOR(pg_catalog.=) 'transactionid' AND l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock' \
+         AND l.granted AND l.pid OPERATOR(pg_catalog.=) ANY ({list}::pg_catalog.int4[])"
+    )
 }
 
 impl PostgresSource {
@@ -57,19 +60,20 @@ impl PostgresSource {
         call: &Call,
         sessions: &[Sessions],
     ) -> Result<BTreeSet<u64>, Error> {
-        let [answers] = self.answers(call, &[copy(SESSIONS)]).await?;
-        let matching = |answer: &&Answer| {
-            let (role, name) = (answer.text(3).unwrap_or_default(), answer.text(4).unwrap_or_default());
-            sessions.iter().any(|sessions| sessions.matches(&role, &name))
-        };
-        let matching: Vec<&Answer> = answers.iter().filter(matching).collect();
-        let near = matching.first().and_then(|answer| u64::try_from(answer.integer(0)?).ok());
+        let all = self.session.glance(call, SESSIONS).await?;
+        let field = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+        let matching: Vec<&[Option<String>]> = all
+            .iter()
+            .map(Vec::as_slice)
+            .filter(|row| sessions.iter().any(|sessions| sessions.matches(&field(row, 3), &field(row, 4))))
+            .collect();
+        let near = matching.first().and_then(|row| field(row, 0).parse::<u64>().ok());
         let Some(near) = near else { return Ok(BTreeSet::new()) };
-        let id = |answer: &Answer, at| Some(in_full(u32::try_from(answer.integer(at)?).ok()?, near));
-        let mut ids: BTreeSet<u64> = matching.iter().filter_map(|answer| id(answer, 2)).collect();
-        let processes: Vec<i64> = matching.iter().filter_map(|answer| answer.integer(1)).collect();
-        let [locks] = self.answers(call, &[held(&processes)]).await?;
-        ids.extend(locks.iter().filter_map(|answer| id(answer, 0)));
+        let id = |text: String| Some(in_full(text.parse().ok()?, near));
+        let mut ids: BTreeSet<u64> = matching.iter().filter_map(|row| id(field(row, 2))).collect();
+        let processes: Vec<&str> = matching.iter().filter_map(|row| row.get(1)?.as_deref()).collect();
+        let locks = self.session.glance(call, &held(&processes)).await?;
+        ids.extend(locks.iter().filter_map(|row| id(field(row, 0))));
         Ok(ids)
     }
 }

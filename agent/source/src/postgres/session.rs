@@ -68,6 +68,23 @@ impl Session {
         self.start(call, Purpose::Rows, &sql).await
     }
 
+    /// Runs one small statement by itself, without a transaction and its settings: for questions that touch no table, asked often.
+    pub(super) async fn glance(&mut self, call: &Call, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+        if call.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.server.greeted().await?.0,
+        };
+        let limit = self.limits.catalogue;
+        let mut alone =
+            Transaction { home: &mut self.connection, connection: Some(connection), call, limit, next_transaction: 0 };
+        let rows = alone.text(sql).await?;
+        *alone.home = alone.connection.take();
+        Ok(rows)
+    }
+
     async fn start<'s>(&'s mut self, call: &'s Call, purpose: Purpose, sql: &str) -> Result<Transaction<'s>, Error> {
         if call.is_cancelled() {
             return Err(Error::Cancelled);

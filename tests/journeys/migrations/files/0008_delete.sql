@@ -1,2 +1,2 @@
--- 60 of 60 000
+-- 130 of 130 000
 delete from deleted where id % 1000 = 617;
