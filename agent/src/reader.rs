@@ -36,6 +36,7 @@ pub struct Reader {
     budget: Budget,
     usage: Usage,
     jitter: ChaCha12Rng,
+    draws: ChaCha12Rng,
 }
 
 /// Tries of a call that meets a passing fault.
@@ -115,6 +116,8 @@ impl Reader {
             budget,
             usage: Usage::default(),
             jitter: fieldmark_statistics::draw::generator(seed ^ 0x6a69_7474_6572),
+            // apart from the jitter, so that a retry does not change what a seed draws
+            draws: fieldmark_statistics::draw::generator(seed),
         }
     }
 
@@ -140,7 +143,7 @@ impl Reader {
 
     /// A seed for one more draw.
     pub fn draw_seed(&mut self) -> u64 {
-        self.jitter.next_u64()
+        self.draws.next_u64()
     }
 
     /// See [`Source::catalogue`].

@@ -74,7 +74,8 @@ pub(crate) fn blame(counts: Counts, finding: &Finding, most: f64, rows: (u64, u6
     // rows busy in the control are excused only while they are the minority: else nothing is left to show anything
     let excusable = counts.touched == 0 || untouched.saturating_mul(2) >= all;
     // a migration that changed as much as matters would have been flagged, or the control saw such writes and there are too few to matter
-    let small = finding.detectable.is_some_and(|least| least <= DETECT) || (finding.seen && most <= DETECT);
+    let small = !finding.doubtful
+        && (finding.detectable.is_some_and(|least| least <= DETECT) || (finding.seen && most <= DETECT));
     // stamps that are not the migration's are believed while there are no more of them than ordinary writes may make
     let few_others =
         counts.open == 0 && excusable && finding.controlled && counts.other as f64 <= finding.expected_at_most;

@@ -150,7 +150,12 @@ pub(crate) struct Finding {
     pub(crate) seen: bool,
     /// Whether there were enough slices to say anything.
     pub(crate) controlled: bool,
+    /// Whether there are more changes than ordinary writes make in 99 verdicts of a hundred: too many to call ordinary, if too few to blame.
+    pub(crate) doubtful: bool,
 }
+
+/// The chance that ordinary writes alone make any change of a verdict doubtful.
+const DOUBT: f64 = 0.01;
 
 /// Tests all hypotheses of a verdict together: the chance that ordinary writes alone make any of them an excess is
 /// [`FAMILY_ERROR`].
@@ -159,7 +164,8 @@ pub(crate) fn test_family(family: &[&Hypothesis]) -> Result<Vec<Finding>, Change
     let mut findings = Vec::new();
     let mut p_values = Vec::new();
     for hypothesis in family {
-        let (finding, p_value) = hypothesis.test(error)?;
+        let (mut finding, p_value) = hypothesis.test(error)?;
+        finding.doubtful = p_value <= DOUBT / family.len().max(1) as f64;
         findings.push(finding);
         p_values.push(p_value);
     }
@@ -200,6 +206,7 @@ impl Hypothesis {
             detectable,
             seen: !self.ordinary.touched.is_empty(),
             controlled: control.slices.len() >= 2,
+            doubtful: false,
         };
         Ok((finding, excess.p_value))
     }
