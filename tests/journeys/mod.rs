@@ -1,8 +1,10 @@
 //! Journeys: the real program, run as a user runs it.
 
+mod bad_input;
 mod check;
 mod migration;
 mod readme;
+mod served;
 mod shop;
 
 use serde_json::Value;
