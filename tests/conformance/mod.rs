@@ -23,10 +23,6 @@ use fieldmark_model::{Chunk, Table, TableName};
 use fieldmark_source::Source;
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long an event may take on a busy machine before a test gives up.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// One database of its own for one test. Everything that differs between databases is asked here.
 #[async_trait]

@@ -1,15 +1,15 @@
 //! The suite against PostgreSQL.
 
-use super::{DEADLINE, Fixture, TypeCase};
-use crate::server::postgres::{PASSWORD, Server, USER};
-use anyhow::{Context as _, ensure};
+use super::{Fixture, TypeCase};
+use crate::server::postgres::{PASSWORD, Server, USER, until};
+use anyhow::Context as _;
 use async_trait::async_trait;
 use fieldmark_model::chunk::DefectKind;
 use fieldmark_source::postgres::{self, ConnectOptions, Limits, PostgresSource};
 use fieldmark_source::{Error, Source};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::any::Any;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 mod access;
@@ -77,14 +77,9 @@ impl Postgres {
         answer.context("NULL")
     }
 
-    /// Waits until the server says that this holds. A question is a round trip, and there is no rest between two: what is waited
-    /// for may be over soon.
+    /// Waits until the server says that this holds.
     async fn until(&self, condition: &str) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        while self.ask(condition).await? != "true" {
-            ensure!(begun.elapsed() < DEADLINE, "it never happened that {condition}");
-        }
-        Ok(())
+        self.execute(&until(condition)).await.with_context(|| condition.to_owned())
     }
 
     /// Ends the application's connection, which then tells the statistics what it did, and makes another one.

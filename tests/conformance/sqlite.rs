@@ -1,6 +1,6 @@
 //! The suite against SQLite files, with a rollback journal and with a write-ahead log.
 
-use super::{DEADLINE, Fixture, TypeCase};
+use super::{Fixture, TypeCase};
 use anyhow::ensure;
 use async_trait::async_trait;
 use fieldmark_model::chunk::DefectKind;
@@ -161,7 +161,7 @@ impl<const WAL: bool> Fixture for Sqlite<WAL> {
     async fn until_slow_is_read(&self) -> anyhow::Result<()> {
         let begun = Instant::now();
         while !self.is_read()? {
-            ensure!(begun.elapsed() < DEADLINE, "nobody reads");
+            ensure!(begun.elapsed() < Duration::from_secs(60), "nobody reads");
             tokio::task::yield_now().await;
         }
         Ok(())

@@ -105,6 +105,20 @@ fn start() -> anyhow::Result<(Child, u16, PathBuf)> {
     Ok((watch, port, folder))
 }
 
+/// A statement that ends when this holds, to wait for an event in one round trip: the server looks again every few milliseconds, and
+/// gives up after a minute.
+pub(crate) fn until(condition: &str) -> String {
+    format!(
+        "do $until$ begin
+             for look in 1..12000 loop
+                 if {condition} then return; end if;
+                 perform pg_sleep(0.005), pg_stat_clear_snapshot();
+             end loop;
+             raise exception 'it never happened';
+         end $until$"
+    )
+}
+
 impl Server {
     /// The server, started if it is not running yet.
     pub(crate) async fn get() -> anyhow::Result<&'static Self> {
