@@ -7,6 +7,7 @@ use fieldmark_model::Chunk;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -75,6 +76,11 @@ pub enum MarkError {
 }
 
 const MANIFEST: &str = "mark.json";
+/// How names of drafts begin and end: as those that [`crate::state::sweep`] removes.
+const DRAFT: &str = ".mark.";
+const DRAFT_END: &str = ".tmp";
+/// A draft that nobody has written to for so long is of a process that is no more.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 impl MarkStore {
     /// Marks in this folder.
@@ -93,28 +99,42 @@ impl MarkStore {
     /// What could not be written, and why.
     pub fn keep(&self, marked: &mut MarkWithRows) -> Result<Stored, MarkError> {
         make_folder(&self.folder)?;
-        let draft = self.folder.join(format!(".{}.tmp", std::process::id()));
-        let kept = self.write(marked, &draft);
-        if kept.is_err() {
-            // what is left of a draft is no mark: it has no id, and nobody reads it
-            fs::remove_dir_all(&draft).ok();
+        self.sweep();
+        // a name by chance: machines that share a folder have the same process ids
+        let draft = tempfile::Builder::new()
+            .prefix(DRAFT)
+            .suffix(DRAFT_END)
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in(&self.folder)
+            .map_err(|error| system("write to", &self.folder, error))?;
+        // where this fails, what there is of the draft goes with it: it has no id, and nobody reads it
+        let stored = self.write(marked, draft.path())?;
+        // it has another name now
+        drop(draft.keep());
+        Ok(stored)
+    }
+
+    /// Removes drafts of processes that are no more. Those of the state folder are removed by who locks it; a shared folder has no
+    /// lock, but nobody writes at a draft for long.
+    fn sweep(&self) {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let draft = name.to_str().is_some_and(|name| name.starts_with(DRAFT) && name.ends_with(DRAFT_END));
+            let modified = entry.metadata().and_then(|metadata| metadata.modified());
+            let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+            if draft && age.is_some_and(|age| age > ABANDONED) {
+                // one that cannot be removed is in nobody's way
+                fs::remove_dir_all(entry.path()).ok();
+            }
         }
-        kept
     }
 
     fn write(&self, marked: &mut MarkWithRows, draft: &Path) -> Result<Stored, MarkError> {
-        match fs::remove_dir_all(draft) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(system("clear", draft, error));
-            }
-            _ => {}
-        }
-        make_folder(draft)?;
         let mut bytes = 0;
         for ((number, table), chunk) in (1..).zip(&mut marked.mark.tables).zip(&marked.rows) {
             let content = rows::write(&chunk.batch)
                 .map_err(|error| MarkError::Rows { table: table.name.to_string(), what: error.to_string() })?;
-            table.file = format!("{number}.parquet");
+            table.file = file_name(number);
             table.sha256 = digest(&content);
             bytes += content.len() as u64;
             write(&draft.join(&table.file), &content)?;
@@ -144,17 +164,20 @@ impl MarkStore {
     }
 
     fn manifest(&self, id: &str) -> Result<Mark, MarkError> {
-        let damaged = |what: String| MarkError::Damaged { id: id.to_owned(), what };
+        let damaged = |what: String| MarkError::Damaged { id: id.to_owned(), what: format!("{MANIFEST}: {what}") };
         let path = self.folder.join(id).join(MANIFEST);
         let content = match fs::read(&path) {
             Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if self.folder.join(id).is_dir() {
+                    return Err(damaged(error.kind().to_string()));
+                }
                 return Err(MarkError::Unknown { id: id.to_owned(), folder: self.folder.clone() });
             }
             Err(error) => return Err(system("read", &path, error)),
         };
         if !digest(&content).starts_with(id) || id.len() != 16 {
-            return Err(damaged("its content is not what its id says".to_owned()));
+            return Err(damaged("it is not what was written".to_owned()));
         }
         let value: serde_json::Value =
             serde_json::from_slice(&content).map_err(|_| damaged("it is no JSON".to_owned()))?;
@@ -187,7 +210,11 @@ impl MarkStore {
         let mark = self.manifest(&id)?;
         let damaged = |what: String| MarkError::Damaged { id: id.clone(), what };
         let mut chunks = Vec::with_capacity(mark.tables.len());
-        for table in &mark.tables {
+        for (number, table) in (1..).zip(&mark.tables) {
+            if table.file != file_name(number) {
+                // nothing that a mark says leads out of its folder
+                return Err(damaged(format!("{MANIFEST}: a table's file has another name than {}", file_name(number))));
+            }
             let path = self.folder.join(&id).join(&table.file);
             let content = fs::read(&path).map_err(|error| damaged(format!("{}: {}", table.file, error.kind())))?;
             if digest(&content) != table.sha256 {
@@ -231,6 +258,11 @@ impl MarkStore {
         }
         Ok(())
     }
+}
+
+/// File of the n-th table's rows.
+fn file_name(number: usize) -> String {
+    format!("{number}.parquet")
 }
 
 fn digest(content: &[u8]) -> String {

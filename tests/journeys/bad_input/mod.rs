@@ -4,8 +4,10 @@
 
 mod addresses;
 mod catalogue;
+mod disk;
 mod files;
 mod locks;
+mod marks;
 mod types;
 mod unkeyed;
 
