@@ -1,17 +1,15 @@
 //! `before`, `after`, `guard`.
 
-use super::{Ended, Session, SourceReport, begin, deliver};
+use super::{Ended, Session, SourceReport, begin, deliver, guarded};
 use crate::cli::{After, Before, Common, Guard, Marking};
 use crate::config::SourceConfig;
 use crate::mark::{MarkError, MarkStore};
 use crate::recapture::{SourceMark, SourceRecapture};
 use crate::report::{ErrorSummary, MarkSummary, MigrationSummary, Report};
-use crate::signals::{Signal, Signals};
+use crate::signals::Signals;
 use fieldmark_change::Direction;
 use fieldmark_model::SourceName;
 use fieldmark_source::Error;
-use rustix::process::{Pid, kill_process};
-use std::ffi::OsString;
 
 /// Share of the time that marks and recaptures may read.
 const DUTY: f64 = 0.5;
@@ -59,7 +57,7 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
         report.outcomes.clear();
         report.samples.clear();
     }
-    let status = execute(&arguments.command, signals).await;
+    let status = guarded::execute(&arguments.command, signals).await;
     match status {
         Ok(status) => {
             if let Some(migration) = &mut report.migration {
@@ -77,49 +75,31 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
     }
     for source in &session.config.sources {
         if let Some((_, mark)) = marked.iter().find(|(name, _)| *name == source.name) {
-            recapture(&session, source, mark.as_deref(), &arguments.marking, direction, &mut report).await?;
+            let recaptured =
+                recapture(&session, source, mark.as_deref(), &arguments.marking, direction, &mut report).await;
+            match recaptured {
+                Err(Ended::Interrupted) => return Err(Ended::Unjudged(later(arguments))),
+                recaptured => recaptured?,
+            }
         }
     }
     conclude(&mut report);
     deliver(&report, common)
 }
 
-/// Runs the migration's command to its end; signals go to it.
-async fn execute(command: &[OsString], signals: &Signals) -> std::io::Result<i32> {
-    let (Some(program), arguments) = (command.first(), command.get(1..).unwrap_or_default()) else { return Ok(0) };
-    let mut handed_over = signals.hand_over();
-    let mut child = tokio::process::Command::new(program)
-        .args(arguments)
-        .env("TRACEPARENT", traceparent())
-        .env("PGAPPNAME", "fieldmark-migration")
-        .spawn()?;
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    loop {
-        tokio::select! {
-            status = child.wait() => {
-                use std::os::unix::process::ExitStatusExt as _;
-                let status = status?;
-                return Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));
-            }
-            signal = handed_over.next() => {
-                let signal = match signal {
-                    Signal::Interrupt => rustix::process::Signal::INT,
-                    Signal::Terminate => rustix::process::Signal::TERM,
-                };
-                if let Some(pid) = pid {
-                    // it may have ended by itself just now
-                    kill_process(pid, signal).ok();
-                }
-            }
-        }
+/// The command line that judges later what a guarded command did.
+fn later(arguments: &Guard) -> String {
+    let mut line = "fieldmark after".to_owned();
+    if arguments.rollback {
+        line.push_str(" --rollback");
     }
-}
-
-/// A W3C trace context of a new trace, for what the command itself may export.
-fn traceparent() -> String {
-    use rand::RngExt as _;
-    let mut random = rand::rng();
-    format!("00-{:032x}-{:016x}-01", random.random::<u128>().max(1), random.random::<u64>().max(1))
+    if let Some(id) = &arguments.mark {
+        line.push_str(&format!(" --mark {id}"));
+    }
+    if let Some(folder) = &arguments.marking.mark_dir {
+        line.push_str(&format!(" --mark-dir {}", folder.display()));
+    }
+    line
 }
 
 fn store(session: &Session, source: &SourceName, marking: &Marking) -> MarkStore {

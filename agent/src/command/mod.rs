@@ -1,6 +1,7 @@
 //! The commands: from arguments to calls of the other rooms, and from what those give to a report and an exit code.
 
 pub(crate) mod check;
+mod guarded;
 pub(crate) mod migration;
 mod session;
 mod show;
@@ -24,6 +25,8 @@ pub enum Ended {
     State(StateError),
     /// Interrupted by a signal.
     Interrupted,
+    /// Interrupted when the guarded command had ended, and what it did was not judged yet. The command line that judges it.
+    Unjudged(String),
     /// Anything else, with its exit code.
     Because(u8, String),
 }
@@ -66,6 +69,11 @@ fn explain(ended: &Ended, common: &Common, signals: &Signals) -> u8 {
         }
         Ended::Interrupted => {
             eprintln!("fieldmark: interrupted; nothing was left half-written");
+            signals.received().map_or(130, crate::signals::Signal::exit_code)
+        }
+        Ended::Unjudged(later) => {
+            eprintln!("fieldmark: interrupted; nothing was left half-written");
+            eprintln!("fieldmark: the command has ended, and what it did is not judged yet: `{later}` does that");
             signals.received().map_or(130, crate::signals::Signal::exit_code)
         }
         Ended::Because(code, why) => {

@@ -6,6 +6,7 @@ mod addresses;
 mod catalogue;
 mod disk;
 mod files;
+mod interrupts;
 mod locks;
 mod marks;
 mod types;
