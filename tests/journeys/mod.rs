@@ -2,9 +2,12 @@
 
 mod bad_input;
 mod check;
+mod lookups;
+
 mod migration;
 mod readme;
 mod served;
+mod server_load;
 mod shop;
 
 use serde_json::Value;
