@@ -3,7 +3,7 @@
 mod bad_input;
 mod check;
 mod lookups;
-
+mod memory;
 mod migration;
 mod readme;
 mod served;
