@@ -103,10 +103,11 @@ fn later(arguments: &Guard) -> String {
 }
 
 fn store(session: &Session, source: &SourceName, marking: &Marking) -> MarkStore {
-    MarkStore::new(match &marking.mark_dir {
+    let folder = match &marking.mark_dir {
         Some(folder) => folder.join(source.as_str()),
         None => session.folder.marks(source),
-    })
+    };
+    MarkStore::new(folder, session.run.digest("the key of a mark's digests"))
 }
 
 async fn mark_all(session: &Session, marking: &Marking, report: &mut Report) -> Result<(), Ended> {

@@ -4,6 +4,7 @@ use super::{Mark, MarkWithRows, VERSION, rows};
 use crate::state::{StateError, make_folder, write};
 use chrono::{DateTime, Utc};
 use fieldmark_model::Chunk;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io;
@@ -16,7 +17,19 @@ use thiserror::Error;
 #[derive(Clone, Debug)]
 pub struct MarkStore {
     folder: PathBuf,
+    digest_key: String,
 }
+
+/// What is written of a mark.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(flatten)]
+    mark: &'a Mark,
+    digest_key: &'a str,
+}
+
+/// Key of [`Written`] that the mark itself does not have.
+const DIGEST_KEY: &str = "digest_key";
 
 /// A mark that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +78,15 @@ pub enum MarkError {
         /// Version of its form.
         version: u64,
     },
+    /// Its digests can be compared with no others here.
+    #[error(
+        "the mark {id} keeps `pii` columns as digests under the key of another state folder; use the state_dir that \
+         `fieldmark before` had, or copy the file digest.key from there"
+    )]
+    OtherKey {
+        /// The id.
+        id: String,
+    },
     /// Rows that Parquet does not take.
     #[error("the rows of {table} cannot be kept: {what}")]
     Rows {
@@ -83,9 +105,9 @@ const DRAFT_END: &str = ".tmp";
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 impl MarkStore {
-    /// Marks in this folder.
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    /// Marks in this folder. `digest_key` tells keys of digests apart without giving one away.
+    pub fn new(folder: PathBuf, digest_key: String) -> Self {
+        Self { folder, digest_key }
     }
 
     /// Where marks are kept.
@@ -139,7 +161,7 @@ impl MarkStore {
             bytes += content.len() as u64;
             write(&draft.join(&table.file), &content)?;
         }
-        let manifest = serde_json::to_vec_pretty(&marked.mark)
+        let manifest = serde_json::to_vec_pretty(&Written { mark: &marked.mark, digest_key: &self.digest_key })
             .map_err(|error| MarkError::Rows { table: marked.mark.source.to_string(), what: error.to_string() })?;
         bytes += manifest.len() as u64;
         let id = digest(&manifest).chars().take(16).collect::<String>();
@@ -179,13 +201,23 @@ impl MarkStore {
         if !digest(&content).starts_with(id) || id.len() != 16 {
             return Err(damaged("it is not what was written".to_owned()));
         }
-        let value: serde_json::Value =
+        let mut value: serde_json::Value =
             serde_json::from_slice(&content).map_err(|_| damaged("it is no JSON".to_owned()))?;
-        match value.get("version").and_then(serde_json::Value::as_u64) {
-            Some(version) if version > u64::from(VERSION) => Err(MarkError::Newer { id: id.to_owned(), version }),
-            Some(_) => serde_json::from_value(value).map_err(|error| damaged(format!("line {}", error.line()))),
-            None => Err(damaged("it has no version".to_owned())),
+        let digest_key = value.as_object_mut().and_then(|mark| mark.remove(DIGEST_KEY));
+        let mark: Mark = match value.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version > u64::from(VERSION) => {
+                return Err(MarkError::Newer { id: id.to_owned(), version });
+            }
+            Some(_) => {
+                serde_json::from_value(value).map_err(|_| damaged("it has not the form of its version".to_owned()))?
+            }
+            None => return Err(damaged("it has no version".to_owned())),
+        };
+        let same_key = digest_key.as_ref().and_then(serde_json::Value::as_str) == Some(self.digest_key.as_str());
+        if !same_key && mark.tables.iter().any(|table| !table.digested.is_empty()) {
+            return Err(MarkError::OtherKey { id: id.to_owned() });
         }
+        Ok(mark)
     }
 
     /// The mark of that id, or the latest, with its rows.
