@@ -1,15 +1,14 @@
 //! The guarded command while it runs.
 
-use crate::signals::{Signal, Signals};
+use crate::signals::{HandedOver, Signal};
 use rustix::process::{Pid, getpgid, getpgrp, kill_process};
 use rustix::termios::tcgetpgrp;
 use std::ffi::OsString;
 use std::fs::File;
 
 /// Runs the migration's command to its end; signals go to it.
-pub(super) async fn execute(command: &[OsString], signals: &Signals) -> std::io::Result<i32> {
+pub(super) async fn execute(command: &[OsString], mut signals: HandedOver) -> std::io::Result<i32> {
     let (Some(program), arguments) = (command.first(), command.get(1..).unwrap_or_default()) else { return Ok(0) };
-    let mut handed_over = signals.hand_over();
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
         .env("TRACEPARENT", traceparent())
@@ -23,7 +22,7 @@ pub(super) async fn execute(command: &[OsString], signals: &Signals) -> std::io:
                 let status = status?;
                 return Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));
             }
-            signal = handed_over.next() => {
+            signal = signals.next() => {
                 let sent = match signal {
                     Signal::Interrupt => rustix::process::Signal::INT,
                     Signal::Terminate => rustix::process::Signal::TERM,

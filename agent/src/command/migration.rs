@@ -19,6 +19,10 @@ pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signal
     let mut report = begin("before", common, session.run.seed);
     report.migration = Some(MigrationSummary::default());
     mark_all(&session, &arguments.marking, &mut report).await?;
+    if signals.received().is_some() {
+        // it came while the mark was written; whoever sent it does not expect the migration to follow
+        return Err(Ended::Interrupted);
+    }
     report.finished = chrono::Utc::now();
     deliver(&report, common)
 }
@@ -44,11 +48,10 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
     if arguments.rollback {
         marked.extend(session.config.sources.iter().map(|source| (source.name.clone(), arguments.mark.clone())));
     } else {
-        mark_all(&session, &arguments.marking, &mut report).await?;
+        let all_marked = mark_all(&session, &arguments.marking, &mut report).await?;
         let marks = report.migration.iter().flat_map(|migration| &migration.marks);
         marked.extend(marks.map(|mark| (mark.source.clone(), Some(mark.id.clone()))));
-        let lacking = session.config.sources.iter().any(|source| !marked.iter().any(|(name, _)| *name == source.name));
-        if lacking && !arguments.proceed_unmarked {
+        if !all_marked && !arguments.proceed_unmarked {
             report.notes.push("the command was not started: not every source could be marked (--proceed-unmarked runs it all the same)".to_owned());
             report.finished = chrono::Utc::now();
             return deliver(&report, common);
@@ -57,8 +60,12 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
         report.outcomes.clear();
         report.samples.clear();
     }
-    let status = guarded::execute(&arguments.command, signals).await;
-    match status {
+    let handed_over = signals.hand_over();
+    if signals.received().is_some() {
+        // it came while the mark was written: too late for that, and in time for the command
+        return Err(Ended::Interrupted);
+    }
+    match guarded::execute(&arguments.command, handed_over).await {
         Ok(status) => {
             if let Some(migration) = &mut report.migration {
                 migration.command_status = Some(status);
@@ -78,8 +85,18 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
             let recaptured =
                 recapture(&session, source, mark.as_deref(), &arguments.marking, direction, &mut report).await;
             match recaptured {
+                Ok(()) => {}
                 Err(Ended::Interrupted) => return Err(Ended::Unjudged(later(arguments))),
-                recaptured => recaptured?,
+                // the command has run: whatever fails now, how it ended and what is known of its rows is told
+                Err(Ended::State(error)) => {
+                    report.errors.push(ErrorSummary {
+                        source: Some(source.name.clone()),
+                        table: None,
+                        what: error.explain(),
+                        remedy: None,
+                    });
+                }
+                Err(ended) => return Err(ended),
             }
         }
     }
@@ -110,22 +127,25 @@ fn store(session: &Session, source: &SourceName, marking: &Marking) -> MarkStore
     MarkStore::new(folder, session.run.digest("the key of a mark's digests"))
 }
 
-async fn mark_all(session: &Session, marking: &Marking, report: &mut Report) -> Result<(), Ended> {
+/// Marks every source; whether all of them could be.
+async fn mark_all(session: &Session, marking: &Marking, report: &mut Report) -> Result<bool, Ended> {
+    let mut all = true;
     for source in &session.config.sources {
-        mark(session, source, marking, report).await?;
+        all &= mark(session, source, marking, report).await?;
     }
-    Ok(())
+    Ok(all)
 }
 
-async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, report: &mut Report) -> Result<(), Ended> {
+/// Marks one source; whether it could be. One without tables has nothing to mark, and is.
+async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, report: &mut Report) -> Result<bool, Ended> {
     let state = session.state_of(&source.name, report)?;
     let mut reader = match session.connect(source).await {
         Ok(reader) => reader,
-        Err(error) => return failed(&source.name, &error, report),
+        Err(error) => return failed(&source.name, &error, report).map(|()| false),
     };
     let catalogue = match reader.catalogue().await {
         Ok(catalogue) => catalogue,
-        Err(error) => return failed(&source.name, &error, report),
+        Err(error) => return failed(&source.name, &error, report).map(|()| false),
     };
     let default_schema = reader.facts().default_schema.clone();
     let problems = session.validate(&source.name, &catalogue, default_schema.as_deref());
@@ -148,7 +168,7 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
     };
     let mut taken = match take.take().await {
         Ok(taken) => taken,
-        Err(error) => return failed(&source.name, &error, report),
+        Err(error) => return failed(&source.name, &error, report).map(|()| false),
     };
     let store = store(session, &source.name, marking);
     let lock = session.folder.lock_within(&source.name, crate::state::PATIENCE)?;
@@ -178,10 +198,19 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
             bytes: stored.bytes,
         });
     }
+    let nothing = mark.tables.is_empty() && !mark.unmarked.is_empty();
+    if nothing {
+        report.errors.push(ErrorSummary {
+            source: Some(source.name.clone()),
+            table: None,
+            what: "no table could be marked".to_owned(),
+            remedy: Some("give a table a key, or name one with `key:` in its rule file".to_owned()),
+        });
+    }
     let mut of_source = SourceReport { report, name: &source.name };
     of_source.used(&reader, rules.len() as u64);
     of_source.checked(&taken.checked);
-    Ok(())
+    Ok(!nothing)
 }
 
 async fn recapture(
@@ -231,7 +260,6 @@ async fn recapture(
         Ok(recaptured) => recaptured,
         Err(error) => return failed(&source.name, &error, report),
     };
-    session.remember(&source.name, &recaptured.checked, report)?;
     if let Some(migration) = &mut report.migration {
         recaptured.report.command_status = migration.command_status;
         migration.sources.push(recaptured.report);
@@ -239,7 +267,7 @@ async fn recapture(
     let mut of_source = SourceReport { report, name: &source.name };
     of_source.used(&reader, rules.len() as u64);
     of_source.checked(&recaptured.checked);
-    Ok(())
+    session.remember(&source.name, &recaptured.checked, report)
 }
 
 /// The verdict over all sources: the gravest.

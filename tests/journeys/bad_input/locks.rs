@@ -1,16 +1,32 @@
 //! The state folder while another process writes in it.
 
 use super::{TABLES, Untouched, marks, says};
+use crate::journeys::served::DEADLINE;
 use crate::journeys::shop::Shop;
 use std::fs::File;
 use std::path::Path;
+use std::time::Instant;
 
 /// The lock of a file of the state folder, as another process takes it.
-fn held(path: &Path) -> File {
+pub(super) fn held(path: &Path) -> File {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let file = File::options().create(true).truncate(false).write(true).open(path).unwrap();
     file.try_lock().unwrap();
     file
+}
+
+/// Waits until a process waits for that lock: it has the file open then.
+pub(super) fn until_waited_for(path: &Path, process: u32) {
+    let files = Path::new("/proc").join(process.to_string()).join("fd");
+    let begun = Instant::now();
+    loop {
+        let open = std::fs::read_dir(&files).into_iter().flatten().flatten();
+        if open.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|file| file == path) {
+            return;
+        }
+        assert!(begun.elapsed() < DEADLINE, "the lock was never asked for");
+        std::thread::yield_now();
+    }
 }
 
 fn shop() -> Shop {
@@ -47,17 +63,7 @@ fn a_lock_that_is_given_back_in_time_is_waited_for() {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    // it has the file open once it waits for it
-    let files = Path::new("/proc").join(child.id().to_string()).join("fd");
-    let begun = std::time::Instant::now();
-    let waits = || {
-        let open = std::fs::read_dir(&files).into_iter().flatten().flatten();
-        open.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|file| file == path)
-    };
-    while !waits() {
-        assert!(begun.elapsed() < crate::journeys::served::DEADLINE, "the lock was never asked for");
-        std::thread::yield_now();
-    }
+    until_waited_for(&path, child.id());
     drop(lock);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");

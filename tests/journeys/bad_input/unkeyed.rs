@@ -1,6 +1,6 @@
 //! Tables without a key to find rows again by.
 
-use super::{TABLES, Untouched, marks, says};
+use super::{TABLES, Untouched, says};
 use crate::journeys::served::Served;
 use crate::journeys::shop::Shop;
 use serde_json::Value;
@@ -35,13 +35,30 @@ async fn before_says_which_tables_of_postgres_it_cannot_mark() {
     assert_eq!(served.writes().await, before);
 }
 
-/// With nothing to compare, nothing is said to be well.
+/// With nothing to compare, nothing is begun and nothing is said to be well.
 #[test]
 fn a_migration_of_unkeyed_tables_alone_cannot_be_judged() {
     let shop = Shop::new("create table unkeyed (name text); insert into unkeyed values ('kingfisher')");
-    says(&shop.run(&["before", "--control", "0s"]), &["main.unkeyed is not marked", WHY]);
-    assert!(marks(&shop).len() <= 1);
-    shop.sql("update unkeyed set name = null");
+    let why = "no table could be marked";
+    says(&shop.run(&["before", "--control", "0s"]).gives(2), &["main.unkeyed is not marked", WHY, why]);
+    let run = shop.run(&["guard", "--control", "0s", "--", "touch", "started"]).gives(2);
+    says(&run, &[why, "the command was not started", "--proceed-unmarked"]);
+    assert!(!shop.path("started").exists());
+    let run = shop.run(&["guard", "--control", "0s", "--proceed-unmarked", "--", "touch", "started"]).gives(2);
+    says(&run, &[why]);
+    assert!(shop.path("started").exists());
     let run = shop.run(&["after", "--control", "0s"]).gives(2);
     says(&run, &["cannot be compared", "no table was marked"]);
+}
+
+/// The first migration of all makes the tables: there is nothing to mark, and nothing to miss.
+#[test]
+fn the_first_migration_finds_no_table() {
+    let shop = Shop::new("");
+    let made = "create table t (id integer primary key)";
+    rusqlite::Connection::open(shop.path("made.db")).unwrap().execute_batch(made).unwrap();
+    let run = shop.run(&["guard", "--control", "0s", "--output", "json", "--", "cp", "made.db", "shop.db"]);
+    let report = run.json();
+    assert_eq!(report["migration"]["command_status"], 0, "{report:#}");
+    assert_eq!(report["migration"]["sources"][0]["tables_added"][0], "main.t", "{report:#}");
 }

@@ -1,6 +1,7 @@
 //! While the guarded command runs: signals are the command's, and what it leaves is recaptured and judged.
 
 use super::{SIGNALS, ended, send, started};
+use crate::journeys::bad_input::locks::held;
 use crate::journeys::bad_input::{TABLES, Untouched, keeps_secrets, marks};
 use crate::journeys::served::DEADLINE;
 use crate::journeys::shop::{Run, Shop};
@@ -110,4 +111,18 @@ async fn what_an_interrupted_command_has_done_is_found() {
     let (_, report, run) = judged(child, out).await;
     assert_eq!((run.code, &report["verdict"]), (3, &"broken".into()), "{report:#}");
     assert_eq!(report["tables"][0]["changed"], 1, "{report:#}");
+}
+
+/// What cannot be remembered is no reason to keep the verdict to oneself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_is_told_while_another_process_writes_to_the_state_folder() {
+    let shop = shop();
+    shop.rules("t", "rules:\n  - not_null: [id]\n  - row_count: { min: 1, change: 50% }\n");
+    let (mut child, out) = guarding(&shop, "echo begun; read line; exit 9").await;
+    let _lock = held(&shop.path("state/locks/shop.lock"));
+    tokio::io::AsyncWriteExt::write_all(child.stdin.as_mut().unwrap(), b"go\n").await.unwrap();
+    let (_, report, run) = judged(child, out).await;
+    assert_eq!((run.code, &report["verdict"]), (3, &"clean".into()), "{report:#}");
+    assert_eq!(report["migration"]["command_status"], 9, "{report:#}");
+    assert!(report["errors"][0]["what"].as_str().unwrap().contains("the state folder is in use"), "{report:#}");
 }

@@ -6,6 +6,7 @@ mod command;
 mod postgres;
 mod sqlite;
 mod terminal;
+mod writing;
 
 use super::{keeps_secrets, says};
 use crate::journeys::served::DEADLINE;
