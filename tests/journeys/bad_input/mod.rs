@@ -9,6 +9,7 @@ mod files;
 mod interrupts;
 mod locks;
 mod marks;
+mod reports;
 mod types;
 mod unkeyed;
 
