@@ -76,3 +76,30 @@ fn other_sources_are_checked_all_the_same() {
     assert_eq!((errors.len(), &errors[0]["source"]), (1, &"absent".into()), "{report:#}");
     untouched.holds(&shop);
 }
+
+/// The mark is still there when the database is.
+#[test]
+fn a_database_that_went_away_after_it_was_marked() {
+    let shop = Shop::new(TABLES);
+    shop.rules("t", "rules:\n  - not_null: [id]\n");
+    shop.run(&["before", "--control", "0s"]).gives(0);
+    let kept = marks(&shop);
+    std::fs::rename(shop.path("shop.db"), shop.path("elsewhere.db")).unwrap();
+    let run = shop.run(&["after", "--control", "0s"]).gives(2);
+    says(&run, &["shop.db cannot be reached", "start the database, or correct the source's url"]);
+    assert_eq!(marks(&shop), kept);
+    std::fs::rename(shop.path("elsewhere.db"), shop.path("shop.db")).unwrap();
+    shop.run(&["after", "--control", "0s"]).gives(0);
+}
+
+/// A database with a write-ahead log that nobody has open just now has no files beside it, and gets none.
+#[test]
+fn a_database_with_a_write_ahead_log_is_left_as_it_was() {
+    let shop = Shop::new(TABLES);
+    shop.sql("pragma journal_mode = wal");
+    shop.rules("t", "rules:\n  - not_null: [id]\n");
+    let untouched = Untouched::of(&shop);
+    untouched.holds(&shop);
+    shop.run(&["check"]).gives(0);
+    untouched.holds(&shop);
+}

@@ -1,8 +1,8 @@
 //! While the guarded command runs: signals are the command's, and what it leaves is recaptured and judged.
 
-use super::{SIGNALS, ended, send, started};
+use super::{SIGNALS, ended, says, send, started};
 use crate::journeys::bad_input::locks::held;
-use crate::journeys::bad_input::{TABLES, Untouched, keeps_secrets, marks};
+use crate::journeys::bad_input::{TABLES, Untouched, WRONG_PASSWORD, keeps_secrets, marks};
 use crate::journeys::served::DEADLINE;
 use crate::journeys::shop::{Run, Shop};
 use serde_json::Value;
@@ -125,4 +125,14 @@ async fn a_verdict_is_told_while_another_process_writes_to_the_state_folder() {
     assert_eq!((run.code, &report["verdict"]), (3, &"clean".into()), "{report:#}");
     assert_eq!(report["migration"]["command_status"], 9, "{report:#}");
     assert!(report["errors"][0]["what"].as_str().unwrap().contains("the state folder is in use"), "{report:#}");
+}
+
+/// There was no migration, and it is said why.
+#[test]
+fn a_command_that_cannot_be_started() {
+    let shop = shop();
+    let untouched = Untouched::of(&shop);
+    let run = shop.run(&["guard", "--control", "0s", "--", "no-such-command", "--password", WRONG_PASSWORD]).gives(3);
+    says(&run, &["the command no-such-command could not be started", "No such file", "CLEAN"]);
+    untouched.holds(&shop);
 }
