@@ -76,7 +76,7 @@ impl Writer {
                     write(&mut connection, &transaction(round)).await;
                 }
                 round += 1;
-                if round % 32 == 0 {
+                if round % 8 == 0 {
                     // dead rows would make every later pass longer
                     write(&mut connection, &format!("vacuum (truncate off) {TABLES}")).await;
                 }
