@@ -91,22 +91,14 @@ pub(crate) async fn a_cancelled_read_says_so_and_the_source_goes_on(fixture: imp
     let slow = table(&fixture, source.as_mut(), &slow).await?;
     let canceller = source.canceller();
     canceller.cancel().await; // nothing runs: nothing happens
-    let done = Arc::new(AtomicBool::new(false));
-    let reader = tokio::spawn({
-        let done = Arc::clone(&done);
-        async move {
-            let columns: Vec<String> = slow.columns.iter().map(|column| column.name.clone()).collect();
-            let result = scan(source.as_mut(), &slow, &columns).await;
-            done.store(true, Ordering::Release);
-            (source, result)
-        }
-    });
     let started = Instant::now();
-    while !done.load(Ordering::Acquire) {
-        // the first ones may come before the statement
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        canceller.cancel().await;
-    }
+    let reader = tokio::spawn(async move {
+        let columns: Vec<String> = slow.columns.iter().map(|column| column.name.clone()).collect();
+        let result = scan(source.as_mut(), &slow, &columns).await;
+        (source, result)
+    });
+    fixture.until_slow_is_read().await?;
+    canceller.cancel().await;
     let (mut source, result) = reader.await?;
     assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
@@ -122,8 +114,10 @@ pub(crate) async fn a_dropped_future_leaves_nothing_running(fixture: impl Fixtur
     let columns: Vec<String> = slow.columns.iter().map(|column| column.name.clone()).collect();
     let started = Instant::now();
     for _ in 0..3 {
-        let result = tokio::time::timeout(Duration::from_millis(100), scan(source.as_mut(), &slow, &columns)).await;
-        assert!(result.is_err(), "the slow read ended: {result:?}");
+        tokio::select! {
+            result = scan(source.as_mut(), &slow, &columns) => anyhow::bail!("the slow read ended: {result:?}"),
+            read = fixture.until_slow_is_read() => read?,
+        }
     }
     still_usable(&fixture, source.as_mut()).await?;
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
@@ -146,14 +140,9 @@ pub(crate) async fn a_lock_held_by_a_writer_is_locked(fixture: impl Fixture) -> 
         assert_eq!(result?.chunk.rows(), 2);
     }
     drop(lock);
-    // the lock may take a moment to go
-    let deadline = Instant::now() + Duration::from_secs(5);
-    loop {
-        match scan(source.as_mut(), &t, &columns).await {
-            Err(Error::Locked) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(20)).await,
-            result => return result.map(|chunk| assert_eq!(chunk.chunk.rows(), 2)).map_err(Into::into),
-        }
-    }
+    fixture.until_unlocked("t").await?;
+    assert_eq!(scan(source.as_mut(), &t, &columns).await?.chunk.rows(), 2);
+    Ok(())
 }
 
 /// Between two chunks nothing is held: rows and schema can be written.

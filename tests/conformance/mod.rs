@@ -47,8 +47,14 @@ pub(crate) trait Fixture: Send + Sync + Sized + 'static {
     /// Makes a relation (and returns its name) whose whole scan takes at least 5 s unless it is cancelled.
     async fn slow(&self) -> anyhow::Result<String>;
 
+    /// Waits until a scan of that relation is running.
+    async fn until_slow_is_read(&self) -> anyhow::Result<()>;
+
     /// Takes the lock that a schema change of the table takes, on another connection, until the value is dropped.
     async fn lock(&self, table: &str) -> anyhow::Result<Box<dyn Any + Send>>;
+
+    /// Waits until a lock of the table whose value was dropped has gone.
+    async fn until_unlocked(&self, table: &str) -> anyhow::Result<()>;
 
     /// Whether a read under [`Fixture::lock`] gives `Error::Locked` (else it succeeds).
     fn readers_wait(&self) -> bool;

@@ -1,7 +1,7 @@
 //! The suite against PostgreSQL.
 
 use super::{Fixture, TypeCase};
-use crate::server::postgres::{PASSWORD, Server, USER};
+use crate::server::postgres::{PASSWORD, Server, USER, until};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use fieldmark_model::chunk::DefectKind;
@@ -21,6 +21,10 @@ mod values;
 mod suite {
     crate::conformance::conformance!(super::Postgres);
 }
+
+/// Statements of a source that read what [`Fixture::slow`] made.
+const SLOW_IS_READ: &str = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state = 'active' \
+    and position('FROM \"public\".\"slow\"' in query) > 0";
 
 /// A fresh database.
 pub(crate) struct Postgres {
@@ -73,6 +77,19 @@ impl Postgres {
         let answer: Option<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *writer).await?;
         answer.context("NULL")
     }
+
+    /// Waits until the server says that this holds.
+    async fn until(&self, condition: &str) -> anyhow::Result<()> {
+        self.execute(&until(condition)).await.with_context(|| condition.to_owned())
+    }
+
+    /// Ends the application's connection, which then tells the statistics what it did, and makes another one.
+    async fn tell_statistics(&self) -> anyhow::Result<()> {
+        let backend = self.ask("pg_backend_pid()").await?;
+        let next = self.another().await?;
+        std::mem::replace(&mut *self.writer.lock().await, next).close().await?;
+        self.until(&format!("not exists (select from pg_stat_activity where pid = {backend})")).await
+    }
 }
 
 #[async_trait]
@@ -104,11 +121,21 @@ impl Fixture for Postgres {
         Ok("slow".to_owned())
     }
 
+    async fn until_slow_is_read(&self) -> anyhow::Result<()> {
+        self.until(&format!("exists (select {SLOW_IS_READ})")).await
+    }
+
     async fn lock(&self, table: &str) -> anyhow::Result<Box<dyn Any + Send>> {
         let mut other = self.another().await?;
         let sql = format!("begin; lock table {table} in access exclusive mode");
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut other).await?;
         Ok(Box::new(other))
+    }
+
+    async fn until_unlocked(&self, table: &str) -> anyhow::Result<()> {
+        let locked =
+            format!("select from pg_locks where relation = '{table}'::regclass and mode = 'AccessExclusiveLock'");
+        self.until(&format!("not exists ({locked})")).await
     }
 
     fn readers_wait(&self) -> bool {

@@ -1,14 +1,16 @@
 //! The suite against SQLite files, with a rollback journal and with a write-ahead log.
 
 use super::{Fixture, TypeCase};
+use anyhow::ensure;
 use async_trait::async_trait;
 use fieldmark_model::chunk::DefectKind;
 use fieldmark_source::{Source, sqlite};
 use rusqlite::Connection;
 use std::any::Any;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 mod journal {
@@ -28,6 +30,21 @@ struct Sqlite<const WAL: bool> {
 impl<const WAL: bool> Sqlite<WAL> {
     fn path(&self) -> PathBuf {
         self.folder.path().join("a file.db")
+    }
+
+    /// Whether this process has the lock that a read takes, as the system knows it: on a range of bytes that SQLite's file format
+    /// sets apart. With a write-ahead log that is one of five read marks in the file of the log's index.
+    fn is_read(&self) -> std::io::Result<bool> {
+        let (file, places) =
+            if WAL { ("a file.db-shm", 123..=127u64) } else { ("a file.db", 0x4000_0002..=0x4000_01ff) };
+        let file = std::fs::metadata(self.folder.path().join(file))?.ino();
+        let (file, process) = (format!(":{file}"), std::process::id().to_string());
+        // `1: POSIX  ADVISORY  READ 4711 08:01:131245 123 123`
+        Ok(std::fs::read_to_string("/proc/locks")?.lines().any(|lock| {
+            let words: Vec<&str> = lock.split_whitespace().collect();
+            let [.., "READ", owner, inode, start, _] = words[..] else { return false };
+            owner == process && inode.ends_with(&file) && start.parse().is_ok_and(|start| places.contains(&start))
+        }))
     }
 }
 
@@ -133,16 +150,32 @@ impl<const WAL: bool> Fixture for Sqlite<WAL> {
 
     async fn slow(&self) -> anyhow::Result<String> {
         self.execute(
-            "create view slow as with recursive c(x) as (select 1 union all select x + 1 from c limit 100000000000) select max(x) as x from c",
+            "create table one (x integer); insert into one values (1);
+             create view slow as with recursive c(x) as (select 1 union all select x + 1 from c limit 100000000000)
+             select max(c.x) as x from one, c",
         )
         .await?;
         Ok("slow".to_owned())
+    }
+
+    async fn until_slow_is_read(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while !self.is_read()? {
+            ensure!(begun.elapsed() < Duration::from_secs(60), "nobody reads");
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
     async fn lock(&self, _table: &str) -> anyhow::Result<Box<dyn Any + Send>> {
         let connection = Connection::open(self.path())?;
         connection.execute_batch("begin exclusive")?;
         Ok(Box::new(connection))
+    }
+
+    async fn until_unlocked(&self, _table: &str) -> anyhow::Result<()> {
+        // closing a connection gives its locks back
+        Ok(())
     }
 
     fn readers_wait(&self) -> bool {

@@ -1,11 +1,16 @@
 //! Journeys: the real program, run as a user runs it.
 
+mod bad_input;
 mod check;
 mod keys;
+mod lookups;
+mod memory;
 mod migrations;
 mod readme;
 mod real_data;
 mod samples;
+mod served;
+mod server_load;
 mod shop;
 
 use serde_json::Value;

@@ -3,6 +3,8 @@
 use super::program;
 use rusqlite::Connection;
 use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -50,15 +52,21 @@ pub(super) struct Shop {
 impl Shop {
     /// With the tables that the SQL makes, and no rules.
     pub(super) fn new(sql: &str) -> Self {
+        let shop = Self::of("sqlite:shop.db");
+        shop.sql(sql);
+        shop
+    }
+
+    /// With the database at that address as its source `shop`, and no rules.
+    pub(super) fn of(url: &str) -> Self {
         let shop = Self { folder: tempfile::tempdir().unwrap() };
         for folder in ["rules", "home", "tmp"] {
             std::fs::create_dir(shop.path(folder)).unwrap();
         }
-        shop.write(
-            "fieldmark.yaml",
-            "version: 1\nstate_dir: state\nsources:\n  shop: { url: \"sqlite:shop.db\" }\nrules: [\"rules/*.yaml\"]\n",
-        );
-        shop.sql(sql);
+        let sources = format!("sources:\n  shop: {{ url: \"{url}\" }}\n");
+        shop.write("fieldmark.yaml", &format!("version: 1\nstate_dir: state\n{sources}rules: [\"rules/*.yaml\"]\n"));
+        // the address may hold a password
+        std::fs::set_permissions(shop.path("fieldmark.yaml"), Permissions::from_mode(0o600)).unwrap();
         shop
     }
 

@@ -45,14 +45,15 @@ pub(crate) struct Server {
     _watch: Child,
 }
 
-/// The shell's work. `$1` is the folder of PostgreSQL's programs, `$2` ours, `$3` the port, `$4` what to preload.
+/// The shell's work. `$1` is the folder of PostgreSQL's programs, `$2` ours, `$3` the port, `$4` what to preload. Statements are
+/// recorded only for roles that a test wants watched: those of all others would push them out of the record.
 const WATCH: &str = r#"
 trap '' INT TERM HUP PIPE
 as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
 if [ "$(id -u)" = 0 ]; then chown postgres "$2"; fi
 cd "$2" || exit 1
 as "$1/initdb" -D "$2/data" -U keeper -A scram-sha-256 --pwfile="$2/password" -E UTF8 --locale=C --no-sync >"$2/log" 2>&1 &&
-as "$1/pg_ctl" -D "$2/data" -l "$2/data/server.log" -w -t 60 -o "-p $3 -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=200 -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0 -c shared_preload_libraries='$4' -c log_statement=none" start >>"$2/log" 2>&1 </dev/null
+as "$1/pg_ctl" -D "$2/data" -l "$2/data/server.log" -w -t 60 -o "-p $3 -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=200 -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0 -c shared_preload_libraries='$4' -c pg_stat_statements.track=none -c log_statement=none" start >>"$2/log" 2>&1 </dev/null
 if [ $? = 0 ]; then echo ready; else echo failed; fi
 cat >/dev/null
 as "$1/pg_ctl" -D "$2/data" -m immediate -w stop >>"$2/log" 2>&1 </dev/null
@@ -102,6 +103,20 @@ fn start() -> anyhow::Result<(Child, u16, PathBuf)> {
         bail!("PostgreSQL does not start: {log}{server}");
     }
     Ok((watch, port, folder))
+}
+
+/// A statement that ends when this holds, to wait for an event in one round trip: the server looks again every few milliseconds, and
+/// gives up after a minute.
+pub(crate) fn until(condition: &str) -> String {
+    format!(
+        "do $until$ begin
+             for look in 1..12000 loop
+                 if {condition} then return; end if;
+                 perform pg_sleep(0.005), pg_stat_clear_snapshot();
+             end loop;
+             raise exception 'it never happened';
+         end $until$"
+    )
 }
 
 impl Server {
@@ -157,6 +172,20 @@ impl Server {
         sqlx::raw_sql(AssertSqlSafe(format!("create database {name} {options}"))).execute(&mut admin).await?;
         admin.close().await?;
         Ok(name)
+    }
+
+    /// Makes a role with the tests' password, whose every statement the server records. Fails where the installation cannot do
+    /// that: a test that needs the record proves nothing without it.
+    pub(crate) async fn watched_role(&self, role: &str) -> anyhow::Result<()> {
+        let record = "pg_stat_statements";
+        ensure!(self.extensions.contains(&record), "{record} is not installed; it is part of PostgreSQL's contrib");
+        let mut admin = PgConnection::connect(&self.url(USER, "postgres")).await?;
+        let sql = format!(
+            "create role {role} login password '{PASSWORD}'; alter role {role} set pg_stat_statements.track = 'all'"
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await?;
+        admin.close().await?;
+        Ok(())
     }
 
     /// The address of a database for a role.

@@ -1,18 +1,17 @@
 //! `before`, `after`, `guard`.
 
+use super::guarded::{self, Trace};
 use super::{Ended, Manner, Session, SourceReport, begin, deliver};
 use crate::cli::{After, Before, Common, Guard, Marking};
 use crate::config::SourceConfig;
 use crate::mark::{MarkError, MarkStore};
 use crate::recapture::{SessionWatch, SourceMark, SourceRecapture};
 use crate::report::{ErrorSummary, MarkSummary, MigrationSummary, Report};
-use crate::signals::{Signal, Signals};
+use crate::signals::Signals;
 use fieldmark_change::Direction;
 use fieldmark_model::SourceName;
 use fieldmark_source::{Dialect, Error, Sessions};
-use rustix::process::{Pid, kill_process};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 
 /// Marks and recaptures read half of the time. Two checks that are compared have one look each, and do not go by earlier ones.
 const MANNER: Manner = Manner { duty: 0.5, enlarge: false, routine: false };
@@ -22,6 +21,10 @@ pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signal
     let mut report = begin("before", common, session.run.seed);
     report.migration = Some(MigrationSummary::default());
     mark_all(&session, &arguments.marking, &mut report).await?;
+    if signals.received().is_some() {
+        // it came while the mark was written; whoever sent it does not expect the migration to follow
+        return Err(Ended::Interrupted);
+    }
     report.finished = chrono::Utc::now();
     deliver(&report, common)
 }
@@ -49,11 +52,10 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
     if arguments.rollback {
         marked.extend(session.config.sources.iter().map(|source| (source.name.clone(), arguments.mark.clone())));
     } else {
-        mark_all(&session, &arguments.marking, &mut report).await?;
+        let all_marked = mark_all(&session, &arguments.marking, &mut report).await?;
         let marks = report.migration.iter().flat_map(|migration| &migration.marks);
         marked.extend(marks.map(|mark| (mark.source.clone(), Some(mark.id.clone()))));
-        let lacking = session.config.sources.iter().any(|source| !marked.iter().any(|(name, _)| *name == source.name));
-        if lacking && !arguments.proceed_unmarked {
+        if !all_marked && !arguments.proceed_unmarked {
             report.notes.push("the command was not started: not every source could be marked (--proceed-unmarked runs it all the same)".to_owned());
             report.finished = chrono::Utc::now();
             return deliver(&report, common);
@@ -64,7 +66,12 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
     }
     let trace = Trace::new();
     let watches = watch_sessions(&session, &marked, &trace).await;
-    let status = execute(&arguments.command, &trace, signals).await;
+    let handed_over = signals.hand_over();
+    if signals.received().is_some() {
+        // it came while the mark was written: too late for that, and in time for the command
+        return Err(Ended::Interrupted);
+    }
+    let status = guarded::execute(&arguments.command, &trace, handed_over).await;
     let mut seen: BTreeMap<SourceName, BTreeSet<u64>> = BTreeMap::new();
     for (source, watch) in watches {
         seen.insert(source, watch.end().await);
@@ -88,7 +95,20 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
         if let Some((_, mark)) = marked.iter().find(|(name, _)| *name == source.name) {
             let transactions = seen.remove(&source.name).unwrap_or_default();
             let with = Recapture { mark: mark.as_deref(), marking: &arguments.marking, direction, transactions };
-            recapture(&session, source, with, &mut report).await?;
+            match recapture(&session, source, with, &mut report).await {
+                Ok(()) => {}
+                Err(Ended::Interrupted) => return Err(Ended::Unjudged(later(arguments))),
+                // the command has run: whatever fails now, how it ended and what is known of its rows is told
+                Err(Ended::State(error)) => {
+                    report.errors.push(ErrorSummary {
+                        source: Some(source.name.clone()),
+                        table: None,
+                        what: error.explain(),
+                        remedy: None,
+                    });
+                }
+                Err(ended) => return Err(ended),
+            }
         }
     }
     conclude(&mut report);
@@ -119,84 +139,48 @@ async fn watch_sessions(
     watches
 }
 
-/// Runs the migration's command to its end; signals go to it.
-async fn execute(command: &[OsString], trace: &Trace, signals: &Signals) -> std::io::Result<i32> {
-    let (Some(program), arguments) = (command.first(), command.get(1..).unwrap_or_default()) else { return Ok(0) };
-    let mut handed_over = signals.hand_over();
-    let mut child = tokio::process::Command::new(program)
-        .args(arguments)
-        .env("TRACEPARENT", trace.parent())
-        .env("PGAPPNAME", trace.application_name())
-        .spawn()?;
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    loop {
-        tokio::select! {
-            status = child.wait() => {
-                use std::os::unix::process::ExitStatusExt as _;
-                let status = status?;
-                return Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));
-            }
-            signal = handed_over.next() => {
-                let signal = match signal {
-                    Signal::Interrupt => rustix::process::Signal::INT,
-                    Signal::Terminate => rustix::process::Signal::TERM,
-                };
-                if let Some(pid) = pid {
-                    // it may have ended by itself just now
-                    kill_process(pid, signal).ok();
-                }
-            }
-        }
+/// The command line that judges later what a guarded command did.
+fn later(arguments: &Guard) -> String {
+    let mut line = "fieldmark after".to_owned();
+    if arguments.rollback {
+        line.push_str(" --rollback");
     }
-}
-
-/// A new trace, of which the migration's command is a part.
-struct Trace {
-    id: u128,
-    span: u64,
-}
-
-impl Trace {
-    fn new() -> Self {
-        use rand::RngExt as _;
-        let mut random = rand::rng();
-        Self { id: random.random::<u128>().max(1), span: random.random::<u64>().max(1) }
+    if let Some(id) = &arguments.mark {
+        line.push_str(&format!(" --mark {id}"));
     }
-
-    /// W3C trace context, for what the command itself may export.
-    fn parent(&self) -> String {
-        format!("00-{:032x}-{:016x}-01", self.id, self.span)
+    if let Some(folder) = &arguments.marking.mark_dir {
+        line.push_str(&format!(" --mark-dir {}", folder.display()));
     }
-
-    /// The name by which the command's sessions are known; nobody else's have it.
-    fn application_name(&self) -> String {
-        format!("fieldmark-migration-{:016x}", self.span)
-    }
+    line
 }
 
 fn store(session: &Session, source: &SourceName, marking: &Marking) -> MarkStore {
-    MarkStore::new(match &marking.mark_dir {
+    let folder = match &marking.mark_dir {
         Some(folder) => folder.join(source.as_str()),
         None => session.folder.marks(source),
-    })
+    };
+    MarkStore::new(folder, session.run.digest("the key of a mark's digests"))
 }
 
-async fn mark_all(session: &Session, marking: &Marking, report: &mut Report) -> Result<(), Ended> {
+/// Marks every source; whether all of them could be.
+async fn mark_all(session: &Session, marking: &Marking, report: &mut Report) -> Result<bool, Ended> {
+    let mut all = true;
     for source in &session.config.sources {
-        mark(session, source, marking, report).await?;
+        all &= mark(session, source, marking, report).await?;
     }
-    Ok(())
+    Ok(all)
 }
 
-async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, report: &mut Report) -> Result<(), Ended> {
+/// Marks one source; whether it could be. One without tables has nothing to mark, and is.
+async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, report: &mut Report) -> Result<bool, Ended> {
     let state = session.state_of(&source.name, report)?;
     let mut reader = match session.connect(source, &state).await {
         Ok(reader) => reader,
-        Err(error) => return failed(&source.name, &error, report),
+        Err(error) => return failed(&source.name, &error, report).map(|()| false),
     };
     let catalogue = match reader.catalogue().await {
         Ok(catalogue) => catalogue,
-        Err(error) => return failed(&source.name, &error, report),
+        Err(error) => return failed(&source.name, &error, report).map(|()| false),
     };
     let default_schema = reader.facts().default_schema.clone();
     let problems = session.validate(&source.name, &catalogue, default_schema.as_deref());
@@ -219,7 +203,7 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
     };
     let mut taken = match take.take().await {
         Ok(taken) => taken,
-        Err(error) => return failed(&source.name, &error, report),
+        Err(error) => return failed(&source.name, &error, report).map(|()| false),
     };
     let store = store(session, &source.name, marking);
     let lock = session.folder.lock_within(&source.name, crate::state::PATIENCE)?;
@@ -249,10 +233,19 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
             bytes: stored.bytes,
         });
     }
+    let nothing = mark.tables.is_empty() && !mark.unmarked.is_empty();
+    if nothing {
+        report.errors.push(ErrorSummary {
+            source: Some(source.name.clone()),
+            table: None,
+            what: "no table could be marked".to_owned(),
+            remedy: Some("give a table a key, or name one with `key:` in its rule file".to_owned()),
+        });
+    }
     let mut of_source = SourceReport { report, name: &source.name };
     of_source.used(&reader, rules.len() as u64);
     of_source.checked(&taken.checked);
-    Ok(())
+    Ok(!nothing)
 }
 
 /// What a recapture goes by.
@@ -311,7 +304,6 @@ async fn recapture(
         Ok(recaptured) => recaptured,
         Err(error) => return failed(&source.name, &error, report),
     };
-    session.remember(&source.name, &recaptured.checked, &mut reader, report)?;
     if let Some(migration) = &mut report.migration {
         recaptured.report.command_status = migration.command_status;
         migration.sources.push(recaptured.report);
@@ -319,7 +311,7 @@ async fn recapture(
     let mut of_source = SourceReport { report, name: &source.name };
     of_source.used(&reader, rules.len() as u64);
     of_source.checked(&recaptured.checked);
-    Ok(())
+    session.remember(&source.name, &recaptured.checked, &mut reader, report)
 }
 
 /// The verdict over all sources: the gravest.

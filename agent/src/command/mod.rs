@@ -1,6 +1,7 @@
 //! The commands: from arguments to calls of the other rooms, and from what those give to a report and an exit code.
 
 pub(crate) mod check;
+mod guarded;
 pub(crate) mod migration;
 mod session;
 mod show;
@@ -24,6 +25,8 @@ pub enum Ended {
     State(StateError),
     /// Interrupted by a signal.
     Interrupted,
+    /// Interrupted when the guarded command had ended, and what it did was not judged yet. The command line that judges it.
+    Unjudged(String),
     /// Anything else, with its exit code.
     Because(u8, String),
 }
@@ -68,6 +71,11 @@ fn explain(ended: &Ended, common: &Common, signals: &Signals) -> u8 {
             eprintln!("fieldmark: interrupted; nothing was left half-written");
             signals.received().map_or(130, crate::signals::Signal::exit_code)
         }
+        Ended::Unjudged(later) => {
+            eprintln!("fieldmark: interrupted; nothing was left half-written");
+            eprintln!("fieldmark: the command has ended, and what it did is not judged yet: `{later}` does that");
+            signals.received().map_or(130, crate::signals::Signal::exit_code)
+        }
         Ended::Because(code, why) => {
             eprintln!("fieldmark: {why}");
             *code
@@ -75,27 +83,35 @@ fn explain(ended: &Ended, common: &Common, signals: &Signals) -> u8 {
     }
 }
 
-/// Prints a report, writes the file that was asked for, gives the exit code.
+/// Prints a report, writes the file that was asked for, gives the exit code. A report that cannot be written to its file is
+/// printed all the same.
 pub(crate) fn deliver(report: &Report, common: &Common) -> Result<u8, Ended> {
     let (printed, file) = common.outputs();
     let mut look = terminal::Look::of(&std::io::stdout(), common.no_color);
+    let code = exit_code(report);
+    let mut unwritten = None;
     if let Some((path, form)) = file {
         let plain = terminal::Look { color: false, ..look.clone() };
         let text = rendered(report, form, &plain)?;
-        std::fs::write(path, text).map_err(|error| {
-            Ended::Because(2, format!("the report cannot be written to {}: {error}", path.display()))
-        })?;
-        if form == Output::Html {
-            look.html = Some(path.display().to_string());
+        match std::fs::write(path, text) {
+            Ok(()) if form == Output::Html => look.html = Some(path.display().to_string()),
+            Ok(()) => {}
+            Err(error) => {
+                let why = format!(
+                    "the report cannot be written to {}: {error}; name another file with --report",
+                    path.display()
+                );
+                // 3 beats 1 beats 2
+                unwritten = Some(Ended::Because(if code == 0 { 2 } else { code }, why));
+            }
         }
     }
-    let code = exit_code(report);
     if !(common.quiet && code == 0 && printed == Output::Terminal) {
         let text = rendered(report, printed, &look)?;
         // a reader that has gone away (`| head`) is no failure of the check
         std::io::stdout().lock().write_all(text.as_bytes()).ok();
     }
-    Ok(code)
+    unwritten.map_or(Ok(code), Err)
 }
 
 fn rendered(report: &Report, form: Output, look: &terminal::Look) -> Result<String, Ended> {

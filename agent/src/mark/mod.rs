@@ -7,7 +7,7 @@
 //!
 //! A mark is written into a folder beside its place, synced, and renamed as a whole: there is no half mark. Its id is the
 //! SHA-256 of `mark.json`, which holds that of every file; what does not match is damaged and refused. Columns that rule
-//! files name as `pii` are in it as keyed digests only.
+//! files name as `pii` are in it as keyed digests only, which only the state folder with the same key can compare.
 
 mod digest;
 mod rows;

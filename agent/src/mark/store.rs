@@ -4,9 +4,11 @@ use super::{Mark, MarkWithRows, VERSION, rows};
 use crate::state::{StateError, make_folder, write};
 use chrono::{DateTime, Utc};
 use fieldmark_model::Chunk;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -15,7 +17,19 @@ use thiserror::Error;
 #[derive(Clone, Debug)]
 pub struct MarkStore {
     folder: PathBuf,
+    digest_key: String,
 }
+
+/// What is written of a mark.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(flatten)]
+    mark: &'a Mark,
+    digest_key: &'a str,
+}
+
+/// Key of [`Written`] that the mark itself does not have.
+const DIGEST_KEY: &str = "digest_key";
 
 /// A mark that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +78,15 @@ pub enum MarkError {
         /// Version of its form.
         version: u64,
     },
+    /// Its digests can be compared with no others here.
+    #[error(
+        "the mark {id} keeps `pii` columns as digests under the key of another state folder; use the state_dir that \
+         `fieldmark before` had, or copy the file digest.key from there"
+    )]
+    OtherKey {
+        /// The id.
+        id: String,
+    },
     /// Rows that Parquet does not take.
     #[error("the rows of {table} cannot be kept: {what}")]
     Rows {
@@ -75,11 +98,16 @@ pub enum MarkError {
 }
 
 const MANIFEST: &str = "mark.json";
+/// How names of drafts begin and end: as those that [`crate::state::sweep`] removes.
+const DRAFT: &str = ".mark.";
+const DRAFT_END: &str = ".tmp";
+/// A draft that nobody has written to for so long is of a process that is no more.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 impl MarkStore {
-    /// Marks in this folder.
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    /// Marks in this folder. `digest_key` tells keys of digests apart without giving one away.
+    pub fn new(folder: PathBuf, digest_key: String) -> Self {
+        Self { folder, digest_key }
     }
 
     /// Where marks are kept.
@@ -93,33 +121,47 @@ impl MarkStore {
     /// What could not be written, and why.
     pub fn keep(&self, marked: &mut MarkWithRows) -> Result<Stored, MarkError> {
         make_folder(&self.folder)?;
-        let draft = self.folder.join(format!(".{}.tmp", std::process::id()));
-        let kept = self.write(marked, &draft);
-        if kept.is_err() {
-            // what is left of a draft is no mark: it has no id, and nobody reads it
-            fs::remove_dir_all(&draft).ok();
+        self.sweep();
+        // a name by chance: machines that share a folder have the same process ids
+        let draft = tempfile::Builder::new()
+            .prefix(DRAFT)
+            .suffix(DRAFT_END)
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in(&self.folder)
+            .map_err(|error| system("write to", &self.folder, error))?;
+        // where this fails, what there is of the draft goes with it: it has no id, and nobody reads it
+        let stored = self.write(marked, draft.path())?;
+        // it has another name now
+        drop(draft.keep());
+        Ok(stored)
+    }
+
+    /// Removes drafts of processes that are no more. Those of the state folder are removed by who locks it; a shared folder has no
+    /// lock, but nobody writes at a draft for long.
+    fn sweep(&self) {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let draft = name.to_str().is_some_and(|name| name.starts_with(DRAFT) && name.ends_with(DRAFT_END));
+            let modified = entry.metadata().and_then(|metadata| metadata.modified());
+            let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+            if draft && age.is_some_and(|age| age > ABANDONED) {
+                // one that cannot be removed is in nobody's way
+                fs::remove_dir_all(entry.path()).ok();
+            }
         }
-        kept
     }
 
     fn write(&self, marked: &mut MarkWithRows, draft: &Path) -> Result<Stored, MarkError> {
-        match fs::remove_dir_all(draft) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(system("clear", draft, error));
-            }
-            _ => {}
-        }
-        make_folder(draft)?;
         let mut bytes = 0;
         for ((number, table), chunk) in (1..).zip(&mut marked.mark.tables).zip(&marked.rows) {
             let content = rows::write(&chunk.batch)
                 .map_err(|error| MarkError::Rows { table: table.name.to_string(), what: error.to_string() })?;
-            table.file = format!("{number}.parquet");
+            table.file = file_name(number);
             table.sha256 = digest(&content);
             bytes += content.len() as u64;
             write(&draft.join(&table.file), &content)?;
         }
-        let manifest = serde_json::to_vec_pretty(&marked.mark)
+        let manifest = serde_json::to_vec_pretty(&Written { mark: &marked.mark, digest_key: &self.digest_key })
             .map_err(|error| MarkError::Rows { table: marked.mark.source.to_string(), what: error.to_string() })?;
         bytes += manifest.len() as u64;
         let id = digest(&manifest).chars().take(16).collect::<String>();
@@ -144,25 +186,38 @@ impl MarkStore {
     }
 
     fn manifest(&self, id: &str) -> Result<Mark, MarkError> {
-        let damaged = |what: String| MarkError::Damaged { id: id.to_owned(), what };
+        let damaged = |what: String| MarkError::Damaged { id: id.to_owned(), what: format!("{MANIFEST}: {what}") };
         let path = self.folder.join(id).join(MANIFEST);
         let content = match fs::read(&path) {
             Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if self.folder.join(id).is_dir() {
+                    return Err(damaged(error.kind().to_string()));
+                }
                 return Err(MarkError::Unknown { id: id.to_owned(), folder: self.folder.clone() });
             }
             Err(error) => return Err(system("read", &path, error)),
         };
         if !digest(&content).starts_with(id) || id.len() != 16 {
-            return Err(damaged("its content is not what its id says".to_owned()));
+            return Err(damaged("it is not what was written".to_owned()));
         }
-        let value: serde_json::Value =
+        let mut value: serde_json::Value =
             serde_json::from_slice(&content).map_err(|_| damaged("it is no JSON".to_owned()))?;
-        match value.get("version").and_then(serde_json::Value::as_u64) {
-            Some(version) if version > u64::from(VERSION) => Err(MarkError::Newer { id: id.to_owned(), version }),
-            Some(_) => serde_json::from_value(value).map_err(|error| damaged(format!("line {}", error.line()))),
-            None => Err(damaged("it has no version".to_owned())),
+        let digest_key = value.as_object_mut().and_then(|mark| mark.remove(DIGEST_KEY));
+        let mark: Mark = match value.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version > u64::from(VERSION) => {
+                return Err(MarkError::Newer { id: id.to_owned(), version });
+            }
+            Some(_) => {
+                serde_json::from_value(value).map_err(|_| damaged("it has not the form of its version".to_owned()))?
+            }
+            None => return Err(damaged("it has no version".to_owned())),
+        };
+        let same_key = digest_key.as_ref().and_then(serde_json::Value::as_str) == Some(self.digest_key.as_str());
+        if !same_key && mark.tables.iter().any(|table| !table.digested.is_empty()) {
+            return Err(MarkError::OtherKey { id: id.to_owned() });
         }
+        Ok(mark)
     }
 
     /// The mark of that id, or the latest, with its rows.
@@ -187,7 +242,11 @@ impl MarkStore {
         let mark = self.manifest(&id)?;
         let damaged = |what: String| MarkError::Damaged { id: id.clone(), what };
         let mut chunks = Vec::with_capacity(mark.tables.len());
-        for table in &mark.tables {
+        for (number, table) in (1..).zip(&mark.tables) {
+            if table.file != file_name(number) {
+                // nothing that a mark says leads out of its folder
+                return Err(damaged(format!("{MANIFEST}: a table's file has another name than {}", file_name(number))));
+            }
             let path = self.folder.join(&id).join(&table.file);
             let content = fs::read(&path).map_err(|error| damaged(format!("{}: {}", table.file, error.kind())))?;
             if digest(&content) != table.sha256 {
@@ -231,6 +290,11 @@ impl MarkStore {
         }
         Ok(())
     }
+}
+
+/// File of the n-th table's rows.
+fn file_name(number: usize) -> String {
+    format!("{number}.parquet")
 }
 
 fn digest(content: &[u8]) -> String {

@@ -104,7 +104,7 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), StateError> {
     File::open(path).map_err(failed)?.sync_all().map_err(failed)
 }
 
-/// Removes what crashed writers left in a folder: of the file of that name, or of all. Only for who holds the lock under
+/// Removes what crashed writers left in a folder: of the file or folder of that name, or of all. Only for who holds the lock under
 /// which those files are written.
 ///
 /// # Errors
@@ -119,11 +119,14 @@ pub fn sweep(folder: &Path, name: Option<&str>) -> Result<(), StateError> {
         let entry = entry.map_err(|error| StateError::system("read the folder", folder, error))?;
         let own = entry.file_name();
         let Some(rest) = own.to_str().and_then(|own| own.strip_prefix('.')?.strip_suffix(".tmp")) else { continue };
-        // `<name>.<process>-<number>`
+        // `<name>.<process>-<number>` of a file, `<name>.<by chance>` of a folder
         let of = rest.rsplit_once('.').map(|(of, _)| of);
         if of.is_some() && name.is_none_or(|name| of == Some(name)) {
+            let folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let path = entry.path();
+            let removed = if folder { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
             // one that cannot be removed is in nobody's way
-            std::fs::remove_file(entry.path()).ok();
+            removed.ok();
         }
     }
     Ok(())

@@ -41,19 +41,20 @@ pub enum StateError {
 }
 
 /// What a person can do about the system's refusals.
-const REMEDIES: [(&[ErrorKind], &str); 4] = [
+const REMEDIES: [(&[ErrorKind], &str); 5] = [
     (
         &[ErrorKind::StorageFull, ErrorKind::QuotaExceeded],
-        "free space on that file system, or set state_dir to a folder on another one",
+        "free space on that file system, or set state_dir (or --mark-dir) to a folder on another one",
     ),
+    (&[ErrorKind::FileTooLarge], "raise the limit on the size of files (ulimit -f)"),
     (
         &[ErrorKind::PermissionDenied],
-        "give this user the right to write there, or set state_dir to a folder of its own",
+        "give this user the right to write there, or set state_dir (or --mark-dir) to a folder of its own",
     ),
-    (&[ErrorKind::ReadOnlyFilesystem], "set state_dir to a folder that can be written to"),
+    (&[ErrorKind::ReadOnlyFilesystem], "set state_dir (or --mark-dir) to a folder that can be written to"),
     (
         &[ErrorKind::NotADirectory, ErrorKind::AlreadyExists, ErrorKind::IsADirectory],
-        "move away what is in the way, or set state_dir to another folder",
+        "move away what is in the way, or set state_dir (or --mark-dir) to another folder",
     ),
 ];
 
@@ -71,7 +72,7 @@ impl StateError {
             Self::System { source, .. } => {
                 let found = REMEDIES.iter().find(|(kinds, _)| kinds.contains(&source.kind()));
                 Recovery::Operator(found.map_or(
-                    "look at that folder and its file system, or set state_dir to another folder",
+                    "look at that folder and its file system, or set state_dir (or --mark-dir) to another folder",
                     |(_, remedy)| remedy,
                 ))
             }

@@ -126,6 +126,9 @@ fn what_a_crash_left_is_ignored_and_removed() {
     for path in &left {
         fs::write(path, "{\"version\":1,\"row_cou").unwrap();
     }
+    let draft = marks.join(".mark.a1B2c3.tmp");
+    fs::create_dir(&draft).unwrap();
+    fs::write(draft.join("1.parquet"), "PAR1").unwrap();
     let others = [state.join(".lake.json.1-1.tmp"), state.join("shop.json.damaged-1"), marks.join("kept.parquet")];
     for path in &others {
         fs::write(path, "x").unwrap();
@@ -133,7 +136,7 @@ fn what_a_crash_left_is_ignored_and_removed() {
     assert_eq!(fixture.folder.load(&fixture.shop).unwrap().0.row_counts[&orders()], count(7));
     drop(fixture.folder.lock(&fixture.shop).unwrap());
     fixture.folder.identity("db-1").reserve(1).unwrap();
-    assert_eq!(left.iter().filter(|path| path.exists()).count(), 0);
+    assert_eq!(left.iter().chain([&draft]).filter(|path| path.exists()).count(), 0);
     assert_eq!(others.iter().filter(|path| path.exists()).count(), 3);
 }
 
@@ -258,11 +261,11 @@ fn what_the_system_refuses_is_explained() {
     assert_eq!(
         error.explain(),
         "cannot write /var/lib/fieldmark/state/shop.json: no storage space; free space on that file system, or set state_dir \
-         to a folder on another one"
+         (or --mark-dir) to a folder on another one"
     );
     assert_eq!(error.exit_code(), 2);
     let read_only = StateError::system("write", path, std::io::Error::from(ErrorKind::ReadOnlyFilesystem));
-    assert!(read_only.explain().ends_with("; set state_dir to a folder that can be written to"));
+    assert!(read_only.explain().ends_with("; set state_dir (or --mark-dir) to a folder that can be written to"));
     // a file where the folder should be
     let temporary = tempfile::tempdir().unwrap();
     let blocked = temporary.path().join("file");

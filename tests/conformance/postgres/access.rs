@@ -1,6 +1,6 @@
 //! Who may read what, who is in the way, and what becomes of a connection.
 
-use super::Postgres;
+use super::{Postgres, SLOW_IS_READ};
 use crate::conformance::scan::pass;
 use crate::conformance::{Fixture, batch, names, table};
 use crate::server::postgres::{PASSWORD, Server, USER};
@@ -191,30 +191,25 @@ async fn statements_end_early_for_different_reasons() -> anyhow::Result<()> {
     let limits = Limits { read: Duration::from_secs(20), catalogue: Duration::from_secs(20) };
     let mut patient = postgres::connect(&ConnectOptions { limits, ..fixture.options(&role) }).await?;
     let cancel_by_hand = async {
-        let sql = "select count(pg_cancel_backend(pid)) from pg_stat_activity where query like '%FROM \"public\".\"slow\"%' and pid <> pg_backend_pid()";
-        while fixture.ask(sql).await? == "0" {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        anyhow::Ok(())
+        fixture.until_slow_is_read().await?;
+        fixture.ask(&format!("select count(pg_cancel_backend(pid)) {SLOW_IS_READ}")).await
     };
     let (result, cancelled) = tokio::join!(scan(&mut patient, &slow, &["x"]), cancel_by_hand);
-    cancelled?;
+    assert_eq!(cancelled?, "1");
     assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
 
     let canceller = patient.canceller();
     let begun = Instant::now();
     let handle = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        fixture.until_slow_is_read().await?;
         canceller.cancel().await;
+        anyhow::Ok(())
     };
-    let (result, ()) = tokio::join!(scan(&mut patient, &slow, &["x"]), handle);
+    let (result, cancelled) = tokio::join!(scan(&mut patient, &slow, &["x"]), handle);
+    cancelled?;
     assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     // the server notices that the connection is gone
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while fixture.ask("select count(*) from pg_stat_activity where query like '%\"slow\"%' and state = 'active' and pid <> pg_backend_pid()").await? != "0" {
-        assert!(Instant::now() < deadline, "still running");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    fixture.until(&format!("not exists (select {SLOW_IS_READ})")).await?;
     Ok(())
 }

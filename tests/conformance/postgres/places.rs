@@ -150,12 +150,8 @@ async fn partitions_and_heirs_are_one_table() -> anyhow::Result<()> {
         .blocks(&Read::new(&p, &columns), &BlockDraw { skip: 0, blocks: 1_000_000, per_block: 1000, seed: 1 })
         .await?;
     assert_eq!((sample.chunk.rows(), sample.live.iter().sum::<u32>()), (6000, 6000));
-    // statistics come a moment later
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while source.counters(&p).await?.inserted != Some(6000) {
-        assert!(Instant::now() < deadline, "{:?}", source.counters(&p).await?);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    fixture.tell_statistics().await?;
+    assert_eq!(source.counters(&p).await?.inserted, Some(6000));
     Ok(())
 }
 
@@ -297,11 +293,7 @@ async fn reads_by_key_use_the_index() -> anyhow::Result<()> {
     }
     // a server process tells what it did when it ends
     application.close().await?;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while fixture.ask("select sum(n_tup_ins) from pg_stat_user_tables").await? != "200000" {
-        assert!(Instant::now() < deadline);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    fixture.until("(select sum(n_tup_ins) from pg_stat_user_tables) = 200000").await?;
     let mut source = fixture.source().await?;
     let t = table(&fixture, &mut source, "t").await?;
     let parent = table(&fixture, &mut source, "parent").await?;
@@ -339,16 +331,8 @@ async fn reads_by_key_use_the_index() -> anyhow::Result<()> {
         assert!(begun.elapsed() < Duration::from_secs(2), "{point}: {:?}", begun.elapsed());
         // a server process tells what it did when it ends
         source = fixture.source().await?;
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            let now: u64 = fixture.ask(reads).await?.parse()?;
-            if now > last_reads {
-                last_reads = now;
-                break;
-            }
-            assert!(Instant::now() < deadline, "{point} used no index");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        fixture.until(&format!("({reads}) > {last_reads}")).await?;
+        last_reads = fixture.ask(reads).await?.parse()?;
         assert_eq!(fixture.ask(scans).await?, before, "{point} read a whole table");
     }
     Ok(())
