@@ -202,7 +202,11 @@ impl KeyDrawing {
         let schema = read.table.arrow_schema(read.columns.iter().map(String::as_str));
         let mut chunks = Vec::new();
         while self.hits < wanted {
-            let keys = self.draw.next_keys(&mut self.rng, KEYS_A_STATEMENT);
+            // as many as bring what is missing, by the share of hits so far
+            let tried = u64::try_from(self.draw.drawn()).unwrap_or(u64::MAX);
+            let hits = if tried > 0 { (self.hits as f64 / tried as f64).max(FEWEST_HITS) } else { 1.0 };
+            let missing = ((wanted - self.hits) as f64 / hits).ceil().min(KEYS_A_STATEMENT as f64);
+            let keys = self.draw.next_keys(&mut self.rng, (missing as usize).max(1));
             if keys.is_empty() {
                 break;
             }

@@ -9,9 +9,10 @@ use super::passes::{Waiting, referring};
 use super::table::{LookupFault, TableCheck};
 use super::values::Values;
 use crate::reader::Reader;
+use arrow::datatypes::DataType;
 use fieldmark_engine::evaluate::{RowVerdict, RowVerdicts};
 use fieldmark_engine::kind::{Plan, Refusal};
-use fieldmark_model::{Chunk, NotEvaluated, Table, TableName};
+use fieldmark_model::{Chunk, Column, NotEvaluated, Table, TableName};
 use fieldmark_source::Reference;
 use std::collections::{HashMap, HashSet};
 
@@ -65,6 +66,20 @@ impl<'a> TableCheck<'a> {
         if let Some(missing) = to_columns.iter().find(|column| to.column(column).is_none()) {
             let reason = format!("{name} has no column {missing}");
             return Err(LookupFault::Refused(Refusal { why: NotEvaluated::ColumnMissing, reason }));
+        }
+        let text = |column: Option<&Column>| {
+            column.filter(|column| !column.canonical_text).map(|column| column.data_type == DataType::Utf8)
+        };
+        let Plan::References { columns, .. } = plan else { return Ok(None) };
+        let unlike = |(own, other): &(&String, &String)| {
+            let both = text(self.table.column(own)).zip(text(to.column(other)));
+            both.is_some_and(|(own, other)| own != other)
+        };
+        // SQLite compares them, and finds what its affinities make equal
+        let comparable = self.table.row_number.is_some() || to.row_number.is_some();
+        if let Some((own, other)) = columns.iter().zip(to_columns).find(unlike).filter(|_| !comparable) {
+            let reason = format!("text and another type cannot be compared: {own} and {other} of {name}");
+            return Err(LookupFault::Refused(Refusal { why: NotEvaluated::TypeMismatch, reason }));
         }
         Ok(Some((to, to_columns)))
     }

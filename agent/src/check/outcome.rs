@@ -275,8 +275,11 @@ fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan) -> Option<String>
             Some(format!("SELECT {} FROM {table} WHERE {condition} LIMIT 100", shown("")))
         }
         Plan::Unique { columns } => {
+            // a NULL is distinct from every other
+            let present = columns.iter().map(|column| format!("{} IS NOT NULL", quote_identifier(column)));
+            let conditions: Vec<String> = filter.into_iter().chain(present).collect();
+            let filter = format!(" WHERE {}", conditions.join(" AND "));
             let columns = list(columns, "");
-            let filter = filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
             Some(format!(
                 "SELECT {columns}, count(*) FROM {table}{filter} GROUP BY {columns} HAVING count(*) > 1 LIMIT 100"
             ))

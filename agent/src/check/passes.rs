@@ -22,10 +22,10 @@ use fieldmark_model::{Chunk, NotEvaluated, Table};
 use fieldmark_source::{Cursor, Read, Reference};
 use std::collections::{HashMap, HashSet};
 
-/// Groups of rows of one value that are read again.
-const GROUPS_CONFIRMED: usize = 1_000;
+/// Groups of rows of one value that are read again; of those beyond, as many count as their share of these that were confirmed.
+const GROUPS_CONFIRMED: usize = 100_000;
 /// Rows looked up again in one statement where no index helps.
-const ROWS_WITHOUT_INDEX: usize = 16;
+const ROWS_WITHOUT_INDEX: usize = 4;
 
 /// Drawn rows whose values wait for a pass.
 pub(crate) struct Waiting(Vec<(usize, Drawn, RowVerdicts)>);
@@ -128,13 +128,17 @@ impl TableCheck<'_> {
                 let reference = Reference { from: self.table, columns, to: referred.0, to_columns: referred.1 };
                 for (_, drawn, verdicts) in &mut drawn {
                     let hashes = referring(&drawn.chunk, columns, referred)?;
-                    let suspected: Vec<usize> = verdicts
+                    let suspected = verdicts
                         .kept()
-                        .filter(|row| hashes.get(*row).copied().flatten().is_some_and(|hash| missing.contains(&hash)))
-                        .collect();
-                    let suspects = (&drawn.chunk, suspected.as_slice());
+                        .filter(|row| hashes.get(*row).copied().flatten().is_some_and(|hash| missing.contains(&hash)));
+                    // each look-up reads the table referred to: of every value one row is read again, and stands for the others
+                    let mut firsts: Vec<usize> = first_rows(suspected, &hashes).into_values().collect();
+                    firsts.sort_unstable();
+                    let suspects = (&drawn.chunk, firsts.as_slice());
                     let failing = self.orphans(reader, index, &reference, suspects, ROWS_WITHOUT_INDEX).await?;
-                    fail(verdicts, |row| failing.contains(&row));
+                    let values: HashSet<u128> =
+                        failing.iter().filter_map(|row| hashes.get(*row).copied().flatten()).collect();
+                    fail(verdicts, |row| hashes.get(row).copied().flatten().is_some_and(|hash| values.contains(&hash)));
                 }
             }
             Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => {}
@@ -238,6 +242,7 @@ impl TableCheck<'_> {
         &mut self,
         reader: &mut Reader,
         index: usize,
+        moving: bool,
     ) -> Result<Option<Confirmed>, LookupFault> {
         let Some(state) = self.states.get_mut(index) else { return Ok(None) };
         if !matches!(state.lookup, Lookup::Gathered(..)) {
@@ -248,7 +253,7 @@ impl TableCheck<'_> {
         match &plan {
             Plan::Unique { columns } => {
                 let suspected = Suspected::of(*gathered, |group| group.keyed + group.unkeyed > 1)?;
-                self.duplicates(reader, index, columns, suspected).await.map(Some)
+                self.duplicates(reader, index, columns, (suspected, moving)).await.map(Some)
             }
             Plan::References { columns, .. } => {
                 let Some(referred) = self.referred(&plan)? else { return Ok(None) };
@@ -275,12 +280,18 @@ impl TableCheck<'_> {
         reader: &mut Reader,
         index: usize,
         columns: &[String],
-        suspected: Suspected,
+        (suspected, moving): (Suspected, bool),
     ) -> Result<Confirmed, LookupFault> {
-        let mut confirmed = Confirmed { rows: suspected.more_rows, ..Confirmed::default() };
+        let mut confirmed = Confirmed::default();
         if self.key.is_empty() {
-            // nothing to read the rows again by: they count as they were read
-            confirmed.rows += suspected.groups.iter().map(|group| group.keyed + group.unkeyed).sum::<u64>();
+            if moving && !suspected.groups.is_empty() {
+                return Err(LookupFault::Refused(Refusal {
+                    why: NotEvaluated::NotSampleable,
+                    reason: "values were met twice while the table was written, and it has no key to read their rows again by"
+                        .to_owned(),
+                }));
+            }
+            confirmed.rows = suspected.rows() + suspected.more_rows;
             return Ok(confirmed);
         }
         for groups in batches(&suspected.groups, VALUES_A_STATEMENT) {
@@ -296,10 +307,13 @@ impl TableCheck<'_> {
             let mut failing: Vec<usize> = rows_of.into_values().filter(|rows| rows.len() > 1).flatten().collect();
             failing.sort_unstable();
             confirmed.add(self, index, &again, &failing);
-            // more rows of one value than keys are kept of
-            confirmed.rows +=
-                groups.iter().map(|group| group.keyed.saturating_sub(group.keys.len() as u64)).sum::<u64>();
+            if !failing.is_empty() {
+                // more rows of one value than keys are kept of
+                confirmed.rows +=
+                    groups.iter().map(|group| group.keyed.saturating_sub(group.keys.len() as u64)).sum::<u64>();
+            }
         }
+        confirmed.extrapolate(&suspected);
         Ok(confirmed)
     }
 
@@ -311,7 +325,7 @@ impl TableCheck<'_> {
         reference: &Reference<'_>,
         suspected: Suspected,
     ) -> Result<Confirmed, LookupFault> {
-        let mut confirmed = Confirmed { rows: suspected.more_rows, ..Confirmed::default() };
+        let mut confirmed = Confirmed::default();
         // each look-up reads the table referred to: of every value one row is read again, and stands for those that shared it
         let firsts: Vec<(&Group, &Box<[u8]>)> =
             suspected.groups.iter().filter_map(|group| Some((group, group.keys.first()?))).collect();
@@ -326,11 +340,20 @@ impl TableCheck<'_> {
             let others = firsts.iter().filter(|(_, key)| there(key)).map(|(group, _)| group.keyed.saturating_sub(1));
             confirmed.rows += others.sum::<u64>();
         }
+        confirmed.extrapolate(&suspected);
         Ok(confirmed)
     }
 }
 
 impl Confirmed {
+    /// Rows of groups that were not read again count by the share of those that were confirmed.
+    fn extrapolate(&mut self, suspected: &Suspected) {
+        let read = suspected.rows();
+        if read > 0 && suspected.more_rows > 0 {
+            self.rows += (suspected.more_rows as f64 * (self.rows as f64 / read as f64).min(1.0)).round() as u64;
+        }
+    }
+
     fn add(&mut self, check: &TableCheck<'_>, index: usize, chunk: &Chunk, failing: &[usize]) {
         let shown = check.rule(index).map(|rule| rule.kind.columns()).unwrap_or_default();
         self.rows += failing.len() as u64;
@@ -346,11 +369,15 @@ impl Confirmed {
 /// Values whose rows have to be read again.
 struct Suspected {
     groups: Vec<Group>,
-    /// Rows of those beyond [`GROUPS_CONFIRMED`]: they count as they were read.
+    /// Rows of those beyond [`GROUPS_CONFIRMED`].
     more_rows: u64,
 }
 
 impl Suspected {
+    fn rows(&self) -> u64 {
+        self.groups.iter().map(|group| group.keyed + group.unkeyed).sum()
+    }
+
     fn of(gathered: Gathered, suspect: impl Fn(&Group) -> bool) -> Result<Self, LookupFault> {
         let mut suspected = Self { groups: Vec::new(), more_rows: 0 };
         let sorted = gathered.finish(|group| {

@@ -183,7 +183,7 @@ impl Taking<'_, '_> {
 
     /// All rows in a pass, or `None` once there are more than `most`.
     async fn pass(&mut self, reader: &mut Reader, known: &Known, most: u64) -> Result<Option<Reading>, Unread> {
-        let before = reader.counters(self.check.table).await?;
+        let before = (reader.counters(self.check.table).await?, reader.horizon().await?);
         let mut cursor = Cursor::start();
         let mut rows = 0u64;
         loop {
@@ -201,8 +201,11 @@ impl Taking<'_, '_> {
                 None => break,
             }
         }
-        self.check.end_all(reader).await?;
-        let moving = before != reader.counters(self.check.table).await?;
+        let after = (reader.counters(self.check.table).await?, reader.horizon().await?);
+        let moving = before.0 != after.0;
+        // counters follow the writes by a second; ids do not, and are of all tables
+        let written = moving || before.1.next_transaction != after.1.next_transaction;
+        self.check.end_all(reader, written).await?;
         let population = Population::Exact { rows };
         let stratum =
             Stratum { name: "table", method: Method::AllRows, seed: None, units_drawn: rows, rows, population };

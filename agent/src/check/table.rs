@@ -289,13 +289,13 @@ impl<'a> TableCheck<'a> {
         Ok(())
     }
 
-    /// Ends a pass over all rows: what only shows when every row was seen.
+    /// Ends a pass over all rows: what only shows when every row was seen. `moving`: rows were written meanwhile.
     ///
     /// # Errors
     /// As [`TableCheck::take_drawn`].
-    pub(crate) async fn end_all(&mut self, reader: &mut Reader) -> Result<(), Error> {
+    pub(crate) async fn end_all(&mut self, reader: &mut Reader, moving: bool) -> Result<(), Error> {
         for index in 0..self.states.len() {
-            let answer = self.end_gathered(reader, index).await;
+            let answer = self.end_gathered(reader, index, moving).await;
             let answer = match answer {
                 Ok(Some(confirmed)) => {
                     let Some(state) = self.states.get_mut(index) else { continue };

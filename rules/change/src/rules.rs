@@ -29,7 +29,15 @@ pub(crate) fn whose(
 /// What a rule's two outcomes mean for the verdict, and the marked rows that newly fail it, with whose doing that is. A rule of severity
 /// `info` never makes it worse.
 pub(crate) fn conclude(change: &RuleChange, newly: Option<(u64, Blame)>) -> Option<Note> {
-    let note = of_marked_rows(change, newly).or_else(|| of_checks(change))?;
+    // where all rows were read both times it is a fact that the rule fails now and did not; only ordinary writes excuse it
+    let counted = change.before.interval.is_none() && change.after.interval.is_none();
+    let open = newly.is_none_or(|(_, blame)| matches!(blame, Blame::Open | Blame::Nothing));
+    let note = if counted && open {
+        of_checks(change).or_else(|| of_marked_rows(change, newly))
+    } else {
+        of_marked_rows(change, newly).or_else(|| of_checks(change))
+    };
+    let note = note?;
     if change.after.severity == Severity::Info { Some(Note::new(Verdict::Clean, note.text)) } else { Some(note) }
 }
 

@@ -83,7 +83,9 @@ impl LiveRows {
         }
         let variance = ((self.squares - m * mean * mean) / (m - 1.0)).max(0.0);
         let error = (variance / m * (1.0 - m / all)).sqrt();
-        let reach = student_upper(level.tail(), m - 1.0) * error;
+        // blocks that all look alike say nothing of the few that do not: with the rest of the chance, one in m / 3.69 was not met
+        let unmet = -level.tail().ln() / m * (1.0 - m / all) * mean;
+        let reach = (student_upper(level.tail(), m - 1.0) * error).max(unmet);
         Population::Estimated {
             rows: all * mean,
             interval: Interval { low: (all * (mean - reach)).max(seen), high: all * (mean + reach) },

@@ -83,16 +83,16 @@ fn a_file_that_is_gone() {
 fn a_mark_in_another_form() {
     for (from, to, parts) in [
         (
-            "\"version\": 1",
             "\"version\": 2",
-            &["was written by a newer Fieldmark (version 2 of the form)", "use that"][..],
+            "\"version\": 3",
+            &["was written by a newer Fieldmark (version 3 of the form)", "use that"][..],
         ),
         (
-            "\"version\": 1",
+            "\"version\": 2",
             "\"version\": 2000, \"more\": 1",
             &["was written by a newer Fieldmark (version 2000 of the form)"],
         ),
-        ("\"version\": 1", "\"version\": \"one\"", &["is damaged", "mark.json", "no version"]),
+        ("\"version\": 2", "\"version\": \"one\"", &["is damaged", "mark.json", "no version"]),
         ("\"tables\"", "\"tabels\"", &["is damaged", "mark.json"]),
         ("{", "[", &["is damaged", "mark.json", "no JSON"]),
     ] {

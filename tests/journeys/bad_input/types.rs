@@ -18,7 +18,7 @@ const RULES: [(&str, &str, &[&str]); 7] = [
 /// One rule file with all of them and one rule that can be evaluated.
 fn body() -> String {
     let rules = RULES.map(|(rule, id, _)| format!("  - {{ {rule}, id: {id} }}\n"));
-    format!("rules:\n{}  - {{ not_null: [id], id: sound }}\n", rules.concat())
+    format!("rules:\n{}  - {{ not_null: id, id: sound }}\n", rules.concat())
 }
 
 #[track_caller]

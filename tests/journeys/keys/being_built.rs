@@ -53,7 +53,7 @@ pub(super) fn of_defaults() -> Vec<Case> {
 }
 
 #[test]
-#[ignore = "full_every and timeout of look-ups, and escalation in reports, are being built"]
+#[ignore = "timeout of look-ups and escalation in reports are being built"]
 fn keys_being_built() {
     let shop = shop();
     let again = |arguments: &[&str]| {
@@ -98,7 +98,7 @@ fn keys_being_built() {
 
 /// Not of one key, but found by the cases of the keys.
 #[test]
-#[ignore = "rows of a sample below a thousand, owners of transitions, and printed SQL on SQLite are not right yet"]
+#[ignore = "owners of transitions and printed SQL on SQLite are not right yet"]
 fn faults_found_on_the_way() {
     let shop = shop();
     let mut wrong = Vec::new();

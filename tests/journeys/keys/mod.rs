@@ -88,7 +88,9 @@ const TABLES: &str = "
     CREATE TABLE parents (id INTEGER PRIMARY KEY, odd INTEGER);
     CREATE TABLE elders (id INTEGER PRIMARY KEY);
     CREATE TABLE many (id INTEGER PRIMARY KEY, n INTEGER, at TEXT);
-    CREATE TABLE lone (n INTEGER);";
+    CREATE TABLE lone (n INTEGER);
+    CREATE TABLE few (n INTEGER);
+    INSERT INTO few VALUES (1), (2), (3);";
 
 /// A row of the table `t`, over `i`.
 const ROW: &str = "

@@ -113,8 +113,11 @@ impl Runs {
         let runs = f64::from(self.number);
         let fewest = (0.95 * runs - 3.3 * (0.95 * 0.05 * runs).sqrt()).floor();
         for rule in rules(&BROKEN, &self.statuses) {
-            let expected = BTreeMap::from([("failed".to_owned(), self.number)]);
-            assert_eq!(self.statuses[&rule], expected, "{rule}");
+            // a sample that met none of the planted rows (one in twenty of three hundred rows) cannot tell, and does not pass
+            let statuses = &self.statuses[&rule];
+            let count = |status: &str| statuses.get(status).copied().unwrap_or(0);
+            assert_eq!(count("failed") + count("inconclusive"), self.number, "{rule}: {statuses:?}");
+            assert!(f64::from(count("failed")) >= 0.85 * runs, "{rule}: {statuses:?}");
             let covered = self.covered[&rule];
             assert!(f64::from(covered) >= fewest, "{rule}: {covered} of {runs} intervals hold the truth");
         }

@@ -103,7 +103,7 @@ impl Loaded {
 /// The configurations, and a rule file for each table; the rules of `flights` hold for its copy, too, where there is one.
 fn write_rules(folder: &Path, url: &str, copy: &str) {
     for (name, sample) in [("fieldmark", "{ per_block: 1 }"), ("grouped", "{ per_block: 10 }")] {
-        let source = format!("{{ url: \"{url}\", sample: {sample} }}");
+        let source = format!("{{ url: \"{url}\", sample: {sample}, full_every: 0s }}");
         let text = format!("version: 1\nstate_dir: state\nsources: {{ real: {source} }}\nrules: [\"rules/*.yaml\"]\n");
         std::fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
     }

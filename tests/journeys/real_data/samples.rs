@@ -88,7 +88,6 @@ async fn in_postgres_intervals_of_rows_drawn_by_blocks_hold_the_truth() {
 
 /// Every full block has 185 flights and the last one 15: blocks that are drawn without the last have no variance to say so.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the interval of a count from blocks with equally many rows has no width yet"]
 async fn in_postgres_counts_by_blocks_hold_the_truth() {
     let loaded = Loaded::postgres().await;
     for seed in 1..=SEEDS {

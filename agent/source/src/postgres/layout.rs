@@ -99,7 +99,7 @@ pub(super) fn statement(name: &TableName) -> String {
           AND o.amoplefttype = c.opcintype AND o.amoprighttype = c.opcintype JOIN pg_operator p ON p.oid = o.amopopr \
           JOIN pg_namespace n ON n.oid = p.oprnamespace \
           WHERE c.opcmethod = 403 AND c.opcdefault AND c.opcintype = t.oid AND n.nspname <> 'pg_catalog'), \
-         (SELECT c.relkind IN ('r', 'p', 'm') AND has_table_privilege(c.oid, 'SELECT') FROM pg_class c \
+         (SELECT c.relkind = ANY ('{{r,p,m}}') AND has_table_privilege(c.oid, 'SELECT') FROM pg_class c \
           WHERE c.oid = a.attrelid) \
          FROM pg_attribute a LEFT JOIN domain d ON d.oid = a.atttypid JOIN pg_type t ON t.oid = coalesce(d.base, a.atttypid) \
          WHERE a.attrelid = {} AND a.attnum > 0 AND NOT a.attisdropped) TO STDOUT (FORMAT binary)",
