@@ -116,10 +116,9 @@ impl SourceCheck<'_> {
                 && self.settings.watermarks
                 && !reading.is_whole()
             {
-                match check.read_known_failing(self.reader).await {
-                    Err(Error::Cancelled) => return Err(Error::Cancelled),
-                    // what is not known to be healed stays known
-                    Err(_) | Ok(()) => {}
+                // any other error: what is not known to be healed stays known
+                if let Err(Error::Cancelled) = check.read_known_failing(self.reader).await {
+                    return Err(Error::Cancelled);
                 }
             }
             Some(read)

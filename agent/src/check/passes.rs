@@ -335,8 +335,7 @@ impl TableCheck<'_> {
             let failing = self.kept(index, &found);
             confirmed.add(self, index, &found, &failing);
             let keys = Values::new(&found.batch.schema(), &self.key)?.bytes(&found)?;
-            let there =
-                |key: &Box<[u8]>| failing.iter().any(|row| keys.get(*row).and_then(Option::as_ref) == Some(key));
+            let there = |key: &[u8]| failing.iter().any(|row| keys.get(*row).and_then(Option::as_deref) == Some(key));
             let others = firsts.iter().filter(|(_, key)| there(key)).map(|(group, _)| group.keyed.saturating_sub(1));
             confirmed.rows += others.sum::<u64>();
         }

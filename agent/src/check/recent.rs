@@ -67,7 +67,7 @@ impl HighWater {
 fn no_later_than_open(value: String, data_type: Option<&DataType>, horizon: &Horizon) -> String {
     match (data_type, horizon.oldest_began, read_moment(&value)) {
         (Some(DataType::Timestamp(_, Some(_))), Some(began), Some(newest))
-            if i128::from(began.timestamp_micros()) * 1_000 < i128::from(newest.nanoseconds) =>
+            if i128::from(began.timestamp_micros()) * 1_000 < newest.nanoseconds =>
         {
             let text = began.format("%Y-%m-%dT%H:%M:%S%.6f").to_string();
             format!("{}Z", text.trim_end_matches('0').trim_end_matches('.'))
@@ -84,7 +84,7 @@ fn written_at(table: &Table) -> Option<&str> {
             let time = matches!(column.data_type, DataType::Timestamp(_, _))
                 || (column.data_type == DataType::Utf8
                     && (declared.starts_with("timestamp") || declared.starts_with("datetime")));
-            time && table.indexed(&[column.name.clone()])
+            time && table.indexed(std::slice::from_ref(&column.name))
         })
     };
     let named = |parts: &[&str]| {
