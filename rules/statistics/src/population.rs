@@ -83,8 +83,9 @@ impl LiveRows {
         }
         let variance = ((self.squares - m * mean * mean) / (m - 1.0)).max(0.0);
         let error = (variance / m * (1.0 - m / all)).sqrt();
-        // blocks that all look alike say nothing of the few that do not: with the rest of the chance, one in m / 3.69 was not met
-        let unmet = -level.tail().ln() / m * (1.0 - m / all) * mean;
+        // blocks that are all alike say nothing of the few that are not (a table's last one): with what is left of the chance, up to
+        // 3.69 / m of them were not met, and each may be empty or twice as full
+        let unmet = if variance > 0.0 { 0.0 } else { -level.tail().ln() / m * (1.0 - m / all) * mean };
         let reach = (student_upper(level.tail(), m - 1.0) * error).max(unmet);
         Population::Estimated {
             rows: all * mean,
@@ -166,6 +167,11 @@ mod tests {
         // s = 8.165, t(3) = 3.182, se = 4.0825 * sqrt(0.996)
         assert!((interval.high - 50_000.0 - 12_964.0).abs() < 10.0, "{interval:?}");
         assert_eq!(live.population(4, Level::NINETY_FIVE), Population::Exact { rows: 200 });
+        let mut equal = LiveRows::default();
+        (0..500).for_each(|_| equal.add_block(185));
+        // the last of 1082 blocks has 15 rows
+        let interval = equal.population(1082, Level::NINETY_FIVE).interval();
+        assert!(interval.low <= 200_000.0 && interval.high - interval.low < 2_000.0, "{interval:?}");
     }
 
     #[test]

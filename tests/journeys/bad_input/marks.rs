@@ -81,24 +81,19 @@ fn a_file_that_is_gone() {
 /// Content that fits its id, but is none that this version wrote.
 #[test]
 fn a_mark_in_another_form() {
-    for (from, to, parts) in [
-        (
-            "\"version\": 2",
-            "\"version\": 3",
-            &["was written by a newer Fieldmark (version 3 of the form)", "use that"][..],
-        ),
-        (
-            "\"version\": 2",
-            "\"version\": 2000, \"more\": 1",
-            &["was written by a newer Fieldmark (version 2000 of the form)"],
-        ),
-        ("\"version\": 2", "\"version\": \"one\"", &["is damaged", "mark.json", "no version"]),
-        ("\"tables\"", "\"tabels\"", &["is damaged", "mark.json"]),
+    let newer = "was written by a newer Fieldmark (version 2000 of the form)";
+    for (key, to, parts) in [
+        ("\"version\":", "\"version\": 2000, \"since\":", &[newer, "use that"][..]),
+        ("\"version\":", "\"version\": \"one\", \"since\":", &["is damaged", "mark.json", "no version"]),
+        ("\"version\":", "\"edition\":", &["is damaged", "mark.json", "no version"]),
+        ("\"tables\":", "\"tabels\":", &["is damaged", "mark.json"]),
         ("{", "[", &["is damaged", "mark.json", "no JSON"]),
     ] {
         let (shop, mark) = marked();
         let text = std::fs::read_to_string(mark.join("mark.json")).unwrap();
-        std::fs::write(mark.join("mark.json"), text.replacen(from, to, 1)).unwrap();
+        let changed = text.replacen(key, to, 1);
+        assert_ne!(changed, text);
+        std::fs::write(mark.join("mark.json"), changed).unwrap();
         renamed(&mark);
         unusable(&shop, parts);
     }

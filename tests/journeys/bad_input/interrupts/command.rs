@@ -4,7 +4,7 @@ use super::{SIGNALS, ended, says, send, started};
 use crate::journeys::bad_input::locks::held;
 use crate::journeys::bad_input::{TABLES, Untouched, WRONG_PASSWORD, keeps_secrets, marks};
 use crate::journeys::served::DEADLINE;
-use crate::journeys::shop::{Run, Shop};
+use crate::journeys::shop::{Run, Shop, fill};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -16,8 +16,8 @@ fn shop() -> Shop {
 }
 
 /// Starts `guard` over a shell command and waits until that has said that it has begun. The rest of its output is to come.
-async fn guarding(shop: &Shop, command: &str) -> (Child, BufReader<tokio::process::ChildStdout>) {
-    let arguments = ["guard", "--control", "0s", "--output", "json", "--", "sh", "-c", command];
+async fn guarding(shop: &Shop, control: &str, command: &str) -> (Child, BufReader<tokio::process::ChildStdout>) {
+    let arguments = ["guard", "--control", control, "--output", "json", "--", "sh", "-c", command];
     let mut child = started(&mut Command::from(shop.command(&arguments)));
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
@@ -45,7 +45,7 @@ async fn the_command_ends_by_the_signal_and_its_rows_are_judged() {
         let shop = shop();
         let untouched = Untouched::of(&shop);
         // waits on its standard input, which is ours
-        let (child, out) = guarding(&shop, "echo begun; exec cat").await;
+        let (child, out) = guarding(&shop, "0s", "echo begun; exec cat").await;
         send(signal, child.id().unwrap());
         let (_, report, run) = judged(child, out).await;
         assert_eq!((run.code, &report["exit_code"]), (3, &3.into()), "{report:#}");
@@ -63,6 +63,7 @@ async fn a_command_that_tidies_up_is_waited_for() {
         let shop = shop();
         let (child, out) = guarding(
             &shop,
+            "0s",
             &format!(
                 "trap 'echo tidying; read go; echo tidied; exit 9' {signal}; echo begun; while :; do read line; done"
             ),
@@ -87,7 +88,7 @@ async fn a_command_that_tidies_up_is_waited_for() {
 async fn a_command_that_ignores_the_signal_is_waited_for() {
     let shop = shop();
     let command = "trap 'echo not now' INT; echo begun; until read line; do :; done; echo \"$line\"";
-    let (mut child, mut out) = guarding(&shop, command).await;
+    let (mut child, mut out) = guarding(&shop, "0s", command).await;
     send("INT", child.id().unwrap());
     let mut line = String::new();
     tokio::time::timeout(DEADLINE, out.read_line(&mut line)).await.expect("no signal arrives").unwrap();
@@ -101,16 +102,18 @@ async fn a_command_that_ignores_the_signal_is_waited_for() {
 /// What the command did before it was stopped is found.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_interrupted_command_has_done_is_found() {
-    let shop = shop();
+    let shop = Shop::new("create table t (id integer primary key, total integer)");
+    shop.sql(&fill("t", 2000, "i, i"));
     shop.rules("t", "rules:\n  - { expect: total > 0, id: positive }\n");
     let changed = shop.path("changed.db");
     std::fs::copy(shop.path("shop.db"), &changed).unwrap();
-    rusqlite::Connection::open(&changed).unwrap().execute_batch("update t set total = -1 where id = 2").unwrap();
-    let (child, out) = guarding(&shop, "cp changed.db shop.db; echo begun; exec cat").await;
+    rusqlite::Connection::open(&changed).unwrap().execute_batch("update t set total = -1 where id % 2 = 0").unwrap();
+    // with a control period, so that ordinary writes are out of the question
+    let (child, out) = guarding(&shop, "1s", "cp changed.db shop.db; echo begun; exec cat").await;
     send("TERM", child.id().unwrap());
     let (_, report, run) = judged(child, out).await;
     assert_eq!((run.code, &report["verdict"]), (3, &"broken".into()), "{report:#}");
-    assert_eq!(report["tables"][0]["changed"], 1, "{report:#}");
+    assert_eq!(report["tables"][0]["changed"], 1000, "{report:#}");
 }
 
 /// What cannot be remembered is no reason to keep the verdict to oneself.
@@ -118,7 +121,7 @@ async fn what_an_interrupted_command_has_done_is_found() {
 async fn a_verdict_is_told_while_another_process_writes_to_the_state_folder() {
     let shop = shop();
     shop.rules("t", "rules:\n  - not_null: [id]\n  - row_count: { min: 1, change: 50% }\n");
-    let (mut child, out) = guarding(&shop, "echo begun; read line; exit 9").await;
+    let (mut child, out) = guarding(&shop, "0s", "echo begun; read line; exit 9").await;
     let _lock = held(&shop.path("state/locks/shop.lock"));
     tokio::io::AsyncWriteExt::write_all(child.stdin.as_mut().unwrap(), b"go\n").await.unwrap();
     let (_, report, run) = judged(child, out).await;
