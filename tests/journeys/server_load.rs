@@ -62,6 +62,8 @@ const OF_RULES: [&str; 19] = [
     "616161",
     "regexp",
 ];
+/// What is in a statement that reads the table's rows, and not only what the catalogue says of it.
+const ROWS_READ: &str = "\"public\".\"birds\" AS ";
 /// Operators that judge rather than find.
 const JUDGING: [&str; 9] = [" ~ ", "~*", "!~", " like ", " ilike ", "~~", " similar to ", " in (", " between "];
 /// Columns that only rules look at: no statement has a reason to name them but to read them.
@@ -100,7 +102,7 @@ async fn the_server_sees_no_part_of_a_rule() {
     let sql = format!("select query from kinds.pg_stat_statements where userid = '{role}'::regrole");
     let statements: Vec<String> =
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut owner.another().await).await.unwrap();
-    let of_birds = statements.iter().filter(|sql| sql.contains("\"birds\"")).count();
+    let of_birds = statements.iter().filter(|sql| sql.contains(ROWS_READ)).count();
     assert!(of_birds >= 10, "the record holds {of_birds} statements about the table: {statements:#?}");
     for statement in &statements {
         assert!(statement.trim_start().starts_with("/* fieldmark */"), "whose is this: {statement}");
@@ -108,7 +110,7 @@ async fn the_server_sees_no_part_of_a_rule() {
             assert!(!statement.contains(part), "{part} of a rule is in {statement}");
         }
         let lower = statement.to_lowercase();
-        if !lower.contains("\"birds\"") {
+        if !statement.contains(ROWS_READ) {
             continue;
         }
         for operator in JUDGING {
