@@ -69,12 +69,12 @@ fn fractions(truth: Truth) -> [f64; 2] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_sqlite_intervals_hold_the_truth() {
-    intervals_hold_the_truth(Loaded::sqlite(), &[("movies", 0.1), ("flights", 0.15)], &[]).await;
+    intervals_hold_the_truth(Loaded::sqlite(), &[("movies", 0.1), ("flights", 0.2)], &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_postgres_intervals_hold_the_truth() {
-    let tables = [("movies", 0.1), ("flights", 0.15), ("flights_unkeyed", 0.25)];
+    let tables = [("movies", 0.1), ("flights", 0.2), ("flights_unkeyed", 0.25)];
     intervals_hold_the_truth(Loaded::postgres().await, &tables, &[]).await;
 }
 
