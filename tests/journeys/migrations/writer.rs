@@ -14,8 +14,15 @@ pub(super) struct Writer {
     task: tokio::task::JoinHandle<()>,
 }
 
+/// A number that looks drawn by chance (the finaliser of splitmix64): an application does not go through its rows in rounds.
+fn scattered(number: u64) -> u64 {
+    let mixed = (number.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 impl Writer {
-    /// Begins to run statements in turn, one every so often; `{n}` in them is a number that runs through all up to `most`. Returns when
+    /// Begins to run statements in turn, one every so often; `{n}` in them is a number up to `most`. Returns when
     /// the first have been run.
     pub(super) async fn begin(
         server: &'static Server,
@@ -36,7 +43,7 @@ impl Writer {
                     }
                     tick.tick().await;
                     let statement = &statements[usize::try_from(number).unwrap() % statements.len()];
-                    let statement = statement.replace("{n}", &(1 + number.wrapping_mul(7_919) % most).to_string());
+                    let statement = statement.replace("{n}", &(1 + scattered(number) % most).to_string());
                     let done = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
                     rows.fetch_add(done.rows_affected(), Ordering::Relaxed);
                 }
