@@ -1,9 +1,8 @@
 //! Samples that decide: strata, known failing rows, passes that are rare, budgets.
 
+use super::served::Served;
 use super::shop::Shop;
-use crate::server::postgres::{Server, USER};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::os::unix::fs::PermissionsExt as _;
 
 const ORDERS: u64 = 60_000;
@@ -222,37 +221,30 @@ fn a_budget_that_is_spent_leaves_rules_unevaluated_and_is_kept() {
     }
 }
 
+/// A PostgreSQL database with these tables, and this rule.
+async fn served(sql: &str, rule: &str) -> Served {
+    let served = Served::new(sql).await;
+    served.write("rules/orders.yaml", &format!("version: 1\ntable: shop.orders\nrules:\n  - {rule}\n"));
+    served
+}
+
 /// Order of ids is not order of commits: what a transaction that was open at the last check commits is recent all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watermark_waits_for_open_transactions() {
-    let server = Server::get().await.unwrap();
-    let database = server.database("").await.unwrap();
-    let url = server.url(USER, &database);
-    let mut application = PgConnection::connect(&url).await.unwrap();
-    let mut slow = PgConnection::connect(&url).await.unwrap();
-    let run = async |connection: &mut PgConnection, sql: &str| {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.unwrap();
-    };
-    run(
-        &mut application,
+    let mut served = served(
         "create table orders (id bigserial primary key, status text);
          insert into orders (status) select 'paid' from generate_series(1, 30000); analyze orders",
+        STATUS,
     )
     .await;
-    let shop = Shop::new("");
-    shop.write(
-        "fieldmark.yaml",
-        &format!("version: 1\nstate_dir: state\nsources:\n  shop: {{ url: \"{url}\" }}\nrules: [\"rules/*.yaml\"]\n"),
-    );
-    shop.write("rules/orders.yaml", &format!("version: 1\ntable: shop.orders\nrules:\n  - {STATUS}\n"));
-    let check = || tokio::task::block_in_place(|| json(&shop, &CHECK, 0));
-    check();
+    let mut slow = served.another().await;
+    served.json(&CHECK, 0).await;
     // takes its id first, commits last
-    run(&mut slow, "begin; insert into orders (status) values ('lost')").await;
-    run(&mut application, "insert into orders (status) select 'paid' from generate_series(1, 50)").await;
-    assert_eq!(strata(&check())[1], ("recent", "all rows", 50));
-    run(&mut slow, "commit").await;
-    let found = tokio::task::block_in_place(|| json(&shop, &CHECK, 1));
+    sqlx::raw_sql("begin; insert into orders (status) values ('lost')").execute(&mut slow).await.unwrap();
+    served.sql("insert into orders (status) select 'paid' from generate_series(1, 50)").await;
+    assert_eq!(strata(&served.json(&CHECK, 0).await)[1], ("recent", "all rows", 50));
+    sqlx::raw_sql("commit").execute(&mut slow).await.unwrap();
+    let found = served.json(&CHECK, 1).await;
     assert_eq!(strata(&found)[1], ("recent", "all rows", 51), "those of before, and the one below them");
     assert_eq!(found["outcomes"][0]["failed"], 1);
 }
@@ -260,45 +252,33 @@ async fn a_watermark_waits_for_open_transactions() {
 /// A key that says nothing of time, and a column that does.
 #[tokio::test(flavor = "multi_thread")]
 async fn recent_rows_are_told_by_an_indexed_time() {
-    let server = Server::get().await.unwrap();
-    let database = server.database("").await.unwrap();
-    let url = server.url(USER, &database);
-    let mut application = PgConnection::connect(&url).await.unwrap();
-    let run = async |connection: &mut PgConnection, sql: &str| {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.unwrap();
-    };
-    run(
-        &mut application,
+    // the unit drawn is the block: some hundred of them
+    let mut served = served(
         "create table orders (id uuid primary key, status text, updated_at timestamptz not null);
          insert into orders select gen_random_uuid(), 'paid', '2024-01-01'::timestamptz + i * interval '1 s' from generate_series(1, 30000) i;
          create index on orders (updated_at); analyze orders",
+        &STATUS.replace("1%", "5%"),
     )
     .await;
-    let shop = Shop::new("");
-    shop.write(
-        "fieldmark.yaml",
-        &format!("version: 1\nstate_dir: state\nsources:\n  shop: {{ url: \"{url}\" }}\nrules: [\"rules/*.yaml\"]\n"),
-    );
-    shop.write("rules/orders.yaml", &format!("version: 1\ntable: shop.orders\nrules:\n  - {STATUS}\n"));
-    // the unit drawn is the block: some hundred of them
-    shop.write(
-        "rules/orders.yaml",
-        &format!("version: 1\ntable: shop.orders\nrules:\n  - {}\n", STATUS.replace("1%", "5%")),
-    );
-    tokio::task::block_in_place(|| json(&shop, &CHECK, 0));
+    served.json(&CHECK, 0).await;
     // old rows, newly written
-    run(
-        &mut application,
-        "update orders set status = 'lost', updated_at = '2025-01-01' where updated_at <= '2024-01-01 00:00:40+00'",
-    )
-    .await;
-    let found = tokio::task::block_in_place(|| json(&shop, &CHECK, 1));
+    served
+        .sql(
+            "update orders set status = 'lost', updated_at = '2025-01-01' where updated_at <= '2024-01-01 00:00:40+00'",
+        )
+        .await;
+    let found = served.json(&CHECK, 1).await;
     let [("body", "blocks", _), ("recent", "all rows", 40)] = strata(&found)[..] else { panic!("{found:#}") };
     let fraction = found["outcomes"][0]["fraction"].as_f64().unwrap();
     assert!((fraction - 40.0 / 30_000.0).abs() < 0.0002, "{fraction}");
     // more than the cap: segments of the index
-    run(&mut application, "update orders set updated_at = '2026-01-01'::timestamptz + random() * interval '1 h' where id in (select id from orders where status = 'paid' limit 9000)").await;
-    let sampled = tokio::task::block_in_place(|| json(&shop, &CHECK, 1));
+    served
+        .sql(
+            "update orders set updated_at = '2026-01-01'::timestamptz + random() * interval '1 h'
+             where id in (select id from orders where status = 'paid' limit 9000)",
+        )
+        .await;
+    let sampled = served.json(&CHECK, 1).await;
     let [("body", "blocks", _), ("recent", "blocks", rows)] = strata(&sampled)[..] else { panic!("{sampled:#}") };
     assert!((1000..1100).contains(&rows), "{rows}");
 }

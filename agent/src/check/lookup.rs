@@ -167,7 +167,7 @@ impl<'a> TableCheck<'a> {
         let suspected = self.shared(reader, index, columns, chunk, &asked).await?;
         let again: Vec<usize> = suspected.iter().filter_map(|hash| first_row.get(hash).copied()).collect();
         let shared = self.shared(reader, index, columns, chunk, &again).await?;
-        fail(verdicts, |row| hashes.get(row).copied().flatten().is_some_and(|hash| shared.contains(&hash)));
+        fail(verdicts, |row| among(&hashes, row, &shared));
         Ok(())
     }
 
@@ -237,10 +237,7 @@ impl<'a> TableCheck<'a> {
         if let Some(state) = self.states.get_mut(index) {
             state.lookup = Lookup::Parents(known);
         }
-        let suspected: Vec<usize> = verdicts
-            .kept()
-            .filter(|row| hashes.get(*row).copied().flatten().is_some_and(|hash| missing.contains(&hash)))
-            .collect();
+        let suspected: Vec<usize> = verdicts.kept().filter(|row| among(&hashes, *row, &missing)).collect();
         let failing = self.orphans(reader, index, &reference, (chunk, &suspected), VALUES_A_STATEMENT).await?;
         fail(verdicts, |row| failing.contains(&row));
         Ok(())
@@ -284,6 +281,11 @@ pub(super) fn first_rows(rows: impl Iterator<Item = usize>, hashes: &[Option<u12
         }
     }
     first
+}
+
+/// Whether a row's value is one of these.
+pub(super) fn among(hashes: &[Option<u128>], row: usize, values: &HashSet<u128>) -> bool {
+    hashes.get(row).copied().flatten().is_some_and(|hash| values.contains(&hash))
 }
 
 /// Rows that passed as far as they go by themselves fail where a look-up says so.

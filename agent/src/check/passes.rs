@@ -7,7 +7,7 @@
 use super::draw::Drawn;
 use super::example::show;
 use super::gathered::{Gathered, Group, MEMORY_BYTES};
-use super::lookup::{Lookup, Referred, VALUES_A_STATEMENT, fail, first_rows};
+use super::lookup::{Lookup, Referred, VALUES_A_STATEMENT, among, fail, first_rows};
 use super::table::{LookupFault, MOST_EXAMPLES, TableCheck};
 use super::texts;
 use super::values::Values;
@@ -119,7 +119,7 @@ impl TableCheck<'_> {
                 let shared = self.shared_by_pass(reader, index, columns, &drawn, &mut pass).await?;
                 for (_, drawn, verdicts) in &mut drawn {
                     let hashes = Values::new(&drawn.chunk.batch.schema(), columns)?.hashes(&drawn.chunk)?;
-                    fail(verdicts, |row| hashes.get(row).copied().flatten().is_some_and(|hash| shared.contains(&hash)));
+                    fail(verdicts, |row| among(&hashes, row, &shared));
                 }
             }
             Plan::References { columns, .. } => {
@@ -128,9 +128,7 @@ impl TableCheck<'_> {
                 let reference = Reference { from: self.table, columns, to: referred.0, to_columns: referred.1 };
                 for (_, drawn, verdicts) in &mut drawn {
                     let hashes = referring(&drawn.chunk, columns, referred)?;
-                    let suspected = verdicts
-                        .kept()
-                        .filter(|row| hashes.get(*row).copied().flatten().is_some_and(|hash| missing.contains(&hash)));
+                    let suspected = verdicts.kept().filter(|row| among(&hashes, *row, &missing));
                     // each look-up reads the table referred to: of every value one row is read again, and stands for the others
                     let mut firsts: Vec<usize> = first_rows(suspected, &hashes).into_values().collect();
                     firsts.sort_unstable();
@@ -138,7 +136,7 @@ impl TableCheck<'_> {
                     let failing = self.orphans(reader, index, &reference, suspects, ROWS_WITHOUT_INDEX).await?;
                     let values: HashSet<u128> =
                         failing.iter().filter_map(|row| hashes.get(*row).copied().flatten()).collect();
-                    fail(verdicts, |row| hashes.get(row).copied().flatten().is_some_and(|hash| values.contains(&hash)));
+                    fail(verdicts, |row| among(&hashes, row, &values));
                 }
             }
             Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => {}

@@ -109,11 +109,10 @@ impl Taking<'_, '_> {
     /// Why it was not read.
     pub(crate) async fn read(&mut self, reader: &mut Reader) -> Result<Reading, Unread> {
         let settings = self.check.settings;
-        let wish = settings.override_sample.or(self.check.rules.sample).unwrap_or(settings.sample);
         let budget = settings.rows_per_check.unwrap_or(u64::MAX);
         let known = self.look(reader).await?;
         let guess = known.guess;
-        let (wanted, per_block) = match wish {
+        let (wanted, per_block) = match self.check.wish() {
             SampleWish::All => {
                 return match self.pass(reader, &known, budget).await? {
                     Some(reading) => Ok(reading),
@@ -132,7 +131,7 @@ impl Taking<'_, '_> {
             }
         };
         let small = wanted.saturating_mul(SMALL);
-        let unknown_fraction = guess.is_none() && matches!(wish, SampleWish::Fraction { .. });
+        let unknown_fraction = guess.is_none() && matches!(self.check.wish(), SampleWish::Fraction { .. });
         if unknown_fraction || guess.is_none_or(|rows| rows <= small) {
             let limit = if unknown_fraction { budget } else { budget.min(small.saturating_mul(2)) };
             if let Some(reading) = self.pass(reader, &known, limit).await? {
@@ -183,7 +182,10 @@ impl Taking<'_, '_> {
 
     /// All rows in a pass, or `None` once there are more than `most`.
     async fn pass(&mut self, reader: &mut Reader, known: &Known, most: u64) -> Result<Option<Reading>, Unread> {
-        let before = (reader.counters(self.check.table).await?, reader.horizon().await?);
+        // counters follow the writes by a second; ids do not, and are of all tables: asked where nothing can be read again by key
+        let keyless = self.check.key.is_empty();
+        let before = reader.counters(self.check.table).await?;
+        let next = if keyless { reader.horizon().await?.next_transaction } else { None };
         let mut cursor = Cursor::start();
         let mut rows = 0u64;
         loop {
@@ -201,10 +203,8 @@ impl Taking<'_, '_> {
                 None => break,
             }
         }
-        let after = (reader.counters(self.check.table).await?, reader.horizon().await?);
-        let moving = before.0 != after.0;
-        // counters follow the writes by a second; ids do not, and are of all tables
-        let written = moving || before.1.next_transaction != after.1.next_transaction;
+        let moving = before != reader.counters(self.check.table).await?;
+        let written = moving || (keyless && next != reader.horizon().await?.next_transaction);
         self.check.end_all(reader, written).await?;
         let population = Population::Exact { rows };
         let stratum =
@@ -297,14 +297,8 @@ impl Taking<'_, '_> {
             let left_out = outside.map(|recent| recent.mask(&drawn.chunk));
             self.check.take_drawn(reader, 0, &drawn, left_out.as_ref()).await?;
             self.keep(&drawn.chunk, Some(&drawn));
-            let body = Stratum {
-                name: if recent.is_some() { "body" } else { "table" },
-                method: drawing.method(),
-                seed: Some(drawing.seed()),
-                units_drawn: drawing.units_drawn(),
-                rows: taken,
-                population: drawing.population(plan.level),
-            };
+            let name = if recent.is_some() { "body" } else { "table" };
+            let body = Stratum::drawn(name, &drawing, taken, plan.level);
             let population = match (&recent, outside) {
                 (Some(recent), None) => sum(body.population, recent.population),
                 (Some(_), Some(_)) | (None, _) => body.population,
@@ -373,17 +367,22 @@ impl Taking<'_, '_> {
             return Ok(None);
         };
         let rows = if exhaust { u64::MAX } else { wish.cap };
+        self.recent_drawn(reader, &mut drawing, rows, wish.plan.level).await
+    }
+
+    /// Recent rows by a drawing of them alone. `None` where it cannot go on.
+    async fn recent_drawn(
+        &mut self,
+        reader: &mut Reader,
+        drawing: &mut Drawing,
+        rows: u64,
+        level: Level,
+    ) -> Result<Option<Stratum>, Unread> {
         let Some(drawn) = drawing.more(reader, &self.check.read(), rows).await? else { return Ok(None) };
-        self.task.advance(drawn.chunk.rows() as u64);
+        let rows = drawn.chunk.rows() as u64;
+        self.task.advance(rows);
         self.check.take_drawn(reader, 1, &drawn, None).await?;
-        Ok(Some(Stratum {
-            name: "recent",
-            method: drawing.method(),
-            seed: Some(drawing.seed()),
-            units_drawn: drawing.units_drawn(),
-            rows: drawn.chunk.rows() as u64,
-            population: drawing.population(wish.plan.level),
-        }))
+        Ok(Some(Stratum::drawn("recent", drawing, rows, level)))
     }
 
     /// Recent rows in the order of their column: all of them up to the cap, else random segments of its index.
@@ -397,17 +396,7 @@ impl Taking<'_, '_> {
             let Some(mut drawing) = recent.segments(reader, self.check.table, wish.seed.wrapping_add(1)).await? else {
                 return Ok(None);
             };
-            let Some(drawn) = drawing.more(reader, &self.check.read(), wish.cap).await? else { return Ok(None) };
-            self.task.advance(drawn.chunk.rows() as u64);
-            self.check.take_drawn(reader, 1, &drawn, None).await?;
-            return Ok(Some(Stratum {
-                name: "recent",
-                method: drawing.method(),
-                seed: Some(drawing.seed()),
-                units_drawn: drawing.units_drawn(),
-                rows: drawn.chunk.rows() as u64,
-                population: drawing.population(wish.plan.level),
-            }));
+            return self.recent_drawn(reader, &mut drawing, wish.cap, wish.plan.level).await;
         };
         let rows = newest.rows() as u64;
         self.task.advance(rows);
@@ -418,6 +407,18 @@ impl Taking<'_, '_> {
 }
 
 impl Stratum {
+    /// So many rows of a drawing.
+    fn drawn(name: &'static str, drawing: &Drawing, rows: u64, level: Level) -> Self {
+        Self {
+            name,
+            method: drawing.method(),
+            seed: Some(drawing.seed()),
+            units_drawn: drawing.units_drawn(),
+            rows,
+            population: drawing.population(level),
+        }
+    }
+
     fn design(&self, plan: &LookPlan) -> Design {
         Design {
             version: Design::VERSION,

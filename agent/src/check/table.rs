@@ -198,10 +198,14 @@ impl<'a> TableCheck<'a> {
         })
     }
 
+    /// How much is to be read of the table.
+    pub(crate) fn wish(&self) -> SampleWish {
+        self.settings.override_sample.or(self.rules.sample).unwrap_or(self.settings.sample)
+    }
+
     /// A table of at most so many rows is read whole without a thought.
     pub(crate) fn small_rows(&self) -> u64 {
-        let wish = self.settings.override_sample.or(self.rules.sample).unwrap_or(self.settings.sample);
-        let wanted = match wish {
+        let wanted = match self.wish() {
             SampleWish::Rows { rows, .. } => rows.max(1),
             SampleWish::All | SampleWish::Fraction { .. } => SAMPLE_ROWS,
         };

@@ -3,14 +3,14 @@
 use super::guarded::{self, Trace};
 use super::{Ended, Manner, Session, SourceReport, begin, deliver};
 use crate::cli::{After, Before, Common, Guard, Marking};
-use crate::config::SourceConfig;
+use crate::config::{Address, SourceConfig};
 use crate::mark::{MarkError, MarkStore};
 use crate::recapture::{SessionWatch, SourceMark, SourceRecapture};
 use crate::report::{ErrorSummary, MarkSummary, MigrationSummary, Report};
 use crate::signals::Signals;
 use fieldmark_change::Direction;
 use fieldmark_model::SourceName;
-use fieldmark_source::{Dialect, Error, Sessions};
+use fieldmark_source::{Error, Sessions};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Marks and recaptures read half of the time. Two checks that are compared have one look each, and do not go by earlier ones.
@@ -122,13 +122,10 @@ async fn watch_sessions(
     trace: &Trace,
 ) -> Vec<(SourceName, SessionWatch)> {
     let mut watches = Vec::new();
-    let sources = session.config.sources.iter();
+    let sources = session.config.sources.iter().filter(|source| matches!(source.address.value, Address::Postgres(_)));
     for source in sources.filter(|source| marked.iter().any(|(name, _)| *name == source.name)) {
         // a source that does not answer now is recaptured by the control test alone
         let Ok(reader) = session.connect_beside(source).await else { continue };
-        if reader.facts().dialect != Dialect::Postgres {
-            continue;
-        }
         let configured = Sessions {
             role: source.migrations_by.role.value.clone(),
             application_name: source.migrations_by.application_name.value.clone(),

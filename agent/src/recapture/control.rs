@@ -1,12 +1,12 @@
 //! Control slices: the marked rows read again with no migration between, to learn what ordinary writes do.
 
-use super::{arrow_error, keys_for, read_keys};
+use super::{Again, arrow_error, keys_for, read_keys};
 use crate::check::RunFacts;
 use crate::mark::digested;
 use crate::progress::Progress;
 use crate::reader::Reader;
 use chrono::{DateTime, Utc};
-use fieldmark_change::{ColumnHints, ColumnPairs, Slice, TablePair, TablePairing, align, compare_column, pair_columns};
+use fieldmark_change::{ColumnHints, Slice, TablePair, TablePairing, align, compare_column, pair_columns};
 use fieldmark_model::{Chunk, Table};
 use fieldmark_source::{Error, Read};
 use std::time::{Duration, Instant};
@@ -30,23 +30,18 @@ impl Readings {
     }
 
     /// The recapture as the first reading.
-    pub(super) fn of_recapture(
-        before: &Chunk,
-        after: Option<&Chunk>,
-        key: &[String],
-        columns: &ColumnPairs,
-    ) -> Result<Self, Error> {
+    pub(super) fn of_recapture(table: &Again<'_>) -> Self {
         let read = Instant::now();
-        let Some(after) = after else { return Ok(Self { rows: None, number: Vec::new(), read }) };
-        let aligned = align(before, after, key, columns).map_err(|error| internal(&error))?;
-        let Ok(aligned) = aligned else { return Ok(Self { rows: None, number: Vec::new(), read }) };
+        let Some((after, aligned)) = table.after.as_ref().zip(table.aligned.as_ref()) else {
+            return Self { rows: None, number: Vec::new(), read };
+        };
         let mut number = vec![None; after.rows()];
-        for row in aligned.matched {
+        for row in &aligned.matched {
             if let Some(slot) = number.get_mut(row.after) {
                 *slot = Some(row.before);
             }
         }
-        Ok(Self { rows: Some(after.clone()), number, read })
+        Self { rows: Some(after.clone()), number, read }
     }
 }
 

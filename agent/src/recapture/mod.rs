@@ -22,8 +22,8 @@ use arrow::datatypes::{Field, Schema};
 use chrono::{DateTime, Utc};
 use control::{Readings, watch};
 use fieldmark_change::{
-    ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, NewlyFailing, Rename, StampEvidence,
-    TableInput, TablePair, align, judge, key_after, overall, pair_columns, pair_tables,
+    Alignment, ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, NewlyFailing, Rename,
+    StampEvidence, TableInput, TablePair, align, judge, key_after, overall, pair_columns, pair_tables,
 };
 use fieldmark_engine::rule::TableRules;
 use fieldmark_model::migration::{MigrationReport, RuleChange};
@@ -78,6 +78,8 @@ struct Again<'a> {
     columns: ColumnPairs,
     before: &'a Chunk,
     after: Option<Chunk>,
+    /// Which row became which; `None` where rows were not read again or cannot be followed.
+    aligned: Option<Alignment>,
     /// Why they could not be read again.
     unread: Option<String>,
     stamps: Option<StampEvidence>,
@@ -107,18 +109,13 @@ impl<'r> SourceRecapture<'_, 'r> {
         let ids =
             stamps::Ids { mark: &marked.mark.transactions, migration: self.transactions, ended: &ended, read: &read };
         for table in &mut again {
-            table.stamps = stamps::evidence(table, &ids)?;
+            table.stamps = stamps::evidence(table, &ids);
         }
         let alone = ids.alone();
         let recaptured_at = Utc::now();
         let mut readings: Vec<Readings> = Vec::new();
         for table in &again {
-            readings.push(Readings::of_recapture(
-                table.before,
-                table.after.as_ref(),
-                &table.marked.key,
-                &table.columns,
-            )?);
+            readings.push(Readings::of_recapture(table));
         }
         let control = {
             let watched: Vec<_> = again
@@ -166,6 +163,7 @@ impl<'r> SourceRecapture<'_, 'r> {
             columns,
             before,
             after: None,
+            aligned: None,
             unread: None,
             stamps: None,
             newly_failing: Vec::new(),
@@ -180,10 +178,13 @@ impl<'r> SourceRecapture<'_, 'r> {
             if let Some(keys) = keys_for(before, &marked.key, after, &key) {
                 match read_keys(self.reader, &read, &key, &keys, |rows| task.advance(rows)).await {
                     Ok(chunk) => {
-                        again.after = Some(digest_again(&chunk, marked, &again.columns, self.run)?);
+                        let digested = digest_again(&chunk, marked, &again.columns, self.run)?;
+                        let aligned = align(before, &digested, &marked.key, &again.columns);
+                        again.aligned = aligned.map_err(|error| Error::Internal { what: error.to_string() })?.ok();
+                        again.after = Some(digested);
                         if let Some(rules) = rules.filter(|_| self.direction == Direction::Forward) {
                             let failing = self.failing(rules, after, catalogue, &chunk).await?;
-                            again.newly_failing = newly_failing(&again, failing)?;
+                            again.newly_failing = newly_failing(&again, failing);
                         }
                     }
                     Err(error @ (Error::Cancelled | Error::ConnectionLost { .. })) => return Err(error),
@@ -338,19 +339,15 @@ impl<'r> SourceRecapture<'_, 'r> {
 }
 
 /// Marked rows that fail a rule now and did not when they were marked; of rules of which that is known of both times.
-fn newly_failing(table: &Again<'_>, failing: Vec<(RuleId, Vec<usize>)>) -> Result<Vec<NewlyFailing>, Error> {
-    let Some(after) = &table.after else { return Ok(Vec::new()) };
-    let aligned = align(table.before, after, &table.marked.key, &table.columns);
-    let Ok(aligned) = aligned.map_err(|error| Error::Internal { what: error.to_string() })? else {
-        return Ok(Vec::new());
-    };
+fn newly_failing(table: &Again<'_>, failing: Vec<(RuleId, Vec<usize>)>) -> Vec<NewlyFailing> {
+    let Some(aligned) = &table.aligned else { return Vec::new() };
     let marked: HashMap<usize, usize> = aligned.matched.iter().map(|row| (row.after, row.before)).collect();
     let newly = failing.into_iter().filter_map(|(rule, rows)| {
         let before: BTreeSet<u64> = table.marked.failing.get(&rule)?.iter().copied().collect();
         let rows = rows.into_iter().filter_map(|row| marked.get(&row).copied());
         Some(NewlyFailing { rows: rows.filter(|row| !before.contains(&(*row as u64))).collect(), rule })
     });
-    Ok(newly.collect())
+    newly.collect()
 }
 
 /// `renamed:` of a rule file.

@@ -2,8 +2,8 @@
 
 use super::Again;
 use crate::mark::Transactions;
-use fieldmark_change::{Stamp, StampEvidence, align};
-use fieldmark_source::{Error, Horizon};
+use fieldmark_change::{Stamp, StampEvidence};
+use fieldmark_source::Horizon;
 use std::collections::BTreeSet;
 
 /// Most ids of which it is asked one by one whether they were the migration's.
@@ -34,16 +34,12 @@ impl Ids<'_> {
 }
 
 /// The stamps of a table's marked rows; `None` where there are none, or where it is not known whether its storage was rewritten.
-pub(super) fn evidence(table: &Again<'_>, ids: &Ids<'_>) -> Result<Option<StampEvidence>, Error> {
-    let (Some(before), Some(after), Some(rows)) = (table.pair.before, table.pair.after, &table.after) else {
-        return Ok(None);
-    };
-    let (Some(file_before), Some(file_after)) = (before.storage, after.storage) else { return Ok(None) };
+pub(super) fn evidence(table: &Again<'_>, ids: &Ids<'_>) -> Option<StampEvidence> {
+    let (file_before, file_after) = table.pair.before?.storage.zip(table.pair.after?.storage)?;
+    let (rows, aligned) = table.after.as_ref().zip(table.aligned.as_ref())?;
     if table.marked.stamps.len() != table.before.rows() || rows.stamps.len() != rows.rows() {
-        return Ok(None);
+        return None;
     }
-    let aligned = align(table.before, rows, &table.marked.key, &table.columns);
-    let Ok(aligned) = aligned.map_err(|error| Error::Internal { what: error.to_string() })? else { return Ok(None) };
     let mut stamps: Vec<Stamp> =
         table.marked.stamps.iter().map(|stamp| Stamp { before: Some(*stamp), after: None }).collect();
     for row in &aligned.matched {
@@ -51,13 +47,13 @@ pub(super) fn evidence(table: &Again<'_>, ids: &Ids<'_>) -> Result<Option<StampE
             stamp.after = Some(*written);
         }
     }
-    Ok(Some(StampEvidence {
+    Some(StampEvidence {
         rows: stamps,
         migration: ids.migration.clone(),
         rewritten: file_before != file_after,
         first_possible: ids.mark.next,
         first_impossible: ids.ended.next_transaction,
-    }))
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::Again;
 use crate::check::{RunFacts, Settings, fill, show_row};
-use fieldmark_change::{Declared, Rename, RowsDeclared, Suspect, Transition, Undeclared, align};
+use fieldmark_change::{Declared, Rename, RowsDeclared, Suspect, Transition, Undeclared};
 use fieldmark_engine::evaluate::{Names, Transition as Expression, TransitionProgram, check_expression};
 use fieldmark_engine::rule::{AcrossExpectation, Nulls, RowsAcross, TableRules, UndeclaredChanges};
 use fieldmark_model::{Chunk, Outcome, SourceName};
@@ -66,9 +66,7 @@ pub(super) fn evaluate(
     run: &RunFacts,
     settings: &Settings,
 ) -> Result<Vec<Transition>, Error> {
-    let (Some(rules), Some(after)) = (rules, &table.after) else { return Ok(Vec::new()) };
-    let aligned = align(table.before, after, &table.marked.key, &table.columns);
-    let Ok(aligned) = aligned.map_err(|error| Error::Internal { what: error.to_string() })? else {
+    let (Some(rules), Some(after), Some(aligned)) = (rules, &table.after, &table.aligned) else {
         return Ok(Vec::new());
     };
     let rows: Vec<usize> = aligned.matched.iter().map(|row| row.before).collect();
