@@ -27,6 +27,8 @@ enum Writer {
     Hot(usize),
     /// One row a second becomes busy for 8 seconds and is written every 0.7.
     Sessions,
+    /// So many rows, one after the other and again from the first, a round in so many seconds.
+    Rounds(usize, f64),
 }
 
 /// Length of a migration, and control slices of a second on each side of it.
@@ -46,6 +48,12 @@ fn writes(writer: Writer, from: f64, to: f64, rng: &mut ChaCha8Rng) -> Vec<(f64,
     let row = |rng: &mut ChaCha8Rng| rng.random_range(0..MARKS);
     let (rate, size) = match writer {
         Writer::Nobody => return events,
+        Writer::Rounds(rows, seconds) => {
+            let step = seconds / rows as f64;
+            let begun = rng.random_range(0..rows);
+            let writes = ((to - from) / step) as usize;
+            return (0..writes).map(|n| (from + n as f64 * step, (begun + n) % rows)).collect();
+        }
         Writer::Steady(rate) => (rate, 1.0),
         Writer::Bursts(rate, size) => (rate, size),
         Writer::Hot(_) | Writer::Sessions => (1.0, 1.0),
@@ -152,7 +160,7 @@ fn blamed(writers: [Writer; COLUMNS], seconds: f64, runs: u64) -> u64 {
 /// Writers that the control periods can show: their writes come in every slice or so, or hardly at all.
 #[test]
 fn ordinary_writes_are_never_blamed() {
-    use Writer::{Bursts, Hot, Nobody, Sessions, Steady};
+    use Writer::{Bursts, Hot, Nobody, Rounds, Sessions, Steady};
     let mixes = [
         // 50 writes a second on 100 000 rows are 5 on 10 000 marked ones
         [Nobody, Steady(0.1), Steady(0.3), Steady(1.0), Steady(5.0), Steady(50.0), Hot(20), Sessions],
@@ -162,6 +170,10 @@ fn ordinary_writes_are_never_blamed() {
         [Sessions; COLUMNS],
         [Bursts(5.0, 5.0); COLUMNS],
         [Bursts(2.0, 5.0); COLUMNS],
+        // the control is five seconds long
+        [100, 1000, MARKS, 100, 1000, MARKS, 100, 1000].map(|rows| Rounds(rows, 5.2)),
+        [Rounds(500, 4.0), Rounds(500, 5.0), Rounds(500, 5.5), Rounds(500, 6.0), Rounds(500, 7.0), Rounds(500, 9.0),
+         Rounds(500, 11.0), Rounds(500, 100.0)],
     ];
     for (mix, writers) in mixes.into_iter().enumerate() {
         for seconds in [1.0, 5.0, 60.0] {
