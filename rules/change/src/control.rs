@@ -97,7 +97,10 @@ impl ControlEvidence {
         let slices: Vec<u64> = before.firsts.iter().chain(&after.firsts).map(count).collect();
         // a control without slices has no length, and says nothing whatever its length
         let seconds = if slices.is_empty() { 1.0 } else { self.seconds() / slices.len() as f64 };
-        Ok(Ordinary { control: Control::new(slices, seconds)?, touched: before.sights.into_keys().chain(after.sights.into_keys()).collect() })
+        Ok(Ordinary {
+            control: Control::new(slices, seconds)?,
+            touched: before.sights.into_keys().chain(after.sights.into_keys()).collect(),
+        })
     }
 }
 

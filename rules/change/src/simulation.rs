@@ -172,8 +172,16 @@ fn ordinary_writes_are_never_blamed() {
         [Bursts(2.0, 5.0); COLUMNS],
         // the control is five seconds long
         [100, 1000, MARKS, 100, 1000, MARKS, 100, 1000].map(|rows| Rounds(rows, 5.2)),
-        [Rounds(500, 4.0), Rounds(500, 5.0), Rounds(500, 5.5), Rounds(500, 6.0), Rounds(500, 7.0), Rounds(500, 9.0),
-         Rounds(500, 11.0), Rounds(500, 100.0)],
+        [
+            Rounds(500, 4.0),
+            Rounds(500, 5.0),
+            Rounds(500, 5.5),
+            Rounds(500, 6.0),
+            Rounds(500, 7.0),
+            Rounds(500, 9.0),
+            Rounds(500, 11.0),
+            Rounds(500, 100.0),
+        ],
     ];
     for (mix, writers) in mixes.into_iter().enumerate() {
         for seconds in [1.0, 5.0, 60.0] {

@@ -3,7 +3,7 @@
 //! blamed.
 
 use super::super::json;
-use super::writer::Writer;
+use super::writer::{Order, Writer};
 use crate::server::postgres::{Server, USER, programs};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -79,12 +79,12 @@ async fn shop(server: &'static Server, group: &Group) -> (String, TempDir) {
 }
 
 /// Writes to every table in turn: counters of old rows; new rows and deletes where that is all that happens.
-async fn application(server: &'static Server, database: &str, group: &Group) -> Writer {
+async fn application(server: &'static Server, database: &str, group: &Group, order: Order) -> Writer {
     let mut statements: Vec<String> =
         group.tables.iter().map(|table| format!("update {table} set touched = touched + 1 where id = {{n}}")).collect();
     statements.push("insert into quiet values (3000 + {n}, 1) on conflict do nothing".to_owned());
     statements.push("delete from quiet where id = 3 * {n}".to_owned());
-    Writer::begin(server, database, statements, Duration::from_millis(8), 3_000).await
+    Writer::begin(server, database, statements, Duration::from_millis(8), (order, 3_000)).await
 }
 
 fn table<'a>(report: &'a Value, name: &str) -> &'a Value {
@@ -176,7 +176,7 @@ fn ordinary_writes_are_not_blamed(report: &Value, tables: &[&str]) {
 async fn psql_files_under_guard(group: &'static Group) {
     let server = Server::get().await.unwrap();
     let (database, folder) = shop(server, group).await;
-    let writer = application(server, &database, group).await;
+    let writer = application(server, &database, group, Order::Rounds).await;
     let psql = programs().unwrap().join("psql").display().to_string();
     let url = server.url(USER, &database);
     let mut paths: Vec<_> = std::fs::read_dir(group.files()).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -199,7 +199,7 @@ async fn psql_files_under_guard(group: &'static Group) {
 async fn sqlx_migrations_between_before_and_after(group: &'static Group) {
     let server = Server::get().await.unwrap();
     let (database, folder) = shop(server, group).await;
-    let writer = application(server, &database, group).await;
+    let writer = application(server, &database, group, Order::Chance).await;
     let place = folder.path().to_owned();
     tokio::task::spawn_blocking(move || json(&place, &["before", "--seed", SEED, "--control", group.control], 0))
         .await

@@ -7,7 +7,7 @@ use super::json;
 use crate::server::postgres::{Server, USER};
 use sqlx::{Connection as _, PgConnection};
 use std::time::Duration;
-use writer::Writer;
+use writer::{Order, Writer};
 
 const ROWS: u64 = 40_000;
 
@@ -38,7 +38,7 @@ async fn a_corrupted_column_is_blamed_and_ordinary_writes_are_not() {
     .unwrap();
 
     let touch = "update items set touched = touched + 1 where id = {n}".to_owned();
-    let writer = Writer::begin(server, &database, vec![touch], Duration::from_millis(10), ROWS).await;
+    let writer = Writer::begin(server, &database, vec![touch], Duration::from_millis(10), (Order::Chance, ROWS)).await;
 
     let place = folder.path().to_owned();
     let before = tokio::task::spawn_blocking(move || json(&place, &["before", "--control", "4s"], 0)).await.unwrap();

@@ -14,7 +14,16 @@ pub(super) struct Writer {
     task: tokio::task::JoinHandle<()>,
 }
 
-/// A number that looks drawn by chance (the finaliser of splitmix64): an application does not go through its rows in rounds.
+/// Which row an application writes next.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Order {
+    /// One after the other and again from the first: what a control shorter than a round has to be fair to.
+    Rounds,
+    /// Any of them.
+    Chance,
+}
+
+/// A number that looks drawn by chance (the finaliser of splitmix64).
 fn scattered(number: u64) -> u64 {
     let mixed = (number.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -22,14 +31,14 @@ fn scattered(number: u64) -> u64 {
 }
 
 impl Writer {
-    /// Begins to run statements in turn, one every so often; `{n}` in them is a number up to `most`. Returns when
-    /// the first have been run.
+    /// Begins to run statements in turn, one every so often; `{n}` in them is a number up to a most.
+    /// Returns when the first have been run.
     pub(super) async fn begin(
         server: &'static Server,
         database: &str,
         statements: Vec<String>,
         every: Duration,
-        most: u64,
+        (order, most): (Order, u64),
     ) -> Self {
         let (stop, rows) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let mut connection = PgConnection::connect(&server.url(USER, database)).await.unwrap();
@@ -43,7 +52,11 @@ impl Writer {
                     }
                     tick.tick().await;
                     let statement = &statements[usize::try_from(number).unwrap() % statements.len()];
-                    let statement = statement.replace("{n}", &(1 + scattered(number) % most).to_string());
+                    let row = match order {
+                        Order::Rounds => number,
+                        Order::Chance => scattered(number),
+                    };
+                    let statement = statement.replace("{n}", &(1 + row % most).to_string());
                     let done = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
                     rows.fetch_add(done.rows_affected(), Ordering::Relaxed);
                 }
