@@ -35,8 +35,17 @@ pub struct Reader {
     cancel: CancellationToken,
     budget: Budget,
     usage: Usage,
+    own: Option<Own>,
     jitter: ChaCha12Rng,
     draws: ChaCha12Rng,
+}
+
+/// Statements of one rule.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    /// Time that they may still take; `None`: as long as it takes.
+    left: Option<Duration>,
+    spent: Duration,
 }
 
 /// Tries of a call that meets a passing fault.
@@ -53,6 +62,10 @@ macro_rules! politely {
             if !$reader.budget.allows(Instant::now()) {
                 break Err(Error::BudgetSpent);
             }
+            let own = $reader.own.and_then(|own| own.left);
+            if own.is_some_and(|left| left.is_zero()) {
+                break Err(Error::RuleTimeout);
+            }
             let canceller = $reader.source.canceller();
             let began = Instant::now();
             let answer = {
@@ -66,12 +79,20 @@ macro_rules! politely {
                         // the call ends by itself now; awaiting it leaves the connection clean
                         call.await.and(Err(Error::Cancelled))
                     }
+                    () = over(own) => {
+                        canceller.cancel().await;
+                        call.await.and(Err(Error::RuleTimeout))
+                    }
                 }
             };
             let took = began.elapsed();
             tried += 1;
             $reader.usage.statements += 1;
             $reader.usage.time += took;
+            if let Some(own) = &mut $reader.own {
+                own.spent += took;
+                own.left = own.left.map(|left| left.saturating_sub(took));
+            }
             let touched = $reader.source.blocks_touched();
             let blocks = touched.saturating_sub($reader.usage.blocks);
             $reader.usage.blocks = touched;
@@ -96,6 +117,14 @@ macro_rules! politely {
     }};
 }
 
+/// Waits until a rule's time is over; for ever where it has no limit.
+async fn over(left: Option<Duration>) {
+    match left {
+        Some(left) => tokio::time::sleep(left).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Waits so long, or until the run is cancelled.
 async fn rested(cancel: &CancellationToken, time: Duration) {
     if time > Duration::ZERO {
@@ -115,6 +144,7 @@ impl Reader {
             cancel,
             budget,
             usage: Usage::default(),
+            own: None,
             jitter: fieldmark_statistics::draw::generator(seed ^ 0x6a69_7474_6572),
             // apart from the jitter, so that a retry does not change what a seed draws
             draws: fieldmark_statistics::draw::generator(seed),
@@ -134,6 +164,16 @@ impl Reader {
     /// What is left of the source's budget of time, to be kept for the next run.
     pub fn balance(&mut self) -> Option<Balance> {
         self.budget.left((Utc::now(), Instant::now()))
+    }
+
+    /// The statements from now on are one rule's, and may take so long together.
+    pub fn begin_own(&mut self, left: Option<Duration>) {
+        self.own = Some(Own { left, spent: Duration::ZERO });
+    }
+
+    /// They are no longer: time that they took.
+    pub fn end_own(&mut self) -> Duration {
+        self.own.take().map_or(Duration::ZERO, |own| own.spent)
     }
 
     /// The token that stops this reader.

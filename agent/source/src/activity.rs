@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 ///
 /// Rows are seen in the order of commits, and ids and times are given out before that. So what is the newest row now may not be the last
 /// one of its kind to appear: a transaction that runs may yet show an older one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Horizon {
     /// The next transaction id that is given out.
     pub next_transaction: Option<u64>,
@@ -14,8 +14,8 @@ pub struct Horizon {
     pub oldest_running: Option<u64>,
     /// When the oldest transaction began that runs, as far as the role may see.
     pub oldest_began: Option<DateTime<Utc>>,
-    /// How far the log of changes has been written; on a standby, replayed (PostgreSQL: an LSN).
-    pub position: Option<String>,
+    /// By how many seconds the database's clock is ahead of this machine's, give or take the time that asking takes.
+    pub clock_ahead: Option<f64>,
 }
 
 /// Whose sessions: those to which each pattern given applies. `*` stands for any characters. Without a pattern, nobody's.

@@ -37,6 +37,9 @@ pub enum Error {
     /// The statement ran into its time limit.
     #[error("the statement's time was up")]
     Timeout,
+    /// The rule's own time was up.
+    #[error("the rule's timeout was over before it had its answer")]
+    RuleTimeout,
     /// A lock could not be had at once: somebody changes the table.
     #[error("the table is locked by somebody who changes it")]
     Locked,
@@ -98,6 +101,7 @@ impl Error {
         match self {
             Self::ConnectionLost { .. } | Self::Timeout | Self::Locked | Self::Cancelled => Recovery::Retry,
             Self::Unreachable { .. } => Recovery::Operator("start the database, or correct the source's url"),
+            Self::RuleTimeout => Recovery::Operator("raise the rule's timeout, or index what it looks up"),
             Self::BudgetSpent => Recovery::Operator("run again later, or raise budget.server_time of the source"),
             Self::LoginRefused { .. } => Recovery::Operator("correct user and password of the source's url"),
             Self::Address { .. } => Recovery::Operator("correct the source's url"),
@@ -110,6 +114,11 @@ impl Error {
         }
     }
 
+    /// Whether nothing else can be read now either: the run was cancelled, or the connection is gone.
+    pub fn ends_reading(&self) -> bool {
+        matches!(self, Self::Cancelled | Self::ConnectionLost { .. })
+    }
+
     /// How an outcome calls it.
     pub fn not_evaluated(&self) -> NotEvaluated {
         match self {
@@ -117,7 +126,7 @@ impl Error {
             | Self::LoginRefused { .. }
             | Self::Address { .. }
             | Self::ConnectionLost { .. } => NotEvaluated::ConnectionLost,
-            Self::Timeout | Self::Cancelled => NotEvaluated::Timeout,
+            Self::Timeout | Self::RuleTimeout | Self::Cancelled => NotEvaluated::Timeout,
             Self::Locked => NotEvaluated::YieldedToMigration,
             Self::BudgetSpent => NotEvaluated::BudgetSpent,
             Self::PermissionDenied { .. } => NotEvaluated::PermissionDenied,

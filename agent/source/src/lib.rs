@@ -16,7 +16,7 @@ pub mod sqlite;
 pub use activity::{Horizon, Sessions};
 pub use error::{Error, Recovery};
 pub use pace::Pace;
-pub use request::{BlockDraw, BlockSample, Cursor, Dialect, Facts, Read, Reference, ScanChunk};
+pub use request::{BlockDraw, BlockSample, Cursor, Facts, Read, Reference, ScanChunk};
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;

@@ -2,18 +2,7 @@
 
 use crate::postgres;
 use crate::sqlite;
-use fieldmark_model::{Chunk, Table};
-use serde::{Deserialize, Serialize};
-
-/// The kind of database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Dialect {
-    /// PostgreSQL 14 or later.
-    Postgres,
-    /// SQLite 3.
-    Sqlite,
-}
+use fieldmark_model::{Chunk, Dialect, Table};
 
 /// What kind of database it is and where. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

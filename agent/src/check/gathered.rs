@@ -4,8 +4,15 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _};
 use std::path::PathBuf;
 
-/// Memory that one collection may take before it goes to disk, in bytes.
-pub(super) const MEMORY_BYTES: usize = 32 << 20;
+/// Memory that all collections of a table may take before they go to disk, in bytes.
+const MEMORY_BYTES: usize = 64 << 20;
+/// What one of them has at least.
+const LEAST_BYTES: usize = 1 << 20;
+
+/// Memory of each of so many collections, in bytes.
+pub(super) fn share(collections: usize) -> usize {
+    (MEMORY_BYTES / collections.max(1)).max(LEAST_BYTES)
+}
 
 /// Hashes of values, each with the key of its row.
 #[derive(Debug)]
@@ -207,7 +214,7 @@ mod tests {
     fn groups_are_the_same_in_memory_and_on_disk() {
         let rows: Vec<(u128, String)> = (0..1000u128).map(|row| (row * 7919 % 600, format!("key {row}"))).collect();
         let rows: Vec<(u128, &str)> = rows.iter().map(|(hash, key)| (*hash, key.as_str())).collect();
-        let whole = groups(MEMORY_BYTES, &rows);
+        let whole = groups(share(1), &rows);
         assert_eq!(whole.len(), 400);
         assert!(whole.iter().all(|(rows, keys)| *rows == 2 && keys.len() == 2));
         for limit in [1, 100, 5_000] {

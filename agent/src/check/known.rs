@@ -30,7 +30,7 @@ impl TableCheck<'_> {
         };
         let chunk = match reader.by_key(&self.read(), &self.key, &keys).await {
             Ok(chunk) => chunk,
-            Err(error @ (Error::Cancelled | Error::ConnectionLost { .. })) => return Err(error),
+            Err(error) if error.ends_reading() => return Err(error),
             Err(_) => return Ok(()),
         };
         let failing = self.judge_rows(reader, &chunk).await?;
@@ -43,7 +43,8 @@ impl TableCheck<'_> {
                 .collect();
             self.note_known_failing(index, &chunk, &still);
             if let Some(state) = self.states.get_mut(index) {
-                state.known = Some(KnownFailing { known: of_rule.rows.len() as u64, failing: still.len() as u64 });
+                let (known, failing) = (of_rule.rows.len() as u64, still.len() as u64);
+                state.known = Some(KnownFailing { known, failing, since: Some(of_rule.since) });
             }
         }
         Ok(())

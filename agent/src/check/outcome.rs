@@ -9,7 +9,7 @@ use fieldmark_engine::kind::{Plan, Refusal};
 use fieldmark_engine::rule::{Nulls, Rule, TableRules};
 use fieldmark_model::name::quote_identifier;
 use fieldmark_model::outcome::UnknownBy;
-use fieldmark_model::{NotEvaluated, Outcome, Status, TableName};
+use fieldmark_model::{Dialect, NotEvaluated, Outcome, Status, TableName};
 use fieldmark_statistics::{Criterion, Decision, Design, Estimate, Population, decide, estimate};
 
 /// An outcome that says nothing yet: names, settings, status `not_evaluated`.
@@ -20,6 +20,7 @@ fn blank(rules: &TableRules, rule: &Rule, table: TableName, detect: f64) -> Outc
         detect: rule.detect.unwrap_or(detect),
         severity: rule.severity,
         owner: rules.owner.clone(),
+        escalation: rules.escalation.clone(),
         description: rule.description.clone(),
         runbook: rules.runbook.clone(),
         ..Outcome::blank(rules.source.clone(), table, rule.id.clone(), rule.kind.name())
@@ -60,7 +61,7 @@ impl TableCheck<'_> {
                     row_count(blank, bounds, &reading.population, previous)
                 }
                 (_, Some(Ok(reading))) => match self.states.get(at) {
-                    Some(state) => self.of_rows(blank, rule, state, reading),
+                    Some(state) => self.of_rows(blank, (rule, state), reading, reader.facts().dialect),
                     None => blank,
                 },
                 (_, None) => blank,
@@ -69,7 +70,13 @@ impl TableCheck<'_> {
         outcomes
     }
 
-    fn of_rows(&self, mut outcome: Outcome, rule: &Rule, state: &State, reading: &Reading) -> Outcome {
+    fn of_rows(
+        &self,
+        mut outcome: Outcome,
+        (rule, state): (&Rule, &State),
+        reading: &Reading,
+        dialect: Dialect,
+    ) -> Outcome {
         if let Some(refusal) = &state.stopped {
             return refused(outcome, refusal);
         }
@@ -83,7 +90,7 @@ impl TableCheck<'_> {
         still_failing(&mut outcome);
         if outcome.status == Status::Failed {
             outcome.examples.clone_from(&state.examples);
-            outcome.sql = reproduce(self, rule, &state.plan);
+            outcome.sql = reproduce(self, rule, &state.plan, dialect);
         }
         outcome
     }
@@ -95,7 +102,10 @@ impl TableCheck<'_> {
         mut outcome: Outcome,
         (column, within): (&str, std::time::Duration),
     ) -> Outcome {
-        let newest = match self.newest(reader, index, column).await {
+        self.begin_own(reader, index);
+        let newest = self.newest(reader, index, column).await;
+        self.end_own(reader, index);
+        let newest = match newest {
             Ok(newest) => newest,
             Err(refusal) => return refused(outcome, &refusal),
         };
@@ -255,7 +265,7 @@ fn row_count(mut outcome: Outcome, bounds: RowBounds, population: &Population, p
 }
 
 /// SQL that shows a rule's failing rows: the rule's own literals, never a row's.
-fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan) -> Option<String> {
+fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan, dialect: Dialect) -> Option<String> {
     let table = check.table.name.quoted();
     let filter = rule.filter.as_ref().map(|filter| format!("({})", filter.value.trim()));
     let list = |columns: &[String], prefix: &str| {
@@ -264,7 +274,7 @@ fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan) -> Option<String>
     let shown = |prefix: &str| if check.key.is_empty() { format!("{prefix}*") } else { list(&check.key, prefix) };
     match plan {
         Plan::Row { .. } | Plan::Expression { .. } => {
-            let mut failing = rule.kind.failing_sql()?;
+            let mut failing = rule.kind.failing_sql(dialect)?;
             if rule.nulls == Nulls::Fail {
                 failing = format!("({failing}) IS NOT FALSE");
             }

@@ -6,9 +6,9 @@
 
 use super::draw::Drawn;
 use super::example::show;
-use super::gathered::{Gathered, Group, MEMORY_BYTES};
+use super::gathered::{Gathered, Group, share};
 use super::lookup::{Lookup, Referred, VALUES_A_STATEMENT, among, fail, first_rows};
-use super::table::{LookupFault, MOST_EXAMPLES, TableCheck};
+use super::table::{LookupFault, MOST_EXAMPLES, State, TableCheck};
 use super::texts;
 use super::values::Values;
 use crate::reader::Reader;
@@ -221,9 +221,11 @@ impl TableCheck<'_> {
     ) -> Result<(), LookupFault> {
         let keys = Values::new(&chunk.batch.schema(), &self.key)?.bytes(chunk)?;
         let folder = &self.run.state_folder;
+        let gathering = |state: &&State| matches!(state.plan, Plan::Unique { .. } | Plan::References { .. });
+        let memory = share(self.states.iter().filter(gathering).count());
         let Some(state) = self.states.get_mut(index) else { return Ok(()) };
         if matches!(state.lookup, Lookup::None) {
-            state.lookup = Lookup::Gathered(Box::new(Gathered::new(folder.clone(), MEMORY_BYTES)));
+            state.lookup = Lookup::Gathered(Box::new(Gathered::new(folder.clone(), memory)));
         }
         let Lookup::Gathered(gathered) = &mut state.lookup else { return Ok(()) };
         for row in verdicts.kept() {

@@ -19,6 +19,7 @@ use fieldmark_statistics::{
     Criterion, Decision, Design, DrawnUnit, Level, RowCounts, StratumEvidence, Tally, decide, estimate,
 };
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// The rules of one table, being answered.
 pub(crate) struct TableCheck<'a> {
@@ -63,6 +64,8 @@ pub(crate) struct State {
     pub(crate) lookup: Lookup,
     /// Whether a pass over a whole table was made for it.
     pub(crate) passed_over: bool,
+    /// Time that statements of its own have taken, for its `timeout`.
+    pub(crate) spent: Duration,
 }
 
 impl State {
@@ -78,6 +81,7 @@ impl State {
             stopped: None,
             lookup: Lookup::None,
             passed_over: false,
+            spent: Duration::ZERO,
         }
     }
 
@@ -180,7 +184,7 @@ impl<'a> TableCheck<'a> {
     /// Forgets every row seen, for another way of reading.
     pub(crate) fn forget(&mut self) {
         for state in &mut self.states {
-            *state = State::new(state.rule, state.plan.clone());
+            *state = State { spent: state.spent, ..State::new(state.rule, state.plan.clone()) };
         }
         self.rows_read = 0;
     }
@@ -244,7 +248,12 @@ impl<'a> TableCheck<'a> {
             }
         }
         for (index, verdicts) in verdicts.iter_mut().enumerate() {
+            if self.has_stopped(index) {
+                continue;
+            }
+            self.begin_own(reader, index);
             let answer = self.look_up_drawn(reader, index, (stratum, drawn), verdicts).await;
+            self.end_own(reader, index);
             self.settle(index, answer)?;
             let waits = self.states.get(index).is_some_and(|state| matches!(state.lookup, Lookup::Waiting(_)));
             if !waits {
@@ -282,7 +291,12 @@ impl<'a> TableCheck<'a> {
     pub(crate) async fn take_all(&mut self, reader: &mut Reader, chunk: &Chunk) -> Result<(), Error> {
         let mut verdicts = self.program.evaluate(chunk);
         for (index, verdicts) in verdicts.iter_mut().enumerate() {
+            if self.has_stopped(index) {
+                continue;
+            }
+            self.begin_own(reader, index);
             let answer = self.look_up_all(reader, index, chunk, verdicts).await;
+            self.end_own(reader, index);
             self.settle(index, answer)?;
             self.note_failing(index, verdicts, chunk);
             if let Some(tally) = self.states.get_mut(index).and_then(|state| state.tally(0)) {
@@ -299,7 +313,12 @@ impl<'a> TableCheck<'a> {
     /// As [`TableCheck::take_drawn`].
     pub(crate) async fn end_all(&mut self, reader: &mut Reader, moving: bool) -> Result<(), Error> {
         for index in 0..self.states.len() {
+            if self.has_stopped(index) {
+                continue;
+            }
+            self.begin_own(reader, index);
             let answer = self.end_gathered(reader, index, moving).await;
+            self.end_own(reader, index);
             let answer = match answer {
                 Ok(Some(confirmed)) => {
                     let Some(state) = self.states.get_mut(index) else { continue };
@@ -328,22 +347,47 @@ impl<'a> TableCheck<'a> {
     /// As [`TableCheck::take_drawn`].
     pub(crate) async fn end_drawn(&mut self, reader: &mut Reader) -> Result<(), Error> {
         for index in 0..self.states.len() {
+            if self.has_stopped(index) {
+                continue;
+            }
+            self.begin_own(reader, index);
             let answer = self.end_waiting(reader, index).await;
+            self.end_own(reader, index);
             self.settle(index, answer)?;
         }
         Ok(())
+    }
+
+    fn has_stopped(&self, index: usize) -> bool {
+        self.states.get(index).is_some_and(|state| state.stopped.is_some())
+    }
+
+    /// From now on statements are a rule's own: what is left of its `timeout` limits them.
+    pub(super) fn begin_own(&self, reader: &mut Reader, index: usize) {
+        let timeout = self.rule(index).and_then(|rule| rule.timeout);
+        let spent = self.states.get(index).map_or(Duration::ZERO, |state| state.spent);
+        reader.begin_own(timeout.map(|timeout| timeout.saturating_sub(spent)));
+    }
+
+    /// They are no longer.
+    pub(super) fn end_own(&mut self, reader: &mut Reader, index: usize) {
+        let spent = reader.end_own();
+        if let Some(state) = self.states.get_mut(index) {
+            state.spent += spent;
+        }
     }
 
     /// A fault of one rule's look-up stops that rule; a lost connection or a cancelled run stops the table.
     fn settle(&mut self, index: usize, answer: Result<(), LookupFault>) -> Result<(), Error> {
         let refusal = match answer {
             Ok(()) => return Ok(()),
-            Err(LookupFault::Source(error @ (Error::Cancelled | Error::ConnectionLost { .. }))) => return Err(error),
+            Err(LookupFault::Source(error)) if error.ends_reading() => return Err(error),
             Err(LookupFault::Source(error)) => Refusal { why: error.not_evaluated(), reason: error.to_string() },
             Err(LookupFault::Refused(refusal)) => refusal,
         };
         if let Some(state) = self.states.get_mut(index) {
             state.stopped.get_or_insert(refusal);
+            state.failing_rows = None;
         }
         Ok(())
     }
@@ -402,13 +446,13 @@ impl<'a> TableCheck<'a> {
         let mut verdicts = self.program.evaluate(chunk);
         let mut failing = Vec::with_capacity(verdicts.len());
         for (index, verdicts) in verdicts.iter_mut().enumerate() {
+            self.begin_own(reader, index);
             let answer = self.look_up_by_index(reader, index, chunk, verdicts).await;
+            self.end_own(reader, index);
             failing.push(match answer {
                 Ok(true) => Some(verdicts.failing().collect()),
                 Ok(false) | Err(LookupFault::Refused(_)) => None,
-                Err(LookupFault::Source(error @ (Error::Cancelled | Error::ConnectionLost { .. }))) => {
-                    return Err(error);
-                }
+                Err(LookupFault::Source(error)) if error.ends_reading() => return Err(error),
                 Err(LookupFault::Source(_)) => None,
             });
         }

@@ -53,10 +53,10 @@ async fn check_source(session: &Session, source: &SourceConfig, report: &mut Rep
         Ok(checked) => checked,
         Err(error) => return failed(source, &error, report),
     };
-    session.remember(&source.name, &checked, &mut reader, report)?;
     let mut of_source = SourceReport { report, name: &source.name };
     of_source.used(&reader, rules.len() as u64);
     of_source.checked(&checked);
+    session.remember(&source.name, &checked, &mut reader, report);
     Ok(())
 }
 

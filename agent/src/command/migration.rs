@@ -99,14 +99,7 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
                 Ok(()) => {}
                 Err(Ended::Interrupted) => return Err(Ended::Unjudged(later(arguments))),
                 // the command has run: whatever fails now, how it ended and what is known of its rows is told
-                Err(Ended::State(error)) => {
-                    report.errors.push(ErrorSummary {
-                        source: Some(source.name.clone()),
-                        table: None,
-                        what: error.explain(),
-                        remedy: None,
-                    });
-                }
+                Err(Ended::State(error)) => SourceReport { report: &mut report, name: &source.name }.not_kept(&error),
                 Err(ended) => return Err(ended),
             }
         }
@@ -214,7 +207,7 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
         Err(MarkError::State(error)) => return Err(Ended::State(error)),
         Err(error) => return Err(Ended::Because(2, error.to_string())),
     };
-    session.remember(&source.name, &taken.checked, &mut reader, report)?;
+    session.remember(&source.name, &taken.checked, &mut reader, report);
     let mark = &taken.marked.mark;
     for (table, why) in &mark.unmarked {
         report.notes.push(format!("{} {table} is not marked: {why}", source.name));
@@ -275,6 +268,12 @@ async fn recapture(
             return Ok(());
         }
     };
+    for (table, why) in &marked.mark.unmarked {
+        let note = format!("{} {table} is not marked: {why}", source.name);
+        if !report.notes.contains(&note) {
+            report.notes.push(note);
+        }
+    }
     if with.mark.is_none() && marked.mark.source != source.name {
         report.notes.push(format!("the mark {id} was taken of a source named {}", marked.mark.source));
     }
@@ -308,7 +307,8 @@ async fn recapture(
     let mut of_source = SourceReport { report, name: &source.name };
     of_source.used(&reader, rules.len() as u64);
     of_source.checked(&recaptured.checked);
-    session.remember(&source.name, &recaptured.checked, &mut reader, report)
+    session.remember(&source.name, &recaptured.checked, &mut reader, report);
+    Ok(())
 }
 
 /// The verdict over all sources: the gravest.

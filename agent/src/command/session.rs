@@ -9,14 +9,14 @@ use crate::progress::Progress;
 use crate::reader::Reader;
 use crate::report::{ErrorSummary, Report, SampleSummary, SourceSummary};
 use crate::signals::Signals;
-use crate::state::{SourceState, StateFolder, Watermark};
+use crate::state::{SourceState, StateError, StateFolder, Watermark};
 use chrono::Utc;
 use fieldmark_document::Problems;
 use fieldmark_engine::evaluate::{Names, check_expression};
 use fieldmark_engine::kind::Plan;
 use fieldmark_engine::language::{RuleFile, check_catalogue, check_sources, parse_rule_files, resolve_table};
 use fieldmark_engine::rule::{SampleWish, TableRules};
-use fieldmark_model::{Catalogue, SourceName, TableName};
+use fieldmark_model::{Catalogue, Dialect, SourceName, TableName};
 use fieldmark_source::postgres::{self, ConnectOptions};
 use fieldmark_source::{Error, Recovery, Source, sqlite};
 use fieldmark_statistics::{Method, Population};
@@ -178,40 +178,34 @@ impl Session {
         Ok(state)
     }
 
-    /// Remembers what the next check goes by.
-    ///
-    /// # Errors
-    /// The state folder's.
-    pub(crate) fn remember(
-        &self,
-        source: &SourceName,
-        checked: &Checked,
-        reader: &mut Reader,
-        report: &mut Report,
-    ) -> Result<(), Ended> {
-        let lock = self.folder.lock_within(source, crate::state::PATIENCE)?;
+    /// Remembers what the next check goes by. Where that fails the report says so.
+    pub(crate) fn remember(&self, source: &SourceName, checked: &Checked, reader: &mut Reader, report: &mut Report) {
         let balance = reader.balance();
-        let note = self.folder.update(&lock, |state| {
-            state.row_counts.extend(checked.row_counts.iter().cloned());
-            state.whole_passes.extend(checked.passes.iter().map(|rule| (rule.clone(), self.run.now)));
-            state.failing.extend(checked.failing.iter().cloned());
-            state.failing.retain(|_, failing| !failing.rules.is_empty());
-            // rows that some rules have not seen are not behind a watermark
-            if self.manner.routine && !self.some_rules {
-                for (table, reading) in &checked.readings {
-                    let Some(now) = &reading.high_water else { continue };
-                    let known = state.watermarks.entry(table.clone());
-                    let watermark = known.or_insert_with(|| Watermark::new(&now.column));
-                    if watermark.column != now.column {
-                        *watermark = Watermark::new(&now.column);
+        let kept = self.folder.lock_within(source, crate::state::PATIENCE).and_then(|lock| {
+            self.folder.update(&lock, |state| {
+                state.row_counts.extend(checked.row_counts.iter().cloned());
+                state.whole_passes.extend(checked.passes.iter().map(|rule| (rule.clone(), self.run.now)));
+                state.failing.extend(checked.failing.iter().cloned());
+                state.failing.retain(|_, failing| !failing.rules.is_empty());
+                // rows that some rules have not seen are not behind a watermark
+                if self.manner.routine && !self.some_rules {
+                    for (table, reading) in &checked.readings {
+                        let Some(now) = &reading.high_water else { continue };
+                        let known = state.watermarks.entry(table.clone());
+                        let watermark = known.or_insert_with(|| Watermark::new(&now.column));
+                        if watermark.column != now.column {
+                            *watermark = Watermark::new(&now.column);
+                        }
+                        watermark.advance(&now.value, now.horizon.next_transaction, now.horizon.oldest_running);
                     }
-                    watermark.advance(&now.value, now.horizon.next_transaction, now.horizon.oldest_running);
                 }
-            }
-            state.server_time = balance;
-        })?;
-        report.notes.extend(note.map(|note| note.0));
-        Ok(())
+                state.server_time = balance;
+            })
+        });
+        match kept {
+            Ok(note) => report.notes.extend(note.map(|note| note.0)),
+            Err(error) => SourceReport { report, name: source }.not_kept(&error),
+        }
     }
 
     /// Everything that rule files say of this source, held against its catalogue.
@@ -262,8 +256,8 @@ impl SourceReport<'_> {
         let facts = reader.facts();
         let usage = reader.usage();
         let database = match facts.dialect {
-            fieldmark_source::Dialect::Postgres => format!("PostgreSQL {}", facts.version),
-            fieldmark_source::Dialect::Sqlite => format!("SQLite {}", facts.version),
+            Dialect::Postgres => format!("PostgreSQL {}", facts.version),
+            Dialect::Sqlite => format!("SQLite {}", facts.version),
         };
         let summary = SourceSummary {
             name: self.name.clone(),
@@ -282,6 +276,12 @@ impl SourceReport<'_> {
             }
             None => self.report.sources.push(summary),
         }
+    }
+
+    /// The state folder could not be read or written, and what was found is told all the same.
+    pub(crate) fn not_kept(&mut self, error: &StateError) {
+        let source = Some(self.name.clone());
+        self.report.errors.push(ErrorSummary { source, table: None, what: error.explain(), remedy: None });
     }
 
     /// What a check gave.

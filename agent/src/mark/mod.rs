@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of `mark.json` that this build writes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// One mark, without its rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +38,12 @@ pub struct Mark {
     pub source: SourceName,
     /// When its last row was read.
     pub taken: DateTime<Utc>,
+    /// The time that the rules were asked at: `now()` of their expressions.
+    #[serde(default)]
+    pub now: Option<DateTime<Utc>>,
+    /// By how many seconds the database's clock was ahead of this machine's, where it was asked.
+    #[serde(default)]
+    pub clock_ahead: Option<f64>,
     /// Transaction ids at that time, where the database has them.
     #[serde(default)]
     pub transactions: Transactions,
@@ -60,8 +66,6 @@ pub struct Transactions {
     pub first: Option<u64>,
     /// The next id after the last row was read and the control period was over.
     pub next: Option<u64>,
-    /// How far the log of changes was written, or on a standby replayed, by then.
-    pub position: Option<String>,
 }
 
 /// One marked table.
@@ -92,6 +96,9 @@ pub struct MarkedTable {
     pub digested: Vec<String>,
     /// The table's own counters then.
     pub counters: Counters,
+    /// Rows written while ordinary writes were watched, by the table's counters, and for how many seconds.
+    #[serde(default)]
+    pub ordinarily: Option<(Counters, f64)>,
     /// Cells that Parquet does not hold.
     pub defects: Vec<StoredDefect>,
     /// The same rows read again before the migration: what ordinary writes do.

@@ -1,13 +1,13 @@
 //! Control slices: the marked rows read again with no migration between, to learn what ordinary writes do.
 
-use super::{Again, arrow_error, keys_for, read_keys};
+use super::{Again, arrow_error, difference, keys_for, read_keys};
 use crate::check::RunFacts;
-use crate::mark::digested;
+use crate::mark::{MarkedTable, digested};
 use crate::progress::Progress;
 use crate::reader::Reader;
 use chrono::{DateTime, Utc};
 use fieldmark_change::{ColumnHints, Slice, TablePair, TablePairing, align, compare_column, pair_columns};
-use fieldmark_model::{Chunk, Table};
+use fieldmark_model::{Chunk, Counters, Table};
 use fieldmark_source::{Error, Read};
 use std::time::{Duration, Instant};
 
@@ -25,13 +25,14 @@ pub(super) struct Readings {
 
 impl Readings {
     /// The mark itself as the first reading.
-    pub(super) fn of_mark(rows: &Chunk) -> Self {
-        Self { rows: Some(rows.clone()), number: (0..rows.rows()).map(Some).collect(), read: Instant::now() }
+    pub(super) fn of_mark(table: &MarkedTable, rows: &Chunk) -> Self {
+        let number = (0..rows.rows()).map(Some).collect();
+        Self { rows: Some(rows.clone()), number, read: instant(table.read_at) }
     }
 
     /// The recapture as the first reading.
     pub(super) fn of_recapture(table: &Again<'_>) -> Self {
-        let read = Instant::now();
+        let read = instant(table.read_at);
         let Some((after, aligned)) = table.after.as_ref().zip(table.aligned.as_ref()) else {
             return Self { rows: None, number: Vec::new(), read };
         };
@@ -45,6 +46,12 @@ impl Readings {
     }
 }
 
+/// A time of this run by the clock that never goes back.
+fn instant(time: DateTime<Utc>) -> Instant {
+    let ago = (Utc::now() - time).to_std().unwrap_or_default();
+    Instant::now().checked_sub(ago).unwrap_or_else(Instant::now)
+}
+
 /// What was seen of a table's marked rows while no migration ran.
 #[derive(Default)]
 pub(super) struct Watched {
@@ -52,6 +59,8 @@ pub(super) struct Watched {
     pub(super) slices: Vec<Slice>,
     /// When the last reading was.
     pub(super) until: Option<DateTime<Utc>>,
+    /// Rows written meanwhile, by the table's own counters, and the seconds between the two readings of those.
+    pub(super) counted: Option<(Counters, f64)>,
 }
 
 /// Reads all tables again, slice by slice, over this time. Tables: as they are now, key, digested columns.
@@ -71,6 +80,7 @@ pub(super) async fn watch(
         return Ok(watched);
     }
     let task = progress.task("watching ordinary writes", None);
+    let first = counters(reader, tables).await?;
     let began = Instant::now();
     let mut slices_wanted = MOST_SLICES;
     let mut number = 0;
@@ -91,7 +101,7 @@ pub(super) async fn watch(
                     watched.until = Some(Utc::now());
                     *readings = next;
                 }
-                Err(error @ (Error::Cancelled | Error::ConnectionLost { .. })) => return Err(error),
+                Err(error) if error.ends_reading() => return Err(error),
                 // no slice: the test then says that it cannot tell
                 Err(_) => {}
             }
@@ -102,8 +112,33 @@ pub(super) async fn watch(
             slices_wanted = (fit as u32).clamp(FEWEST_SLICES, MOST_SLICES);
         }
     }
+    let last = counters(reader, tables).await?;
+    for (watched, (first, last)) in watched.iter_mut().zip(first.into_iter().zip(last)) {
+        let (Some((first, from)), Some((last, to))) = (first, last) else { continue };
+        watched.counted = difference(first, last).map(|written| (written, (to - from).as_secs_f64()));
+    }
     task.finish();
     Ok(watched)
+}
+
+/// The tables' own counters, and when each was read.
+async fn counters(
+    reader: &mut Reader,
+    tables: &[(Option<&Table>, Vec<String>, Vec<String>)],
+) -> Result<Vec<Option<(Counters, Instant)>>, Error> {
+    let mut all = Vec::with_capacity(tables.len());
+    for (table, ..) in tables {
+        let Some(table) = table else {
+            all.push(None);
+            continue;
+        };
+        all.push(match reader.counters(table).await {
+            Ok(counters) => Some((counters, Instant::now())),
+            Err(error) if error.ends_reading() => return Err(error),
+            Err(_) => None,
+        });
+    }
+    Ok(all)
 }
 
 async fn again(

@@ -22,12 +22,12 @@ use arrow::datatypes::{Field, Schema};
 use chrono::{DateTime, Utc};
 use control::{Readings, watch};
 use fieldmark_change::{
-    Alignment, ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, NewlyFailing, Rename,
-    StampEvidence, TableInput, TablePair, align, judge, key_after, overall, pair_columns, pair_tables,
+    Alignment, ColumnHints, ColumnPairs, ControlEvidence, Declared, Direction, MarkDesign, Marks, NewlyFailing, Rename,
+    StampEvidence, TableInput, TablePair, TablePairing, align, judge, key_after, overall, pair_columns, pair_tables,
 };
-use fieldmark_engine::rule::TableRules;
-use fieldmark_model::migration::{MigrationReport, RuleChange};
-use fieldmark_model::{Catalogue, Chunk, Counters, RuleId, SourceName, Table, TableName};
+use fieldmark_engine::rule::{Rule, TableRules};
+use fieldmark_model::migration::{MigrationReport, RuleChange, TableChange, Verdict};
+use fieldmark_model::{Catalogue, Chunk, Counters, Outcome, SourceName, Table, TableName};
 use fieldmark_source::{Error, Read};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -87,6 +87,26 @@ struct Again<'a> {
     key_after: Vec<String>,
     read_at: DateTime<Utc>,
     written: Option<Counters>,
+    /// What ordinary writes did to marked rows, and to the counters.
+    control: ControlEvidence,
+    ordinarily: Option<(Counters, f64)>,
+}
+
+/// By how much the database's clock was ahead of the machine's that took the mark, and is of this one.
+#[derive(Clone, Copy)]
+struct Clocks {
+    mark: Option<f64>,
+    now: Option<f64>,
+}
+
+impl Clocks {
+    /// Seconds from a time by the clock of whoever took the mark to one by this one's. Two machines' clocks are held against the
+    /// database's.
+    fn seconds(self, from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
+        let apart = self.mark.zip(self.now).map_or(0.0, |(mark, now)| now - mark);
+        // asking takes a while: less than that is no difference
+        (to - from).as_seconds_f64() + if apart.abs() > 0.5 { apart } else { 0.0 }
+    }
 }
 
 impl<'r> SourceRecapture<'_, 'r> {
@@ -98,6 +118,7 @@ impl<'r> SourceRecapture<'_, 'r> {
         let (mark_id, marked) = self.mark;
         let ended = self.reader.horizon().await?;
         let catalogue = self.reader.catalogue().await?;
+        let clocks = Clocks { mark: marked.mark.clock_ahead, now: ended.clock_ahead };
         let pairs = pair_tables(&marked.mark.catalogue, &catalogue);
         let mut again = Vec::new();
         for (table, before) in marked.mark.tables.iter().zip(&marked.rows) {
@@ -125,11 +146,11 @@ impl<'r> SourceRecapture<'_, 'r> {
             watch(self.reader, &watched, readings, self.control, self.run, self.progress).await?
         };
         let checked = self.check(&catalogue).await?;
-        let evidence = again.iter().zip(control);
-        let evidence = evidence
-            .map(|(table, after)| ControlEvidence { before: table.marked.control.clone(), after: after.slices })
-            .collect();
-        let report = self.conclude(mark_id, &pairs, &again, (evidence, alone), &checked, recaptured_at)?;
+        for (table, after) in again.iter_mut().zip(control) {
+            table.control = ControlEvidence { before: table.marked.control.clone(), after: after.slices };
+            table.ordinarily = together(table.marked.ordinarily, after.counted);
+        }
+        let report = self.conclude(mark_id, &pairs, &again, (alone, clocks), &checked, recaptured_at)?;
         Ok(Recaptured { report, checked })
     }
 
@@ -170,6 +191,8 @@ impl<'r> SourceRecapture<'_, 'r> {
             key_after: Vec::new(),
             read_at: Utc::now(),
             written: None,
+            control: ControlEvidence::default(),
+            ordinarily: None,
         };
         if let (Some(after), Ok(key)) = (pair.after, key_after(&marked.key, &again.columns)) {
             let names: Vec<String> = after.columns.iter().map(|column| column.name.clone()).collect();
@@ -184,10 +207,10 @@ impl<'r> SourceRecapture<'_, 'r> {
                         again.after = Some(digested);
                         if let Some(rules) = rules.filter(|_| self.direction == Direction::Forward) {
                             let failing = self.failing(rules, after, catalogue, &chunk).await?;
-                            again.newly_failing = newly_failing(&again, failing);
+                            again.newly_failing = newly_failing(&again, failing, &self.mark.1.mark.outcomes);
                         }
                     }
-                    Err(error @ (Error::Cancelled | Error::ConnectionLost { .. })) => return Err(error),
+                    Err(error) if error.ends_reading() => return Err(error),
                     // the other tables can still be judged
                     Err(error) => again.unread = Some(error.to_string()),
                 }
@@ -195,8 +218,12 @@ impl<'r> SourceRecapture<'_, 'r> {
             task.finish();
             again.key_after = key;
             match self.reader.counters(after).await {
-                Ok(counters) => again.written = difference(marked.counters, counters),
-                Err(error @ (Error::Cancelled | Error::ConnectionLost { .. })) => return Err(error),
+                // another table's counters say nothing of this one
+                Ok(counters) if pair.by != TablePairing::SwappedByName => {
+                    again.written = difference(marked.counters, counters);
+                }
+                Ok(_) => {}
+                Err(error) if error.ends_reading() => return Err(error),
                 Err(_) => {}
             }
         }
@@ -216,18 +243,21 @@ impl<'r> SourceRecapture<'_, 'r> {
         named(marked).or_else(|| named(&pair.after?.name))
     }
 
-    /// Of the rows read again those that fail each rule, where that can be told row by row.
+    /// Of the rows read again those that fail each rule, where that can be told row by row; asked at the mark's own time, so that no row
+    /// fails by its age alone.
     async fn failing(
         &mut self,
-        rules: &TableRules,
+        rules: &'r TableRules,
         table: &Table,
         catalogue: &Catalogue,
         chunk: &Chunk,
-    ) -> Result<Vec<(RuleId, Vec<usize>)>, Error> {
-        let mut check = TableCheck::new(rules, table, catalogue, self.run, self.settings, self.state, true);
+    ) -> Result<Vec<(&'r Rule, Vec<usize>)>, Error> {
+        let of_state = |check: &TableCheck<'_>, index: usize| check.states.get(index).map(|state| state.rule);
+        let run = RunFacts { now: self.mark.1.mark.now.unwrap_or(self.run.now), ..self.run.clone() };
+        let mut check = TableCheck::new(rules, table, catalogue, &run, self.settings, self.state, true);
         let failing = check.judge_rows(self.reader, chunk).await?;
         let of_rule = failing.into_iter().enumerate();
-        Ok(of_rule.filter_map(|(index, rows)| Some((check.rule(index)?.id.clone(), rows?))).collect())
+        Ok(of_rule.filter_map(|(index, rows)| Some((rules.rules.get(of_state(&check, index)?)?, rows?))).collect())
     }
 
     fn conclude(
@@ -235,7 +265,7 @@ impl<'r> SourceRecapture<'_, 'r> {
         mark_id: &str,
         pairs: &[TablePair<'_>],
         again: &[Again<'_>],
-        (evidence, alone): (Vec<ControlEvidence>, bool),
+        (alone, clocks): (bool, Clocks),
         checked: &Checked,
         recaptured_at: DateTime<Utc>,
     ) -> Result<MigrationReport, Error> {
@@ -244,7 +274,8 @@ impl<'r> SourceRecapture<'_, 'r> {
             .outcomes
             .iter()
             .filter_map(|after| {
-                let before = marked.mark.outcomes.iter().find(|before| before.rule == after.rule)?;
+                let same = |before: &&Outcome| before.rule == after.rule && before.fingerprint == after.fingerprint;
+                let before = marked.mark.outcomes.iter().find(same)?;
                 Some(RuleChange { before: before.clone(), after: after.clone() })
             })
             .collect();
@@ -260,24 +291,23 @@ impl<'r> SourceRecapture<'_, 'r> {
         let mut transitions = Vec::new();
         for table in again {
             let rules = self.rules_of(table.pair, &table.marked.name);
-            declared.push(transition::declared(rules, table.before, table.after.as_ref(), self.run));
+            declared.push(transition::declared(rules, table, self.run));
             transitions.push(transition::evaluate(rules, self.source, table, self.run, self.settings)?);
         }
+        let uncontrolled = ControlEvidence::default();
         let mut inputs = Vec::new();
         for (index, table) in again.iter().enumerate() {
-            let (Some(control), Some(design), Some(declared), Some(transitions), Some(rules)) = (
-                evidence.get(index),
-                designs.get(index),
-                declared.get(index),
-                transitions.get(index),
-                rules_of_table.get(index),
-            ) else {
+            let (Some(design), Some(declared), Some(transitions), Some(rules)) =
+                (designs.get(index), declared.get(index), transitions.get(index), rules_of_table.get(index))
+            else {
                 continue;
             };
             let rows_after = table.pair.after.and_then(|after| {
                 let counted = checked.row_counts.iter().find(|(name, _)| *name == after.name);
                 counted.map(|(_, count)| count.rows).or(after.estimated_rows)
             });
+            // rows that the control saw changing are not counted; the others have not changed until it ended
+            let exposure = clocks.seconds(table.marked.watched_until.unwrap_or(table.marked.read_at), table.read_at);
             inputs.push(TableInput {
                 source: self.source,
                 tables: table.pair,
@@ -288,12 +318,11 @@ impl<'r> SourceRecapture<'_, 'r> {
                     design,
                     stamps: table.stamps.as_ref(),
                 }),
-                control,
-                // rows that the control saw changing are not counted; the others have not changed until it ended
-                exposure_seconds: (table.read_at - table.marked.watched_until.unwrap_or(table.marked.read_at))
-                    .as_seconds_f64()
-                    .max(0.001),
+                // a time that runs backwards is no time: nothing can be said of ordinary writes then
+                control: if exposure > 0.0 { &table.control } else { &uncontrolled },
+                exposure_seconds: exposure.max(0.001),
                 alone,
+                unmarked: None,
                 unread: table.unread.as_deref(),
                 declared,
                 statements: &[],
@@ -301,13 +330,43 @@ impl<'r> SourceRecapture<'_, 'r> {
                 rules,
                 newly_failing: &table.newly_failing,
                 written: table.written,
+                written_seconds: clocks.seconds(table.marked.read_at, table.read_at).max(0.0),
+                written_ordinarily: table.ordinarily,
                 rows_before: Some(table.marked.population.rows().round() as u64),
                 rows_after,
                 direction: self.direction,
             });
         }
-        let judged = judge(&inputs).map_err(|error| Error::Internal { what: error.to_string() })?;
-        let tables: Vec<_> = judged
+        let nothing_declared = Declared::default();
+        let of_unmarked = marked.mark.unmarked.iter().filter_map(|(name, why)| {
+            let pair = pairs.iter().find(|pair| pair.before.is_some_and(|before| before.name == *name))?;
+            Some(TableInput {
+                source: self.source,
+                tables: *pair,
+                marks: None,
+                control: &uncontrolled,
+                unmarked: Some(why),
+                unread: None,
+                exposure_seconds: 0.001,
+                alone: false,
+                declared: &nothing_declared,
+                statements: &[],
+                transitions: &[],
+                rules: &[],
+                newly_failing: &[],
+                written: None,
+                written_seconds: 0.0,
+                written_ordinarily: None,
+                rows_before: pair.before.and_then(|before| before.estimated_rows),
+                rows_after: pair.after.and_then(|after| after.estimated_rows),
+                direction: self.direction,
+            })
+        });
+        inputs.extend(of_unmarked);
+        let mut judged = judge(&inputs).map_err(|error| Error::Internal { what: error.to_string() })?;
+        let mut unmarked: Vec<TableChange> = judged.split_off(again.len()).into_iter().map(|of| of.change).collect();
+        unmarked.retain(|change| !matches!(change.verdict, Verdict::Clean | Verdict::Restored));
+        let mut tables: Vec<_> = judged
             .into_iter()
             .zip(again)
             .map(|(judged, table)| {
@@ -320,7 +379,9 @@ impl<'r> SourceRecapture<'_, 'r> {
             .filter(|change| !again.iter().any(|table| table.marked.name == change.before.table))
             .cloned()
             .collect();
-        let (verdict, reasons) = overall(&tables, &elsewhere, self.direction);
+        let followed = !tables.is_empty();
+        tables.extend(unmarked);
+        let (verdict, reasons) = overall(&tables, followed, &elsewhere, self.direction);
         Ok(MigrationReport {
             source: self.source.clone(),
             mark: mark_id.to_owned(),
@@ -339,13 +400,25 @@ impl<'r> SourceRecapture<'_, 'r> {
 }
 
 /// Marked rows that fail a rule now and did not when they were marked; of rules of which that is known of both times.
-fn newly_failing(table: &Again<'_>, failing: Vec<(RuleId, Vec<usize>)>) -> Vec<NewlyFailing> {
+fn newly_failing(
+    table: &Again<'_>,
+    failing: Vec<(&Rule, Vec<usize>)>,
+    marked_outcomes: &[Outcome],
+) -> Vec<NewlyFailing> {
     let Some(aligned) = &table.aligned else { return Vec::new() };
     let marked: HashMap<usize, usize> = aligned.matched.iter().map(|row| (row.after, row.before)).collect();
-    let newly = failing.into_iter().filter_map(|(rule, rows)| {
-        let before: BTreeSet<u64> = table.marked.failing.get(&rule)?.iter().copied().collect();
+    // a rule whose meaning is another one now has not been asked before
+    let same = |rule: &Rule| {
+        marked_outcomes.iter().any(|before| before.rule == rule.id && before.fingerprint == rule.fingerprint)
+    };
+    let newly = failing.into_iter().filter(|(rule, _)| same(rule)).filter_map(|(rule, rows)| {
+        let before: BTreeSet<u64> = table.marked.failing.get(&rule.id)?.iter().copied().collect();
         let rows = rows.into_iter().filter_map(|row| marked.get(&row).copied());
-        Some(NewlyFailing { rows: rows.filter(|row| !before.contains(&(*row as u64))).collect(), rule })
+        Some(NewlyFailing {
+            rows: rows.filter(|row| !before.contains(&(*row as u64))).collect(),
+            rule: rule.id.clone(),
+            by_itself: !rule.kind.looks_up(),
+        })
     });
     newly.collect()
 }
@@ -409,6 +482,19 @@ fn difference(before: Counters, after: Counters) -> Option<Counters> {
         rows: None,
     };
     (written != Counters::default()).then_some(written)
+}
+
+/// Both control periods together.
+fn together(before: Option<(Counters, f64)>, after: Option<(Counters, f64)>) -> Option<(Counters, f64)> {
+    let (Some((one, seconds)), Some((other, more))) = (before, after) else { return before.or(after) };
+    let plus = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
+    let both = Counters {
+        inserted: plus(one.inserted, other.inserted),
+        updated: plus(one.updated, other.updated),
+        deleted: plus(one.deleted, other.deleted),
+        rows: None,
+    };
+    Some((both, seconds + more))
 }
 
 fn arrow_error(what: &str, error: &arrow::error::ArrowError) -> Error {

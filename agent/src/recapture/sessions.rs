@@ -33,8 +33,8 @@ impl SessionWatch {
                     Ok(transactions) => seen.extend(transactions),
                     // a migration may take locks that a look does not wait for
                     Err(Error::Locked | Error::Timeout) => {}
-                    // fewer ids are less evidence, never a wrong one
-                    Err(_) => break,
+                    // of ids seen until then it could not be told that the others are somebody else's
+                    Err(_) => return BTreeSet::new(),
                 }
                 tokio::select! {
                     () = tokio::time::sleep(EVERY) => {}

@@ -115,6 +115,7 @@ impl SourceMark<'_> {
                 stamps: chunk.stamps.clone(),
                 digested: pii,
                 counters,
+                ordinarily: None,
                 defects: chunk.defects.iter().map(StoredDefect::from).collect(),
                 control: Vec::new(),
                 watched_until: None,
@@ -128,22 +129,24 @@ impl SourceMark<'_> {
             .iter()
             .map(|marked| (catalogue.table(&marked.name), marked.key.clone(), marked.digested.clone()))
             .collect();
-        let readings = rows.iter().map(Readings::of_mark).collect();
+        let readings = tables.iter().zip(&rows).map(|(table, rows)| Readings::of_mark(table, rows)).collect();
         let watched_tables = watch(self.reader, &watched, readings, self.control, self.run, self.progress).await?;
         drop(watched);
         for (table, watched) in tables.iter_mut().zip(watched_tables) {
             table.control = watched.slices;
             table.watched_until = watched.until;
+            table.ordinarily = watched.counted;
         }
         let end = self.reader.horizon().await?;
         let mark = Mark {
             version: VERSION,
             source: self.source.clone(),
             taken: Utc::now(),
+            now: Some(self.run.now),
+            clock_ahead: end.clock_ahead,
             transactions: Transactions {
                 first: start.next_transaction.filter(|next| start.oldest_running == Some(*next)),
                 next: end.next_transaction,
-                position: end.position,
             },
             catalogue,
             tables,

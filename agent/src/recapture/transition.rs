@@ -2,17 +2,18 @@
 
 use super::Again;
 use crate::check::{RunFacts, Settings, fill, show_row};
-use fieldmark_change::{Declared, Rename, RowsDeclared, Suspect, Transition, Undeclared};
+use fieldmark_change::{Declared, Rename, RowsDeclared, Same, Suspect, Transition, Undeclared};
 use fieldmark_engine::evaluate::{Names, Transition as Expression, TransitionProgram, check_expression};
 use fieldmark_engine::rule::{AcrossExpectation, Nulls, RowsAcross, TableRules, UndeclaredChanges};
-use fieldmark_model::{Chunk, Outcome, SourceName};
+use fieldmark_model::{Outcome, SourceName};
 use fieldmark_source::Error;
 use fieldmark_statistics::{Criterion, DrawnUnit, Level, RowCounts, StratumEvidence, Tally, estimate};
 use std::collections::BTreeMap;
 
 /// `across_migrations:` as plain data.
-pub(super) fn declared(rules: Option<&TableRules>, before: &Chunk, after: Option<&Chunk>, run: &RunFacts) -> Declared {
+pub(super) fn declared(rules: Option<&TableRules>, table: &Again<'_>, run: &RunFacts) -> Declared {
     let Some(rules) = rules else { return Declared::default() };
+    let (before, after) = (table.before, table.after.as_ref());
     let across = &rules.across;
     let mut explained = Vec::new();
     let mut read = Vec::new();
@@ -44,7 +45,19 @@ pub(super) fn declared(rules: Option<&TableRules>, before: &Chunk, after: Option
                 }
             }
         },
-        same: across.same.iter().map(|column| column.value.clone()).collect(),
+        same: (across.same.iter())
+            .map(|same| Same {
+                column: same.column.value.clone(),
+                outcome: Outcome {
+                    fingerprint: same.fingerprint.clone(),
+                    owner: rules.owner.clone(),
+                    escalation: rules.escalation.clone(),
+                    runbook: rules.runbook.clone(),
+                    // the table that is there after the migration takes this one's place
+                    ..Outcome::blank(rules.source.clone(), table.marked.name.clone(), same.id.clone(), "same")
+                },
+            })
+            .collect(),
         explained,
         read,
         renamed: (across.renamed.iter())
@@ -127,11 +140,13 @@ fn blank(
 ) -> Outcome {
     let name = table.pair.after.map_or_else(|| table.marked.name.clone(), |after| after.name.clone());
     Outcome {
+        fingerprint: expectation.fingerprint.clone(),
         population: Some(table.marked.population.rows().round() as u64),
         tolerance: expectation.tolerance,
         detect: settings.detect,
         severity: expectation.severity,
         owner: rules.owner.clone(),
+        escalation: rules.escalation.clone(),
         description: expectation.description.clone(),
         runbook: rules.runbook.clone(),
         ..Outcome::blank(source.clone(), name, expectation.id.clone(), "across_migrations")

@@ -27,6 +27,7 @@ pub(super) fn passed(rule: &str, checked: u64) -> Outcome {
         fraction: Some(0.0),
         detect: 0.001,
         owner: Some("team-payments".into()),
+        escalation: Some("payments-oncall".into()),
         ..Outcome::blank(SourceName::new("shop"), orders(), RuleId::new(rule), "not_null")
     }
 }

@@ -35,7 +35,7 @@ pub struct Alignment {
     pub vanished: Vec<usize>,
     /// Keys that came back more than once.
     pub duplicates: Vec<Duplicate>,
-    /// Marked rows that cannot be followed: a key value was not read whole, or two marked rows have the same key.
+    /// Marked rows that cannot be followed: a key value is NULL or was not read whole, or two marked rows have the same key.
     pub unfollowed: Vec<usize>,
     /// Rows after that nobody asked for (a database that compares keys without regard to case gives such).
     pub strangers: usize,
@@ -160,7 +160,7 @@ impl Form {
     }
 }
 
-/// The key of each row; `None` where a value of it was not read whole.
+/// The key of each row; `None` where a value of it is NULL (nothing equals it) or was not read whole.
 struct Keys(Vec<Option<Vec<CellText>>>);
 
 impl Keys {
@@ -173,8 +173,7 @@ impl Keys {
         let of_row = |row| {
             let part = |(column, form): (&usize, &Form)| match chunk.text(Cell { row, column: *column }) {
                 CellText::Text(text) => Some(CellText::Text(form.text(text))),
-                CellText::Null => Some(CellText::Null),
-                CellText::TooLarge(_) => None,
+                CellText::Null | CellText::TooLarge(_) => None,
             };
             columns.iter().zip(forms).map(part).collect()
         };

@@ -3,7 +3,7 @@
 use crate::control::{ControlEvidence, Slice};
 use crate::design::{MarkDesign, MarkRow, MarkStratum};
 use crate::input::{
-    Declared, Direction, Marks, NewlyFailing, Rename, RowsDeclared, TableInput, Transition, Undeclared,
+    Declared, Direction, Marks, NewlyFailing, Rename, RowsDeclared, Same, TableInput, Transition, Undeclared,
 };
 use crate::overall::overall;
 use crate::pair::{TablePair, TablePairing};
@@ -34,12 +34,14 @@ struct Case {
     control: ControlEvidence,
     seconds: f64,
     alone: bool,
+    unmarked: Option<&'static str>,
     stamps: Option<StampEvidence>,
     declared: Declared,
     transitions: Vec<Transition>,
     rules: Vec<RuleChange>,
     newly_failing: Vec<NewlyFailing>,
     written: Option<Counters>,
+    written_ordinarily: Option<(Counters, f64)>,
     rows: (u64, u64),
     direction: Direction,
 }
@@ -94,12 +96,14 @@ impl Case {
             control: quiet(),
             seconds: 2.0,
             alone: false,
+            unmarked: None,
             stamps: None,
             declared: Declared::default(),
             transitions: Vec::new(),
             rules: Vec::new(),
             newly_failing: Vec::new(),
             written: None,
+            written_ordinarily: None,
             rows: (100_000, 100_000),
             direction: Direction::Forward,
         }
@@ -147,6 +151,7 @@ impl Case {
             control: &self.control,
             exposure_seconds: self.seconds,
             alone: self.alone,
+            unmarked: self.unmarked,
             unread: None,
             declared: &self.declared,
             statements: &[],
@@ -154,6 +159,8 @@ impl Case {
             rules: &self.rules,
             newly_failing: &self.newly_failing,
             written: self.written,
+            written_seconds: 10.0,
+            written_ordinarily: self.written_ordinarily,
             rows_before: Some(self.rows.0),
             rows_after: Some(self.rows.1),
             direction: self.direction,
@@ -194,6 +201,11 @@ fn outcome(status: Status, failed: u64) -> Outcome {
     }
 }
 
+fn stays(column: &str) -> Same {
+    let outcome = Outcome { owner: Some("us".into()), ..outcome(Status::NotEvaluated, 0) };
+    Same { column: column.into(), outcome }
+}
+
 #[test]
 fn nothing_changed() {
     let judged = Case::new().judge();
@@ -224,9 +236,10 @@ fn an_undeclared_change_is_surprising() {
     assert_eq!(allowed.verdict(), Verdict::AsDeclared);
     let fail = declared(Declared { undeclared: Undeclared::Fail, ..Declared::default() }).judge();
     assert!(fail.change.verdict == Verdict::Surprising && fail.change.undeclared_changes_fail);
-    let same = declared(Declared { same: vec!["status".into()], ..Declared::default() });
+    let same = declared(Declared { same: vec![stays("status")], ..Declared::default() });
     assert_eq!(same.verdict(), Verdict::Broken);
-    assert_eq!(same.judge().change.transitions[0].status, Status::Failed);
+    let transition = &same.judge().change.transitions[0];
+    assert_eq!((transition.status, transition.owner.as_deref()), (Status::Failed, Some("us")));
 }
 
 #[test]
@@ -236,7 +249,7 @@ fn few_changes_are_undecided_unless_nobody_else_wrote() {
     assert_eq!(named(&few().judge(), "status").expectation, Expectation::Undecided);
     assert_eq!(few().edit(|case| case.alone = true).verdict(), Verdict::Surprising);
     assert_eq!(few().edit(|case| case.control = ControlEvidence::default()).verdict(), Verdict::NotComparable);
-    let same = few().edit(|case| case.declared.same = vec!["status".into()]);
+    let same = few().edit(|case| case.declared.same = vec![stays("status")]);
     assert_eq!(same.verdict(), Verdict::Inconclusive);
 }
 
@@ -282,8 +295,13 @@ fn stamps_decide() {
     // an ordinary transaction, before the migration: however many
     assert_eq!(stamped(59, 500, 500).verdict(), Verdict::Clean);
     // transactions not seen: a backfill in batches is too much to be ordinary
-    assert_eq!(stamped(65, 2, 2).verdict(), Verdict::Clean);
-    assert_eq!(stamped(65, 5, 5).verdict(), Verdict::NotComparable);
+    let watched = |case: Case| case.edit(|case| case.control = busy("status"));
+    assert_eq!(watched(stamped(65, 2, 2)).verdict(), Verdict::Clean);
+    assert_eq!(watched(stamped(65, 30, 30)).verdict(), Verdict::NotComparable);
+    // nor is little to be believed where the control saw no such write: a session of the migration may not have been seen
+    assert_eq!(stamped(65, 2, 2).verdict(), Verdict::NotComparable);
+    // written again after the migration: the value may be its doing all the same
+    assert_eq!(stamped(90, 500, 500).verdict(), Verdict::Surprising);
     assert_eq!(
         stamped(65, 2, 2).edit(|case| case.control = ControlEvidence::default()).verdict(),
         Verdict::NotComparable
@@ -365,7 +383,7 @@ fn columns_come_go_and_change() {
     assert_eq!(added.edit(|case| case.declared.undeclared = Undeclared::Fail).verdict(), Verdict::Surprising);
     assert_eq!(with(vec![]).verdict(), Verdict::Surprising);
     assert_eq!(with(vec![]).edit(|case| case.declared.read = vec!["total".into()]).verdict(), Verdict::AsDeclared);
-    assert_eq!(with(vec![]).edit(|case| case.declared.same = vec!["total".into()]).verdict(), Verdict::Broken);
+    assert_eq!(with(vec![]).edit(|case| case.declared.same = vec![stays("total")]).verdict(), Verdict::Broken);
     let renamed = |by: Vec<Rename>| {
         with(vec![(column("amount", "int", Some(4)), ids(total))]).edit(|case| case.declared.renamed = by)
     };
@@ -382,7 +400,7 @@ fn columns_come_go_and_change() {
     assert_eq!(named(&retyped.judge(), "total").changed, 0);
     let narrow = Population::Exact { rows: MARKED as u64 };
     let same = retyped.edit(|case| {
-        case.declared.same = vec!["total".into()];
+        case.declared.same = vec![stays("total")];
         case.design = MarkDesign::independent(MARKED as usize, narrow);
     });
     assert_eq!(same.verdict(), Verdict::AsDeclared);
@@ -416,15 +434,48 @@ fn transitions_and_rules() {
     // marked rows that newly fail a rule: told from ordinary writes as any change is
     let newly = |before, rows: Vec<usize>| {
         Case::new().edit(|case| {
-            case.rules = vec![rule(before, Status::Passed)];
-            case.newly_failing = vec![NewlyFailing { rule: RuleId::new("cents"), rows }];
+            case.rules = vec![rule(before, Status::Failed)];
+            case.newly_failing = vec![NewlyFailing { rule: RuleId::new("cents"), by_itself: true, rows }];
         })
     };
     assert_eq!(newly(Status::Passed, (0..500).collect()).verdict(), Verdict::Broken);
     assert_eq!(newly(Status::Failed, (0..500).collect()).verdict(), Verdict::Surprising);
     assert_eq!(newly(Status::Passed, vec![1, 2]).verdict(), Verdict::Inconclusive);
     assert_eq!(newly(Status::Passed, vec![1, 2]).edit(|case| case.alone = true).verdict(), Verdict::Broken);
-    assert_eq!(newly(Status::Passed, vec![]).verdict(), Verdict::Clean);
+    let tolerated = newly(Status::Passed, (0..500).collect()).edit(|case| case.rules[0].after.status = Status::Passed);
+    assert_eq!(tolerated.verdict(), Verdict::Clean, "the rule still holds within its tolerance");
+    // three rows fail of which none is marked: they may have been inserted by anybody
+    let new = || newly(Status::Passed, vec![]);
+    let counted = |inserted| Counters { inserted: Some(inserted), updated: Some(0), deleted: Some(0), rows: None };
+    assert_eq!(new().verdict(), Verdict::Inconclusive);
+    assert_eq!(new().edit(|case| case.written = Some(counted(3))).verdict(), Verdict::Inconclusive);
+    assert_eq!(new().edit(|case| case.written = Some(counted(2))).verdict(), Verdict::Broken);
+    assert_eq!(new().edit(|case| case.alone = true).verdict(), Verdict::Broken);
+    // an unchanged row that newly refers to nothing: anybody may have deleted what it referred to
+    let orphaned = |stamps| {
+        newly(Status::Passed, vec![1]).edit(|case| {
+            case.newly_failing[0].by_itself = false;
+            case.stamps = Some(stamps);
+        })
+    };
+    let unchanged = StampEvidence {
+        rows: vec![Stamp { before: Some(5), after: Some(5) }; MARKED as usize],
+        migration: BTreeSet::from([10]),
+        ..StampEvidence::default()
+    };
+    assert_eq!(orphaned(unchanged.clone()).verdict(), Verdict::Inconclusive);
+    assert_eq!(
+        orphaned(unchanged.clone()).edit(|case| case.newly_failing[0].by_itself = true).verdict(),
+        Verdict::Broken
+    );
+    // a first check that could not decide allows for less than what fails now
+    let mut undecided = rule(Status::Inconclusive, Status::Failed);
+    (undecided.before.interval, undecided.after.interval) = (Some([0.0, 0.007]), Some([0.9, 1.0]));
+    assert_eq!(Case::new().edit(|case| case.rules = vec![undecided]).verdict(), Verdict::Broken);
+    // a sample, then all rows: one old failing row may not have been drawn
+    let mut later_all = rule(Status::Passed, Status::Failed);
+    (later_all.before.interval, later_all.after.fraction) = (Some([0.0, 0.000_37]), Some(0.000_02));
+    assert_eq!(Case::new().edit(|case| case.rules = vec![later_all]).verdict(), Verdict::Inconclusive);
     // two samples: what the second finds may have been there before the migration
     let sampled = |before: [f64; 2], after: [f64; 2]| {
         let mut change = rule(Status::Passed, Status::Failed);
@@ -440,12 +491,20 @@ fn transitions_and_rules() {
 
 #[test]
 fn counters_speak_of_rows_that_no_mark_sees() {
-    let written = |updated, deleted| {
+    let counted = |inserted, updated, deleted| Counters {
+        inserted: Some(inserted),
+        updated: Some(updated),
+        deleted: Some(deleted),
+        rows: None,
+    };
+    // as many seconds were counted as watched
+    let case = |of_migration, of_control| {
         Case::new().edit(|case| {
-            case.written =
-                Some(Counters { inserted: Some(0), updated: Some(updated), deleted: Some(deleted), rows: None });
+            case.written = Some(of_migration);
+            case.written_ordinarily = Some((of_control, 10.0));
         })
     };
+    let written = |updated, deleted| case(counted(0, updated, deleted), counted(0, 0, 0));
     assert_eq!(written(99_000, 0).verdict(), Verdict::Surprising);
     let reason = written(99_000, 0).judge().change.reasons[0].clone();
     assert!(reason.starts_with("the marked rows are unchanged, but the table's counters say 99 000 rows were updated"));
@@ -453,7 +512,25 @@ fn counters_speak_of_rows_that_no_mark_sees() {
     assert_eq!(written(0, 5_000).verdict(), Verdict::Surprising);
     assert_eq!(written(99_000, 0).edit(|case| case.declared.undeclared = Undeclared::Allow).verdict(), Verdict::Clean);
     let unmarked = |updated| written(updated, 0).edit(|case| case.marked = false).verdict();
-    assert_eq!((unmarked(0), unmarked(5)), (Verdict::Clean, Verdict::NotComparable));
+    assert_eq!(
+        (unmarked(0), unmarked(5), unmarked(99_000)),
+        (Verdict::Clean, Verdict::NotComparable, Verdict::Surprising)
+    );
+    // a table that was left out is not held against the migration, what became of its columns is
+    let left_out = || Case::new().edit(|case| (case.marked, case.unmarked) = (false, Some("it has no key")));
+    assert_eq!(left_out().verdict(), Verdict::Clean);
+    assert_eq!(left_out().edit(|case| case.after = None).verdict(), Verdict::Broken);
+    let emptied = left_out().edit(|case| {
+        (case.written, case.written_ordinarily) = (Some(counted(0, 0, 99_000)), Some((counted(0, 0, 0), 10.0)))
+    });
+    assert_eq!(emptied.verdict(), Verdict::Surprising);
+    // rows that came later are in no mark; a busy table has such writes all the time
+    assert_eq!(case(counted(50_000, 0, 0), counted(0, 0, 0)).verdict(), Verdict::Surprising);
+    let busy = counted(400, 1_200, 300);
+    assert_eq!(case(busy, busy).verdict(), Verdict::Clean);
+    assert_eq!(case(counted(4_000, 12_000, 3_000), busy).verdict(), Verdict::Clean);
+    let back = case(counted(50_000, 0, 0), busy).edit(|case| case.direction = Direction::Rollback);
+    assert_eq!(back.verdict(), Verdict::RestoredWithLoss);
 }
 
 #[test]
@@ -502,7 +579,7 @@ fn blocks_bound_less_than_rows() {
 #[test]
 fn the_whole_migration_is_as_bad_as_its_worst_table() {
     let changes = |cases: &[Case]| cases.iter().map(|case| case.judge().change).collect::<Vec<_>>();
-    let of = |cases: &[Case]| overall(&changes(cases), &[], Direction::Forward).0;
+    let of = |cases: &[Case]| overall(&changes(cases), !cases.is_empty(), &[], Direction::Forward).0;
     assert_eq!(of(&[]), Verdict::NotComparable);
     assert_eq!(of(&[Case::new(), Case::new()]), Verdict::Clean);
     let declared = || Case::new().status(spoiled(200)).edit(|case| case.declared.explained = vec!["status".into()]);
@@ -512,12 +589,12 @@ fn the_whole_migration_is_as_bad_as_its_worst_table() {
     assert_eq!(of(&[open(), surprising(), declared()]), Verdict::Surprising);
     assert_eq!(of(&[surprising(), Case::new().kept(|row| row > 500)]), Verdict::Broken);
     let rule = RuleChange { before: outcome(Status::Passed, 0), after: outcome(Status::Failed, 4) };
-    let (verdict, reasons) = overall(&changes(&[open()]), &[rule], Direction::Forward);
+    let (verdict, reasons) = overall(&changes(&[open()]), true, &[rule], Direction::Forward);
     assert_eq!(verdict, Verdict::Broken);
     assert!(reasons[0].starts_with("public.orders: the rule cents passed before"), "{reasons:?}");
     assert_eq!(reasons.len(), 2);
     let back = Case::new().edit(|case| case.direction = Direction::Rollback).judge().change;
-    assert_eq!(overall(&[back], &[], Direction::Rollback), (Verdict::Restored, vec![]));
+    assert_eq!(overall(&[back], true, &[], Direction::Rollback), (Verdict::Restored, vec![]));
 }
 
 #[test]

@@ -76,9 +76,13 @@ pub(crate) fn blame(counts: Counts, finding: &Finding, most: f64, rows: (u64, u6
     // a migration that changed as much as matters would have been flagged, or the control saw such writes and there are too few to matter
     let small = !finding.doubtful
         && (finding.detectable.is_some_and(|least| least <= DETECT) || (finding.seen && most <= DETECT));
-    // stamps that are not the migration's are believed while there are no more of them than ordinary writes may make
-    let few_others =
-        counts.open == 0 && excusable && finding.controlled && counts.other as f64 <= finding.expected_at_most;
+    // stamps that are not the migration's are believed while there are no more of them than ordinary writes may make, where the control
+    // saw such writes at all: a session of the migration may not have been seen
+    let few_others = counts.open == 0
+        && excusable
+        && finding.controlled
+        && (finding.seen || most <= DETECT)
+        && counts.other as f64 <= finding.expected_at_most;
     if counts.total() == 0 {
         Blame::Nothing
     } else if counts.migration > 0 || finding.excess || finding.written_excess {

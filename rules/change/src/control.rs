@@ -9,15 +9,15 @@
 //!
 //! - a row that any control slice saw changing is left out of the exposure's count: it is known to be written ordinarily;
 //! - each control period counts a row in the first of its slices that saw it change, and not at all where the row is hot: both
-//!   periods saw it, and one of them in more than one slice.
+//!   periods saw it, and one of them twice, half its length apart.
 //!
 //! With q the chance that a row changes in a slice, h slices a period and an exposure of k slices, a row adds
 //! (1-q)^2h (1-(1-q)^k) to the expected count of the exposure, and at least (1-(1-q)^h) (1-q)^h / h to the mean of a slice (what both
 //! periods saw is left out here). With u = (1-q)^h the first divided by k is at most -u^2 ln(u) / h, the second (1-u) u / h, and
 //! -u ln(u) <= 1-u: the extrapolation by length is never short for rows that are written at a steady rate, each at its own, at any
 //! k. A row that is busy for a while (a shopping cart) is counted once by the control too, so it is not short for those either. Nor
-//! is it for a writer that goes through rows in rounds: in rounds longer than a period each period sees a row once and counts it,
-//! whether the other saw it or not; in shorter ones no row is new.
+//! is it for a worker that goes through rows in rounds and writes each once or a few times a visit: in rounds longer than a period each
+//! period sees one visit and counts it, whether the other saw the row or not; in shorter ones hardly a row is new.
 //!
 //! What no control can show is a burst of a kind that never came in it: the family's error of 0.0001 is promised for writers
 //! of one row at a time, and for those whose bursts come about twice in a slice or oftener. Jobs that write 20 marked rows at
@@ -26,7 +26,7 @@
 
 use crate::error::ChangeError;
 use fieldmark_model::migration::ColumnPair;
-use fieldmark_statistics::compare::{Control, Exposure, FAMILY_ERROR, Question, holm};
+use fieldmark_statistics::compare::{Control, ControlSlice, Exposure, FAMILY_ERROR, Question, holm};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,16 +89,18 @@ impl ControlEvidence {
         };
         let before = Period::of(&self.before, subject, name(|pair| pair.before.as_ref()));
         let after = Period::of(&self.after, subject, name(|pair| pair.after.as_ref()));
-        let hot = |row: &usize| match (before.sights.get(row), after.sights.get(row)) {
-            (Some(before), Some(after)) => before.max(after) > &1,
-            _ => false,
+        let hot = |row: &usize| {
+            before.sights.contains_key(row)
+                && after.sights.contains_key(row)
+                && (before.saw_long(*row) || after.saw_long(*row))
         };
-        let count = |rows: &Vec<usize>| rows.iter().filter(|row| !hot(row)).count() as u64;
-        let slices: Vec<u64> = before.firsts.iter().chain(&after.firsts).map(count).collect();
-        // a control without slices has no length, and says nothing whatever its length
-        let seconds = if slices.is_empty() { 1.0 } else { self.seconds() / slices.len() as f64 };
+        let count = |(seconds, rows): &(f64, Vec<usize>)| ControlSlice {
+            changes: rows.iter().filter(|row| !hot(row)).count() as u64,
+            seconds: *seconds,
+        };
+        let slices: Vec<ControlSlice> = before.firsts.iter().chain(&after.firsts).map(count).collect();
         Ok(Ordinary {
-            control: Control::new(slices, seconds)?,
+            control: Control::new(slices)?,
             touched: before.sights.into_keys().chain(after.sights.into_keys()).collect(),
         })
     }
@@ -107,10 +109,11 @@ impl ControlEvidence {
 /// What a control period saw of a subject.
 #[derive(Default)]
 struct Period {
-    /// For each slice the rows that it is the first to see changing.
-    firsts: Vec<Vec<usize>>,
-    /// In how many slices each row was seen changing.
-    sights: BTreeMap<usize, u32>,
+    /// For each slice its length, and the rows that it is the first to see changing.
+    firsts: Vec<(f64, Vec<usize>)>,
+    /// When each row was first and last seen changing, from the period's beginning to the end of the slice.
+    sights: BTreeMap<usize, (f64, f64)>,
+    seconds: f64,
 }
 
 impl Period {
@@ -125,16 +128,23 @@ impl Period {
                 Subject::Vanished => slice.vanished.iter().copied().collect(),
             };
             let mut firsts = Vec::new();
+            period.seconds += slice.seconds;
             for row in rows {
-                let sights = period.sights.entry(row).or_default();
-                *sights += 1;
-                if *sights == 1 {
+                let sights = period.sights.entry(row).or_insert((f64::MAX, 0.0));
+                if sights.0 == f64::MAX {
+                    sights.0 = period.seconds;
                     firsts.push(row);
                 }
+                sights.1 = period.seconds;
             }
-            period.firsts.push(firsts);
+            period.firsts.push((slice.seconds, firsts));
         }
         period
+    }
+
+    /// Whether a row was seen changing twice, half the period apart.
+    fn saw_long(&self, row: usize) -> bool {
+        self.sights.get(&row).is_some_and(|(first, last)| last - first >= 0.5 * self.seconds)
     }
 }
 
@@ -209,8 +219,8 @@ impl Hypothesis {
             .smallest_detectable(question)?
             .filter(|least| least.changes <= self.untouched)
             .map(|least| least.fraction);
-        let seen: u64 = control.slices.iter().sum();
-        let length = control.slice_seconds * control.slices.len() as f64;
+        let seen: u64 = control.slices.iter().map(|slice| slice.changes).sum();
+        let length = control.seconds();
         let at_most = if control.slices.is_empty() {
             f64::MAX
         } else {
@@ -252,19 +262,21 @@ mod tests {
 
     #[test]
     fn a_row_counts_once_a_period_and_hot_rows_not_at_all() {
-        // 1 is hot, 2 was busy in one period, 5 comes once a period
+        // 1 is hot, 2 was busy in one period, 5 comes once a period, 6 twice a visit
         let evidence = ControlEvidence {
-            before: vec![slice(&[1, 2]), slice(&[1, 3]), slice(&[2, 5])],
-            after: vec![slice(&[1]), slice(&[4, 5]), slice(&[])],
+            before: vec![slice(&[1, 2]), slice(&[1, 3]), slice(&[1, 2, 5]), slice(&[])],
+            after: vec![slice(&[1, 6]), slice(&[4, 5, 6])],
         };
         let a = column("a", "int", None);
         let pair =
             ColumnPair { before: Some(a.clone()), after: Some(a), fate: fieldmark_model::migration::ColumnFate::Kept };
         let ordinary = evidence.of(Subject::Column(&pair)).unwrap();
-        assert_eq!(ordinary.control.slices, [1, 1, 1, 0, 2, 0]);
-        assert_eq!(ordinary.touched, BTreeSet::from([1, 2, 3, 4, 5]));
+        let counted =
+            |ordinary: &Ordinary| ordinary.control.slices.iter().map(|slice| slice.changes).collect::<Vec<_>>();
+        assert_eq!(counted(&ordinary), [1, 1, 1, 0, 1, 2]);
+        assert_eq!(ordinary.touched, BTreeSet::from([1, 2, 3, 4, 5, 6]));
         assert_eq!(evidence.of(Subject::AnyColumn).unwrap(), ordinary);
-        assert_eq!(evidence.of(Subject::Vanished).unwrap().control.slices, [0; 6]);
+        assert_eq!(counted(&evidence.of(Subject::Vanished).unwrap()), [0; 6]);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct TableInput<'a> {
     pub marks: Option<Marks<'a>>,
     /// Ordinary writes, as the control periods saw them.
     pub control: &'a ControlEvidence,
+    /// Why no row of it was marked, where it was left out: then only the catalogue and the counters speak of it.
+    pub unmarked: Option<&'a str>,
     /// Why the marked rows could not be read again, where they could not; `marks` is `None` then.
     pub unread: Option<&'a str>,
     /// Seconds from the last reading of the marked rows before the migration (the mark's own, or the last control slice) to their recapture.
@@ -37,6 +39,10 @@ pub struct TableInput<'a> {
     pub newly_failing: &'a [NewlyFailing],
     /// Rows written since the mark by the table's own counters (the difference, not the totals), where the database has them.
     pub written: Option<Counters>,
+    /// Seconds over which they were counted.
+    pub written_seconds: f64,
+    /// The same of the control periods together, and their length: what ordinary writes do to the counters.
+    pub written_ordinarily: Option<(Counters, f64)>,
     /// Rows before, estimated or counted.
     pub rows_before: Option<u64>,
     /// Rows after.
@@ -72,13 +78,13 @@ pub enum Direction {
 }
 
 /// `across_migrations:` of a rule file. The default is that of a table without that section.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Declared {
     /// What may happen to the rows.
     pub rows: RowsDeclared,
-    /// Columns whose values stay (names after, or before).
-    pub same: Vec<String>,
+    /// Columns whose values stay.
+    pub same: Vec<Same>,
     /// Columns that an `expect` speaks of as `after.x`: their change is explained, whatever its size.
     pub explained: Vec<String>,
     /// Columns that an `expect` reads as `before.x`: explained where they were dropped or renamed.
@@ -87,6 +93,16 @@ pub struct Declared {
     pub renamed: Vec<Rename>,
     /// `undeclared_changes:`.
     pub undeclared: Undeclared,
+}
+
+/// A column whose values stay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Same {
+    /// Its name after, or before.
+    pub column: String,
+    /// The outcome that is to be filled in: rule, owner and the like.
+    pub outcome: Outcome,
 }
 
 /// What may happen to the rows of a table.
@@ -130,6 +146,8 @@ pub struct Rename {
 pub struct NewlyFailing {
     /// The rule.
     pub rule: RuleId,
+    /// Whether the row's own values decide. Where other rows do (a parent, a twin), an unchanged row may fail by an ordinary write.
+    pub by_itself: bool,
     /// The rows, by their number in the mark.
     pub rows: Vec<usize>,
 }

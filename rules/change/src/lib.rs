@@ -47,7 +47,9 @@ pub use control::{ControlEvidence, Slice};
 pub use design::{MarkDesign, MarkRow, MarkStratum};
 pub use error::ChangeError;
 pub use infer::infer_renames;
-pub use input::{Declared, Direction, Marks, NewlyFailing, Rename, RowsDeclared, TableInput, Transition, Undeclared};
+pub use input::{
+    Declared, Direction, Marks, NewlyFailing, Rename, RowsDeclared, Same, TableInput, Transition, Undeclared,
+};
 pub use overall::{gravest, overall};
 pub use pair::{ColumnHints, ColumnPairs, TablePair, TablePairing, pair_columns, pair_tables};
 pub use stamp::{Attribution, Stamp, StampEvidence};

@@ -41,6 +41,8 @@ pub(crate) struct ObservedColumn {
 pub(crate) struct ObservedRows<'a> {
     pub(crate) marks: &'a Marks<'a>,
     pub(crate) alignment: Alignment,
+    /// Whether nobody but the migration wrote.
+    pub(crate) alone: bool,
     /// For each marked row whose doing a change of it is.
     pub(crate) attributions: Vec<Attribution>,
     /// Vanished rows that were allowed to.
@@ -123,7 +125,7 @@ fn values(input: &TableInput<'_>, pair: &ColumnPair) -> Values {
     let listed = |list: &[String]| names(pair).any(|name| list.iter().any(|each| each == name));
     if input.direction == Direction::Rollback {
         Values::Undeclared
-    } else if listed(&input.declared.same) {
+    } else if names(pair).any(|name| input.declared.same.iter().any(|same| same.column == name)) {
         Values::Same
     } else if listed(&input.declared.explained)
         || (pair.after.is_none() && listed(&input.declared.read))
@@ -179,6 +181,7 @@ fn rows<'a>(input: &'a TableInput<'a>, marks: &'a Marks<'a>, alignment: Alignmen
     };
     let mut rows = ObservedRows {
         marks,
+        alone: input.alone,
         alignment,
         attributions,
         vanished_declared: declared,

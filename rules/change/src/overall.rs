@@ -11,9 +11,14 @@ pub fn gravest(verdicts: impl IntoIterator<Item = Verdict>) -> Option<Verdict> {
 }
 
 /// The gravest verdict of all tables and rules, with the reasons of every table that has it, then of the next graver ones; what
-/// is well is not listed. `rules` are those of tables that are not among `tables`; those of marked tables are in their verdicts.
+/// is well is not listed. `followed`: whether rows of any table were marked. `rules` are those of tables that are not among `tables`; those of marked tables are in their verdicts.
 #[must_use]
-pub fn overall(tables: &[TableChange], rules: &[RuleChange], direction: Direction) -> (Verdict, Vec<String>) {
+pub fn overall(
+    tables: &[TableChange],
+    followed: bool,
+    rules: &[RuleChange],
+    direction: Direction,
+) -> (Verdict, Vec<String>) {
     let back = direction == Direction::Rollback;
     let mut notes: Vec<Note> = Vec::new();
     for table in tables {
@@ -35,12 +40,12 @@ pub fn overall(tables: &[TableChange], rules: &[RuleChange], direction: Directio
         ));
     }
     notes.extend(rules.iter().filter_map(|change| {
-        let note = rules::conclude(change, None)?;
+        let note = rules::conclude(change, rules::Newly::Unknown)?;
         let verdict = if back && note.verdict == Verdict::Broken { Verdict::RestoredWithLoss } else { note.verdict };
         let named = format!("{}: {}", change.after.table, note.text);
         Some(Note::new(verdict, if verdict == Verdict::Clean { String::new() } else { named }))
     }));
-    if tables.is_empty() {
+    if !followed {
         notes.push(Note::new(Verdict::NotComparable, "no table was marked"));
     }
     notes.sort_by_key(|note| std::cmp::Reverse(gravity(note.verdict)));

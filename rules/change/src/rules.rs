@@ -22,31 +22,44 @@ pub(crate) fn whose(
     finding: &Finding,
 ) -> Blame {
     let touched = |row: usize| hypothesis.ordinary.touched.contains(&row);
-    let counts = Counts::of(newly.rows.iter().copied(), rows, touched);
+    let mut counts = Counts::of(newly.rows.iter().copied(), rows, touched);
+    if !newly.by_itself && !rows.alone {
+        // nobody wrote the row, and what it refers to may have been written by anybody
+        counts.open += std::mem::take(&mut counts.migration);
+    }
     blame(counts, finding, 1.0, (hypothesis.rows, hypothesis.untouched))
 }
 
-/// What a rule's two outcomes mean for the verdict, and the marked rows that newly fail it, with whose doing that is. A rule of severity
-/// `info` never makes it worse.
-pub(crate) fn conclude(change: &RuleChange, newly: Option<(u64, Blame)>) -> Option<Note> {
-    // where all rows were read both times it is a fact that the rule fails now and did not; only ordinary writes excuse it
-    let counted = change.before.interval.is_none() && change.after.interval.is_none();
-    let open = newly.is_none_or(|(_, blame)| matches!(blame, Blame::Open | Blame::Nothing));
-    let note = if counted && open {
-        of_checks(change).or_else(|| of_marked_rows(change, newly))
-    } else {
-        of_marked_rows(change, newly).or_else(|| of_checks(change))
-    };
-    let note = note?;
+/// What is known of the marked rows that newly fail a rule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Newly {
+    /// Nothing.
+    Unknown,
+    /// There are none; by the table's counters so many rows are new since the mark.
+    None {
+        /// Rows inserted since, where that is counted.
+        inserted: Option<u64>,
+    },
+    /// So many, and whose doing that is.
+    Rows(u64, Blame),
+}
+
+/// What a rule's two outcomes mean for the verdict, and the marked rows that newly fail it. A rule of severity `info` never makes
+/// it worse.
+pub(crate) fn conclude(change: &RuleChange, newly: Newly) -> Option<Note> {
+    let note = of_marked_rows(change, newly).or_else(|| of_checks(change, newly))?;
     if change.after.severity == Severity::Info { Some(Note::new(Verdict::Clean, note.text)) } else { Some(note) }
 }
 
-fn of_marked_rows(change: &RuleChange, newly: Option<(u64, Blame)>) -> Option<Note> {
-    let (rows, blame) = newly?;
+fn of_marked_rows(change: &RuleChange, newly: Newly) -> Option<Note> {
+    let Newly::Rows(rows, blame) = newly else { return None };
     let rule = &change.after.rule;
     let rows = format!("{} of the mark that passed before", words::rows(rows));
     Some(match (blame, change.before.status) {
         (Blame::Nothing, _) => return None,
+        (Blame::Migration, _) if change.after.status == Status::Passed => {
+            Note::new(Verdict::Clean, format!("the rule {rule} fails now in {rows}, within its tolerance"))
+        }
         (Blame::Migration, Status::Failed) => {
             Note::new(Verdict::Surprising, format!("the rule {rule} failed before, and fails now in {rows}, too"))
         }
@@ -64,8 +77,10 @@ fn of_marked_rows(change: &RuleChange, newly: Option<(u64, Blame)>) -> Option<No
     })
 }
 
-fn of_checks(change: &RuleChange) -> Option<Note> {
-    if change.before.status != Status::Passed {
+fn of_checks(change: &RuleChange, newly: Newly) -> Option<Note> {
+    // where it could not be decided before, its interval may exclude what is there now
+    let open = change.before.status == Status::Inconclusive && change.after.status == Status::Failed;
+    if change.before.status != Status::Passed && !open {
         return None;
     }
     let rule = &change.after.rule;
@@ -74,14 +89,20 @@ fn of_checks(change: &RuleChange) -> Option<Note> {
         (Status::Failed, _) => {
             let failed = words::rows(change.after.failed);
             let could_have = highest(&change.before);
-            if change.after.interval.is_none_or(|[low, _]| low > could_have) {
-                (Verdict::Broken, format!("the rule {rule} passed before and fails now: {failed}"))
-            } else {
+            let before = if open { "could not be decided before" } else { "passed before" };
+            if lowest(&change.after) <= could_have {
                 let most = words::percent_at_most(could_have);
                 let text = format!(
-                    "the rule {rule} fails now in {failed} of the sample; whether it did before cannot be told: up to {most} of the rows could have failed unseen"
+                    "the rule {rule} fails now in {failed} of those read; whether it did before cannot be told: up to {most} of the rows could have failed unseen"
                 );
                 (Verdict::Inconclusive, text)
+            } else if may_be_new(&change.after, newly) {
+                let text = format!(
+                    "the rule {rule} {before} and fails now in {failed}, none of them marked: whether they are ordinary new rows cannot be told"
+                );
+                (Verdict::Inconclusive, text)
+            } else {
+                (Verdict::Broken, format!("the rule {rule} {before} and fails now: {failed}"))
             }
         }
         (Status::NotEvaluated, Some(why)) if why.nature() == Nature::Transient => return None,
@@ -91,6 +112,22 @@ fn of_checks(change: &RuleChange) -> Option<Note> {
         }
     };
     Some(Note::new(verdict, text))
+}
+
+/// Whether all failing rows may have been inserted since the mark: no marked row newly fails, and as many are new.
+fn may_be_new(after: &Outcome, newly: Newly) -> bool {
+    let Newly::None { inserted } = newly else { return false };
+    let failing = match (after.interval, after.population) {
+        (None, _) => after.failed as f64,
+        (Some([low, _]), Some(population)) => low * population as f64,
+        (Some(_), None) => return false,
+    };
+    inserted.map_or(after.interval.is_none(), |inserted| failing <= inserted as f64)
+}
+
+/// The least failing fraction that an outcome allows for.
+fn lowest(outcome: &Outcome) -> f64 {
+    outcome.interval.map_or_else(|| outcome.fraction.unwrap_or(1.0), |[low, _]| low)
 }
 
 /// The largest failing fraction that an outcome allows for.

@@ -27,7 +27,7 @@ enum Writer {
     Hot(usize),
     /// One row a second becomes busy for 8 seconds and is written every 0.7.
     Sessions,
-    /// So many rows, one after the other and again from the first, a round in so many seconds.
+    /// So many rows, one after the other and again from the first, a round in so many seconds; each is written twice a visit.
     Rounds(usize, f64),
 }
 
@@ -52,7 +52,12 @@ fn writes(writer: Writer, from: f64, to: f64, rng: &mut ChaCha8Rng) -> Vec<(f64,
             let step = seconds / rows as f64;
             let begun = rng.random_range(0..rows);
             let writes = ((to - from) / step) as usize;
-            return (0..writes).map(|n| (from + n as f64 * step, (begun + n) % rows)).collect();
+            let mut late = || 0.15 * seconds * (rng.random::<f64>() - 0.5);
+            let twice = (0..writes).flat_map(|n| {
+                let at = from + n as f64 * step + late();
+                [at, at + 0.4].map(|at| (at, (begun + n) % rows))
+            });
+            return twice.filter(|(at, _)| (from..to).contains(at)).collect();
         }
         Writer::Steady(rate) => (rate, 1.0),
         Writer::Bursts(rate, size) => (rate, size),
@@ -187,6 +192,12 @@ fn ordinary_writes_are_never_blamed() {
         for seconds in [1.0, 5.0, 60.0] {
             assert_eq!(blamed(writers, seconds, 150), 0, "mix {mix}, {seconds} s");
         }
+    }
+    // rounds about as long as the control and the exposure together, jobs that are late or early
+    let rounds = [2000, 500, 8000, 2000, 500, 8000, 2000, 500].map(|rows| Rounds(rows, 35.0));
+    for seconds in [15.0, 20.0, 25.0] {
+        let of = |seed| migration(rounds, Scene { seconds, slices: 15 }, 0, &mut ChaCha8Rng::seed_from_u64(seed));
+        assert!((0..30).all(|seed| !of(seed).contains(&Blame::Migration)), "{seconds} s");
     }
     let saturating = [Steady(1000.0), Steady(300.0), Hot(1000), Nobody, Nobody, Nobody, Nobody, Nobody];
     assert_eq!(blamed(saturating, 20.0, 10), 0);

@@ -8,7 +8,8 @@
 //! | the row vanished | nothing: no stamp is left |
 //! | the same stamp as before, and yet another value | the migration: the stored row is untouched, so the schema reads it differently |
 //! | an id seen in a session of the migration | the migration wrote the row last (see below) |
-//! | an id given out before its first or after its last statement | ordinary, for certain |
+//! | an id given out before its first statement | ordinary, for certain |
+//! | an id given out after its last statement | nothing: whoever wrote the row last may not have been the one who changed the value |
 //! | another id, ids of the migration were seen | ordinary unless there are too many: the control test has the last word |
 //! | another id, none of the migration's was seen | nothing |
 //!
@@ -77,9 +78,9 @@ impl StampEvidence {
             Attribution::Migration
         } else if self.migration.contains(&after) {
             Attribution::Written
-        } else if too_early || too_late {
+        } else if too_early {
             Attribution::Ordinary
-        } else if self.migration.is_empty() {
+        } else if too_late || self.migration.is_empty() {
             Attribution::Undecidable
         } else {
             Attribution::Other
@@ -114,10 +115,10 @@ mod tests {
         let of = |evidence: &StampEvidence| (0..8).map(|row| evidence.attribute(row)).collect::<Vec<_>>();
         assert_eq!(
             of(&evidence),
-            [Migration, Written, Ordinary, Ordinary, Other, Undecidable, Undecidable, Undecidable]
+            [Migration, Written, Ordinary, Undecidable, Other, Undecidable, Undecidable, Undecidable]
         );
         let unseen = StampEvidence { migration: BTreeSet::new(), ..evidence.clone() };
-        assert_eq!(of(&unseen)[..5], [Migration, Undecidable, Ordinary, Ordinary, Undecidable]);
+        assert_eq!(of(&unseen)[..5], [Migration, Undecidable, Ordinary, Undecidable, Undecidable]);
         let rewritten = StampEvidence { rewritten: true, ..evidence };
         assert_eq!(of(&rewritten), [Undecidable; 8]);
     }

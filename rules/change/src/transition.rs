@@ -2,12 +2,12 @@
 
 use crate::column::{Blame, Counts, DETECT, blame};
 use crate::control::{Finding, Hypothesis};
-use crate::input::Transition;
+use crate::input::{Same, Transition};
 use crate::observe::{Observed, ObservedRows, Values};
 use crate::verdict::Note;
 use crate::words;
 use fieldmark_model::migration::{Expectation, TableChange, Verdict};
-use fieldmark_model::{NotEvaluated, Outcome, RuleId, Severity, Status};
+use fieldmark_model::{NotEvaluated, Outcome, Severity, Status};
 
 /// An `expect`: a failure counts where the migration must have done it; where an ordinary write may have, it is inconclusive.
 pub(crate) fn conclude(
@@ -64,12 +64,12 @@ pub(crate) fn same(table: &Observed<'_>, change: &TableChange) -> (Vec<Outcome>,
     if table.input.direction == crate::input::Direction::Rollback {
         return (outcomes, notes);
     }
-    for name in &table.input.declared.same {
+    for Same { column: name, outcome } in &table.input.declared.same {
         let found = table.columns.iter().zip(&change.columns).find(|(column, _)| {
             column.values == Values::Same
                 && [&column.pair.after, &column.pair.before].into_iter().flatten().any(|each| each.name == *name)
         });
-        let mut outcome = blank(table, change, name);
+        let mut outcome = blank(outcome, table, change);
         match found {
             Some((column, line))
                 if column.pair.after.is_some() && column.pair.before.is_some() && line.compared > 0 =>
@@ -125,19 +125,17 @@ fn fill(outcome: &mut Outcome, line: &fieldmark_model::migration::ColumnChange) 
     outcome.not_evaluated = None;
 }
 
-fn blank(table: &Observed<'_>, change: &TableChange, column: &str) -> Outcome {
+fn blank(outcome: &Outcome, table: &Observed<'_>, change: &TableChange) -> Outcome {
     let all_rows = table
         .input
         .marks
         .as_ref()
         .is_some_and(|marks| marks.design.strata.iter().all(|stratum| stratum.method.is_all_rows()));
-    let rule = RuleId::new(format!("{}.same.{column}", change.table.name));
     Outcome {
-        fingerprint: format!("same/{column}"),
+        table: change.table.clone(),
         population: table.input.rows_before,
         detect: DETECT,
-        severity: Severity::Ticket,
         sampled: !all_rows,
-        ..Outcome::blank(table.input.source.clone(), change.table.clone(), rule, "same")
+        ..outcome.clone()
     }
 }

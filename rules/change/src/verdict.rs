@@ -125,8 +125,13 @@ fn conclude(table: &Observed<'_>, findings: &mut impl Iterator<Item = Finding>) 
     change.transitions.splice(0..0, same);
     notes.extend(of_same);
     notes.extend(input.rules.iter().filter_map(|change| {
-        let newly = newly_failing.iter().find(|(rule, _, _)| **rule == change.after.rule);
-        rules::conclude(change, newly.map(|(_, rows, blame)| (*rows, *blame)))
+        let known = input.newly_failing.iter().any(|newly| newly.rule == change.after.rule);
+        let newly = match newly_failing.iter().find(|(rule, _, _)| **rule == change.after.rule) {
+            Some((_, rows, blame)) => rules::Newly::Rows(*rows, *blame),
+            None if known && !input.alone => rules::Newly::None { inserted: input.written.and_then(|w| w.inserted) },
+            None => rules::Newly::Unknown,
+        };
+        rules::conclude(change, newly)
     }));
     if notes.iter().all(|note| gravity(note.verdict) < gravity(Verdict::Surprising)) {
         notes.extend(table.unseen_writes());
@@ -198,6 +203,10 @@ fn of_table(table: &Observed<'_>) -> Vec<Note> {
         Seen::Unmarked if input.unread.is_some() => {
             let why = input.unread.unwrap_or_default();
             notes.push(Note::new(Verdict::Inconclusive, format!("its marked rows could not be read again: {why}")));
+        }
+        Seen::Unmarked if input.unmarked.is_some() => {
+            let why = input.unmarked.unwrap_or_default();
+            notes.push(Note::new(Verdict::Clean, format!("only its columns are compared, since {why}")));
         }
         Seen::Unmarked => notes.push(match input.written.and_then(|w| Some((w.inserted?, w.updated?, w.deleted?))) {
             Some((0, 0, 0)) => {

@@ -104,8 +104,8 @@ pub type Expression = Placed<String>;
 pub struct AcrossMigrations {
     /// Whether marked rows may vanish.
     pub rows: RowsAcross,
-    /// Columns (by their name after) whose values must not change.
-    pub same: Vec<Placed<String>>,
+    /// Columns whose values must not change.
+    pub same: Vec<AcrossSame>,
     /// (name after, name before) where it cannot be known otherwise.
     pub renamed: Vec<(Placed<String>, Placed<String>)>,
     /// Boolean expressions over `before.` and `after.` columns.
@@ -126,11 +126,24 @@ pub enum RowsAcross {
     MayVanishWhere(Expression),
 }
 
+/// A column whose values must not change.
+#[derive(Clone, Debug)]
+pub struct AcrossSame {
+    /// Stable id.
+    pub id: RuleId,
+    /// Changes when its meaning does.
+    pub fingerprint: String,
+    /// The column, by its name after.
+    pub column: Placed<String>,
+}
+
 /// One declared transition.
 #[derive(Clone, Debug)]
 pub struct AcrossExpectation {
     /// Stable id.
     pub id: RuleId,
+    /// Changes when its meaning does.
+    pub fingerprint: String,
     /// The expression.
     pub that: Expression,
     /// How much a failure matters.

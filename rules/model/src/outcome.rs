@@ -1,6 +1,7 @@
 //! What one rule gave on one sample.
 
 use crate::name::{RuleId, SourceName, TableName};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// How much a failure matters.
@@ -147,6 +148,9 @@ pub struct KnownFailing {
     pub known: u64,
     /// Of those, rows that still fail. The others pass, are gone, or are no longer concerned.
     pub failing: u64,
+    /// Since when rows are known to fail the rule.
+    #[serde(default)]
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// What one rule gave on one sample. Field names are those of the JSON report.
@@ -192,6 +196,9 @@ pub struct Outcome {
     pub severity: Severity,
     /// Who answers for it.
     pub owner: Option<String>,
+    /// The route that its failures escalate to.
+    #[serde(default)]
+    pub escalation: Option<String>,
     /// Whether a sample was read and not all rows.
     pub sampled: bool,
     /// Whether the table was being written while all its rows were read.
@@ -235,6 +242,7 @@ impl Outcome {
             detect: 0.0,
             severity: Severity::default(),
             owner: None,
+            escalation: None,
             sampled: false,
             moving: false,
             known_failing: None,

@@ -23,10 +23,18 @@ pub const FAMILY_ERROR: f64 = 0.0001;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
-    /// Changed rows in each slice.
-    pub slices: Vec<u64>,
-    /// Length of each slice.
-    pub slice_seconds: f64,
+    /// Slices of any length.
+    pub slices: Vec<ControlSlice>,
+}
+
+/// Changes counted in one slice of a control period.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlSlice {
+    /// Changed rows.
+    pub changes: u64,
+    /// Length.
+    pub seconds: f64,
 }
 
 /// Changes counted while the migration ran, from the mark to the recapture.
@@ -51,33 +59,38 @@ pub struct Excess {
 }
 
 impl Control {
-    /// A control of slices of a length in seconds.
+    /// A control of slices.
     ///
     /// # Errors
-    /// [`StatisticsError::Exposure`] where the length is no positive number.
-    pub fn new(slices: Vec<u64>, slice_seconds: f64) -> Result<Self, StatisticsError> {
-        positive(slice_seconds)?;
-        Ok(Self { slices, slice_seconds })
+    /// [`StatisticsError::Exposure`] where a length is no positive number.
+    pub fn new(slices: Vec<ControlSlice>) -> Result<Self, StatisticsError> {
+        slices.iter().try_for_each(|slice| positive(slice.seconds))?;
+        Ok(Self { slices })
     }
 
     fn changes(&self) -> f64 {
-        self.slices.iter().map(|&c| c as f64).sum()
+        self.slices.iter().map(|slice| slice.changes as f64).sum()
     }
 
-    fn seconds(&self) -> f64 {
-        self.slices.len() as f64 * self.slice_seconds
+    /// Length of all slices.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.slices.iter().map(|slice| slice.seconds).sum()
     }
 
     /// Pearson's over-dispersion between slices, at least 1.
     #[must_use]
     pub fn dispersion(&self) -> f64 {
-        let slices = self.slices.len() as f64;
-        let mean = self.changes() / slices;
-        if slices < 2.0 || mean <= 0.0 {
+        let rate = self.changes() / self.seconds();
+        if self.slices.len() < 2 || rate <= 0.0 {
             return 1.0;
         }
-        let squares: f64 = self.slices.iter().map(|&c| (c as f64 - mean).powi(2)).sum();
-        (squares / mean / (slices - 1.0)).max(1.0)
+        let square = |slice: &ControlSlice| {
+            let mean = rate * slice.seconds;
+            (slice.changes as f64 - mean).powi(2) / mean
+        };
+        let squares: f64 = self.slices.iter().map(square).sum();
+        (squares / (self.slices.len() as f64 - 1.0)).max(1.0)
     }
 
     /// Tests the exposure's changes for an excess.
@@ -86,7 +99,6 @@ impl Control {
     /// [`StatisticsError::Exposure`] where a length is no positive number.
     pub fn excess(&self, exposure: Exposure) -> Result<Excess, StatisticsError> {
         positive(exposure.seconds)?;
-        positive(self.slice_seconds)?;
         let expected = if self.slices.is_empty() { 0.0 } else { self.changes() * exposure.seconds / self.seconds() };
         Ok(Excess {
             expected,
@@ -130,7 +142,6 @@ impl Control {
     /// [`StatisticsError::Exposure`] where a length is no positive number.
     pub fn smallest_detectable(&self, question: Question) -> Result<Option<Detectable>, StatisticsError> {
         positive(question.seconds)?;
-        positive(self.slice_seconds)?;
         let target = question.error.ln();
         let flagged = |changes: f64| self.ln_p(changes, question.seconds) <= target;
         let (mut low, mut high) = (0.0, 1.0);
@@ -206,15 +217,29 @@ pub fn holm(p_values: &[f64], family_error: f64) -> Vec<bool> {
 mod tests {
     use super::*;
 
+    fn even(slices: Vec<u64>, seconds: f64) -> Result<Control, StatisticsError> {
+        Control::new(slices.into_iter().map(|changes| ControlSlice { changes, seconds }).collect())
+    }
+
+    #[test]
+    fn slices_count_by_their_length() {
+        let slices =
+            [(300, 100.0), (3, 1.0), (2, 1.0), (4, 1.0)].map(|(changes, seconds)| ControlSlice { changes, seconds });
+        let control = Control::new(slices.to_vec()).unwrap();
+        assert_eq!(control.dispersion(), 1.0);
+        let excess = control.excess(Exposure { changes: 9, seconds: 3.0 }).unwrap();
+        assert!((excess.expected - 9.0).abs() < 0.01 && excess.p_value > 0.4, "{excess:?}");
+    }
+
     #[test]
     fn the_conditional_binomial_before_dispersion() {
         // R: binom.test(8, 10, 0.5, "greater")$p.value = 0.0546875; many slices so that Student is the normal
-        let control = Control::new([2].into_iter().chain([0; 1]).collect(), 1.0).unwrap();
+        let control = even([2].into_iter().chain([0; 1]).collect(), 1.0).unwrap();
         assert_eq!(control.dispersion(), 2.0);
         let mut slices = vec![0; 100_000];
         slices[0] = 1;
         slices[70_000] = 1;
-        let control = Control::new(slices, 1.0).unwrap();
+        let control = even(slices, 1.0).unwrap();
         let exposure = Exposure { changes: 8, seconds: 100_000.0 };
         let got = control.excess(exposure).unwrap();
         assert!((got.p_value - 0.054_687_5).abs() < 1e-4, "{got:?}");
@@ -224,12 +249,12 @@ mod tests {
     #[test]
     fn silence_and_nonsense() {
         let none = Exposure { changes: 0, seconds: 5.0 };
-        let control = Control::new(vec![0; 10], 1.0).unwrap();
+        let control = even(vec![0; 10], 1.0).unwrap();
         assert_eq!(control.excess(none).unwrap().p_value, 1.0);
         let many = Exposure { changes: 1000, ..none };
         assert!(control.excess(many).unwrap().p_value < 1e-9);
-        assert_eq!(Control::new(vec![5], 1.0).unwrap().excess(many).unwrap().p_value, 1.0);
-        assert!(Control::new(vec![], 0.0).is_err());
+        assert_eq!(even(vec![5], 1.0).unwrap().excess(many).unwrap().p_value, 1.0);
+        assert!(even(vec![1], 0.0).is_err());
         assert!(control.excess(Exposure { seconds: f64::NAN, ..many }).is_err());
     }
 
@@ -242,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_smallest_change_seen_is_just_seen() {
-        let control = Control::new(vec![5, 4, 6, 5, 5, 3, 7, 5, 4, 6], 1.0).unwrap();
+        let control = even(vec![5, 4, 6, 5, 5, 3, 7, 5, 4, 6], 1.0).unwrap();
         let question = Question { seconds: 5.0, rows: 10_000, error: FAMILY_ERROR / 20.0 };
         let least = control.smallest_detectable(question).unwrap().unwrap();
         // ordinary writes at 1.645 standard deviations below 25
@@ -253,7 +278,7 @@ mod tests {
         assert!(p(least.changes) <= question.error);
         assert!(p(least.changes - 2) > question.error);
         assert!(least.fraction < 0.015, "{least:?}");
-        let single = Control::new(vec![5], 1.0).unwrap();
+        let single = even(vec![5], 1.0).unwrap();
         assert_eq!(single.smallest_detectable(question).unwrap(), None);
     }
 }

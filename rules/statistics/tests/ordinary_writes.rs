@@ -1,7 +1,8 @@
 //! Ordinary writes are not the migration's doing: the control comparison under bursty (negative binomial) writes.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use fieldmark_statistics::compare::{Control, Exposure, FAMILY_ERROR, holm};
+use fieldmark_statistics::StatisticsError;
+use fieldmark_statistics::compare::{Control, ControlSlice, Exposure, FAMILY_ERROR, holm};
 use fieldmark_statistics::draw::generator;
 use rand::{Rng, RngExt};
 
@@ -35,6 +36,10 @@ impl Counts {
     }
 }
 
+fn even(slices: Vec<u64>) -> Result<Control, StatisticsError> {
+    Control::new(slices.into_iter().map(|changes| ControlSlice { changes, seconds: 1.0 }).collect())
+}
+
 /// How often ordinary writes alone are flagged at 1e-2, 1e-3 and 1e-4, of `draws`.
 fn alarms(per_slice: f64, dispersion: f64, seconds: f64, draws: usize) -> [usize; 3] {
     let mut rng = generator(17);
@@ -44,7 +49,7 @@ fn alarms(per_slice: f64, dispersion: f64, seconds: f64, draws: usize) -> [usize
     for _ in 0..draws {
         let slices = (0..10).map(|_| slice.draw(&mut rng)).collect();
         let exposure = Exposure { changes: whole.draw(&mut rng), seconds };
-        let p = Control::new(slices, 1.0).unwrap().excess(exposure).unwrap().p_value;
+        let p = even(slices).unwrap().excess(exposure).unwrap().p_value;
         for (count, level) in alarms.iter_mut().zip([0.01, 0.001, 0.0001]) {
             *count += usize::from(p <= level);
         }
@@ -92,7 +97,7 @@ fn a_family_keeps_its_level() {
             .map(|column| {
                 let slices = (0..10).map(|_| kinds[column % 2].draw(&mut rng)).collect();
                 let exposure = Exposure { changes: wholes[column % 2].draw(&mut rng), seconds: 10.0 };
-                Control::new(slices, 1.0).unwrap().excess(exposure).unwrap().p_value
+                even(slices).unwrap().excess(exposure).unwrap().p_value
             })
             .collect();
         accused += usize::from(holm(&p_values, 0.01).contains(&true));
@@ -120,7 +125,7 @@ fn corruption_amid_writes_is_seen() {
             let slices = (0..slices).map(|_| slice.draw(&mut rng)).collect();
             let exposure = Exposure { changes: whole.draw(&mut rng) + 100, seconds };
             let mut all = vec![0.5; family];
-            all[0] = Control::new(slices, 1.0).unwrap().excess(exposure).unwrap().p_value;
+            all[0] = even(slices).unwrap().excess(exposure).unwrap().p_value;
             seen += usize::from(holm(&all, FAMILY_ERROR)[0]);
         }
         println!("{slices} slices, {seconds} s, family of {family}: {seen} of 500");

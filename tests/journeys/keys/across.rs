@@ -68,6 +68,23 @@ fn keys_of_expectations_have_an_effect() {
     all_hold(&cases, judge);
 }
 
+/// What a table's rules have in common its declarations have, too.
+#[test]
+fn declarations_have_their_owner() {
+    let shop = Shop::new(&["CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT);", &fill("t", 100, "i, i")].concat());
+    let across = "across_migrations: { same: [a], expect: [ { id: x, that: after.a = before.a } ] }\n";
+    shop.rules("t", &format!("owner: us\nescalation: us-oncall\nrunbook: 'https://runbooks.example'\n{across}"));
+    let report = shop.json(&["guard", "--control", "300ms", "--", "true"], 0);
+    let transitions = report["tables"][0]["transitions"].as_array().unwrap();
+    let rules: Vec<_> = transitions.iter().map(|transition| transition["rule"].as_str().unwrap()).collect();
+    assert_eq!(rules, ["shop.t.same.a", "x"]);
+    for transition in transitions {
+        let keys = ["owner", "escalation", "runbook"].map(|key| transition[key].as_str().unwrap());
+        assert_eq!(keys, ["us", "us-oncall", "https://runbooks.example"]);
+        assert_eq!(transition["fingerprint"].as_str().unwrap().len(), 16, "{transition:#}");
+    }
+}
+
 #[test]
 fn every_key_of_the_section_has_a_case() {
     let shop = Shop::new("CREATE TABLE t (id INTEGER PRIMARY KEY)");

@@ -1,8 +1,8 @@
 //! Each kind's own keys.
 
 use super::shared::{judge, kinds};
-use super::{Case, all_hold, allowed, forget, same, shop};
-use crate::journeys::shop::outcome;
+use super::{Case, all_hold, allowed, forget, report, same, shop};
+use crate::journeys::shop::{Shop, outcome};
 use std::collections::BTreeSet;
 
 /// The settings of a kind that has no keys of its own count as one that is named as the kind.
@@ -45,6 +45,39 @@ expect | expect | @ | expect: n > 200 | expect: n > 100 | failed | 200 | 100
 fn own_keys_have_an_effect() {
     let shop = shop();
     all_hold(&Case::table(CASES), |case| judge(&shop, case, &[]));
+}
+
+/// The SQL of a report is for people to run: on this database it gives the rows that failed, and no error.
+#[test]
+fn the_sql_shown_runs_where_the_rows_are() {
+    let shop = Shop::new(
+        "CREATE TABLE odd (id INTEGER PRIMARY KEY, v TEXT, n INTEGER);
+         INSERT INTO odd (v, n) VALUES (NULL, 0), (NULL, 1), ('a', 0), ('a', 2)",
+    );
+    shop.rules(
+        "odd",
+        "rules:
+  - { id: unique, unique: v }
+  - { id: matches, matches: { column: v, pattern: b } }
+  - { id: type_is, type_is: { column: v, type: integer } }
+  - { id: divides, expect: 2 / n > 1 }\n",
+    );
+    let report = report(&shop, &[]);
+    let database = shop.database();
+    // as SQLite's own command line has it
+    let flags = rusqlite::functions::FunctionFlags::SQLITE_UTF8;
+    let regexp = |context: &rusqlite::functions::Context<'_>| {
+        let (pattern, text): (String, Option<String>) = (context.get(0)?, context.get(1)?);
+        Ok(text.map(|text| regex::Regex::new(&pattern).unwrap().is_match(&text)))
+    };
+    database.create_scalar_function("regexp", 2, flags, regexp).unwrap();
+    // one value that is not unique, two rows of each other
+    for (rule, rows) in [("unique", 1), ("matches", 2), ("type_is", 2), ("divides", 1)] {
+        let outcome = outcome(&report, rule);
+        let sql = outcome["sql"].as_str().unwrap_or_else(|| panic!("{outcome:#}"));
+        let shown = database.query_row(&format!("SELECT count(*) FROM ({sql})"), [], |row| row.get::<_, i64>(0));
+        assert_eq!(shown, Ok(rows), "{sql}");
+    }
 }
 
 /// The table has 2000 rows, then 2500.

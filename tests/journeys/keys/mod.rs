@@ -5,9 +5,9 @@
 //! new key without a case fails.
 
 mod across;
-mod being_built;
 mod document;
 mod kinds;
+mod passes;
 mod refused;
 mod shared;
 

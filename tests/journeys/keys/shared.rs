@@ -1,6 +1,6 @@
 //! Keys that every rule may carry, and those that several kinds share.
 
-use super::{Case, all_hold, being_built, refused, report, same, shop};
+use super::{Case, all_hold, passes, refused, report, same, shop};
 use crate::journeys::shop::Shop;
 use std::collections::BTreeSet;
 
@@ -146,7 +146,7 @@ pub(super) fn kinds(shop: &Shop) -> Kinds {
 fn every_shared_key_of_every_kind_has_a_case() {
     let kinds = kinds(&shop());
     let pair = |(kind, key): (&str, &str)| (kind.to_owned(), key.to_owned());
-    let cases = [Case::table(CASES), Case::table(SAMPLED), being_built::of_rules()].concat();
+    let cases = [Case::table(CASES), Case::table(SAMPLED), passes::of_rules()].concat();
     same(&cases.iter().map(|case| pair(case.names())).collect(), &kinds.takes);
     same(
         &refused::cases().into_iter().map(|(kind, key, _, why)| (kind.into(), key.into(), why.into())).collect(),

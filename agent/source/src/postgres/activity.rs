@@ -9,19 +9,20 @@ use super::literal::{array_literal, quote_literal};
 use super::rows::in_full;
 use super::statement::copy;
 use crate::{Error, Horizon, Sessions};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
 /// The horizon in one row. `age` counts from the next id to be given out (a snapshot ends after the last one that is over, which may be
-/// before it).
+/// before it). A standby shows no session of the primary's, but its snapshot knows their ids.
 const HORIZON: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::int8 \
     + age((pg_snapshot_xmax(pg_current_snapshot())::text::int8 % 4294967296)::text::xid), \
-    greatest((SELECT max(greatest(age(a.backend_xid), age(a.backend_xmin))) FROM pg_stat_activity a \
+    greatest(age((pg_snapshot_xmin(pg_current_snapshot())::text::int8 % 4294967296)::text::xid), \
+     (SELECT max(greatest(age(a.backend_xid), age(a.backend_xmin))) FROM pg_stat_activity a \
      WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()), \
      (SELECT max(age(p.transaction)) FROM pg_prepared_xacts p WHERE p.database = current_database()))::int8, \
     (SELECT (extract(epoch FROM min(a.xact_start)) * 1000000)::int8 FROM pg_stat_activity a \
      WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()), \
-    CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text";
+    (extract(epoch FROM clock_timestamp()) * 1000000)::int8";
 
 /// Sessions of this database that have a transaction id. Asked without a transaction, so everything is named in full.
 const SESSIONS: &str = "/* fieldmark */ SELECT \
@@ -43,7 +44,9 @@ fn held(processes: &[&str]) -> String {
 
 impl PostgresSource {
     pub(super) async fn read_horizon(&mut self, call: &Call) -> Result<Horizon, Error> {
+        let asked = Utc::now();
         let [answers] = self.answers(call, &[copy(HORIZON)]).await?;
+        let half_way = asked + (Utc::now() - asked) / 2;
         let Some(answer) = answers.first() else { return Ok(Horizon::default()) };
         let next = answer.integer(0).and_then(|next| u64::try_from(next).ok());
         let age = answer.integer(1).and_then(|age| u64::try_from(age).ok());
@@ -51,7 +54,10 @@ impl PostgresSource {
             next_transaction: next,
             oldest_running: next.map(|next| next.saturating_sub(age.unwrap_or(0))),
             oldest_began: answer.integer(2).and_then(DateTime::from_timestamp_micros),
-            position: answer.text(3),
+            clock_ahead: answer
+                .integer(3)
+                .and_then(DateTime::from_timestamp_micros)
+                .map(|clock| (clock - half_way).as_seconds_f64()),
         })
     }
 

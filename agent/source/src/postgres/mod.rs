@@ -75,15 +75,14 @@ pub(crate) use scan::ScanPlace;
 
 use crate::request::Place;
 use crate::{
-    BlockDraw, BlockSample, Cancel, Cursor, Dialect, Error, Facts, Horizon, Read, Reference, ScanChunk, Sessions,
-    Source,
+    BlockDraw, BlockSample, Cancel, Cursor, Error, Facts, Horizon, Read, Reference, ScanChunk, Sessions, Source,
 };
 use arrow::array::{AsArray as _, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Int64Type, Schema};
 use async_trait::async_trait;
 use cells::Bounds;
 use courtesy::{Call, Interrupt, Purpose};
-use fieldmark_model::{Catalogue, Chunk, Counters, Table, TableName};
+use fieldmark_model::{Catalogue, Chunk, Counters, Dialect, Table, TableName};
 use layout::{Expected, Layout, LayoutColumn};
 use rows::{Answer, Extras, Rows};
 use session::Session;

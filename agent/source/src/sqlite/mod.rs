@@ -54,14 +54,13 @@ pub use address::Address;
 pub(crate) use read::ScanPlace;
 
 use crate::{
-    BlockDraw, BlockSample, Cancel, Cursor, Dialect, Error, Facts, Horizon, Read, Reference, ScanChunk, Sessions,
-    Source,
+    BlockDraw, BlockSample, Cancel, Cursor, Error, Facts, Horizon, Read, Reference, ScanChunk, Sessions, Source,
 };
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use cells::Cells;
 use connect::Session;
-use fieldmark_model::{Catalogue, Chunk, Counters, Table};
+use fieldmark_model::{Catalogue, Chunk, Counters, Dialect, Table};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -1,12 +1,16 @@
 //! `expect`: an SQL expression over the row holds.
 
 use super::sentence::meaning;
-use super::{CommonKey, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, Dialect, Facts, Kind, Plan, Reading, Refusal};
 use crate::language::plain_sql;
 use arrow::datatypes::Schema;
+use datafusion_sql::sqlparser::ast::{BinaryOperator, Expr, Value, visit_expressions_mut};
+use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion_sql::sqlparser::parser::{Parser, ParserError};
 use fieldmark_document::{Node, Problem, Problems};
 use fieldmark_model::canonical::hexadecimal;
 use sha2::{Digest, Sha256};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub(super) static FACTS: Facts = Facts {
@@ -63,10 +67,37 @@ impl Kind for Expect {
     fn plan(&self, _schema: &Schema) -> Result<Plan, Refusal> {
         Ok(Plan::Expression { text: self.text.clone() })
     }
-    fn failing_sql(&self) -> Option<String> {
-        Some(format!("NOT ({})", self.text))
+    fn failing_sql(&self, _: Dialect) -> Option<String> {
+        Some(format!("NOT ({})", divisors_not_zero(&self.text)))
     }
     fn wording(&self) -> String {
         self.text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
+}
+
+/// The same expression, NULL where it would divide by zero: such a row is unknown here, and would end a statement there.
+fn divisors_not_zero(text: &str) -> String {
+    let parsed =
+        |text: &str| Parser::new(&PostgreSqlDialect {}).try_with_sql(text).and_then(|mut sql| sql.parse_expr());
+    let Ok(mut expression) = parsed(text) else { return text.to_owned() };
+    let mut changed = false;
+    let visited = visit_expressions_mut(&mut expression, |part| {
+        if let Expr::BinaryOp { op: BinaryOperator::Divide | BinaryOperator::Modulo, right, .. } = part
+            && !is_number_but_zero(right)
+        {
+            match parsed(&format!("NULLIF({right}, 0)")) {
+                Ok(guarded) => **right = guarded,
+                Err(error) => return ControlFlow::Break(error),
+            }
+            changed = true;
+        }
+        ControlFlow::<ParserError>::Continue(())
+    });
+    if changed && visited.is_continue() { expression.to_string() } else { text.to_owned() }
+}
+
+fn is_number_but_zero(expression: &Expr) -> bool {
+    let Expr::Value(value) = expression else { return false };
+    let Value::Number(number, _) = &value.value else { return false };
+    number.parse::<f64>().is_ok_and(|number| number != 0.0)
 }

@@ -2,7 +2,7 @@
 
 use super::column::{Family, subject};
 use super::sentence::meaning;
-use super::{CommonKey, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, Dialect, Facts, Kind, Plan, Reading, Refusal};
 use arrow::datatypes::Schema;
 use fieldmark_document::{MapReader, Node, Placed, Problems};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl Kind for Fresh {
         }
         Ok(Plan::Fresh { column: self.column.value.clone(), within: self.within })
     }
-    fn failing_sql(&self) -> Option<String> {
+    fn failing_sql(&self, _: Dialect) -> Option<String> {
         None
     }
     fn wording(&self) -> String {

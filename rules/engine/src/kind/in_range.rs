@@ -5,7 +5,7 @@ use super::judge::{Check, each_text, judged};
 use super::literal::{Literal, Toward, check_order, float, nanoseconds, narrow, rounded};
 use super::sentence::{bounds, meaning, outside, sql};
 use super::time::{DAY, Moment, read_moment};
-use super::{CommonKey, DefectPolicy, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Date64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
@@ -164,7 +164,7 @@ impl Kind for InRange {
         };
         Ok(Plan::Row { condition: judged(within, column.expr), defects: DefectPolicy::Unknown })
     }
-    fn failing_sql(&self) -> Option<String> {
+    fn failing_sql(&self, _: Dialect) -> Option<String> {
         let (min, max) = (self.min.as_ref().map(Literal::sql), self.max.as_ref().map(Literal::sql));
         Some(outside(&sql(&self.column), min.as_deref(), max.as_deref()))
     }

@@ -4,7 +4,7 @@ use super::column::{Family, subject};
 use super::judge::{Check, judged};
 use super::literal::{Literal, binary};
 use super::sentence::{meaning, sql};
-use super::{CommonKey, DefectPolicy, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Schema};
 use datafusion_expr::lit;
@@ -84,7 +84,7 @@ impl Kind for InSet {
         };
         Ok(Plan::Row { condition, defects: DefectPolicy::Unknown })
     }
-    fn failing_sql(&self) -> Option<String> {
+    fn failing_sql(&self, _: Dialect) -> Option<String> {
         let values: Vec<String> = self.values.iter().map(Literal::sql).collect();
         Some(format!("{} NOT IN ({})", sql(&self.column), values.join(", ")))
     }

@@ -4,7 +4,7 @@ use super::column::subject;
 use super::judge::{Check, each_text, judged};
 use super::literal::check_order;
 use super::sentence::{bounds, meaning, outside, sql};
-use super::{CommonKey, DefectPolicy, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal};
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::Schema;
 use fieldmark_document::{MapReader, Node, Placed, Problem, Problems};
@@ -84,7 +84,7 @@ impl Kind for Length {
         let condition = judged(Characters { min, max }, column.expr);
         Ok(Plan::Row { condition, defects: DefectPolicy::Length { min, max } })
     }
-    fn failing_sql(&self) -> Option<String> {
+    fn failing_sql(&self, _: Dialect) -> Option<String> {
         let (min, max) = (self.min.map(|min| min.to_string()), self.max.map(|max| max.to_string()));
         Some(outside(&format!("length({})", sql(&self.column)), min.as_deref(), max.as_deref()))
     }

@@ -2,8 +2,8 @@
 
 use super::column::{Family, subject};
 use super::judge::{Check, each_text, judged};
-use super::sentence::{meaning, quote_text, sql};
-use super::{CommonKey, DefectPolicy, Facts, Kind, Plan, Reading, Refusal};
+use super::sentence::{meaning, quote_text, sql, unlike};
+use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal};
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::Schema;
 use fieldmark_document::{MapReader, Node, Placed, Problem, Problems};
@@ -95,8 +95,8 @@ impl Kind for Matches {
         let condition = judged(Found { regex: self.regex.clone() }, column.expr);
         Ok(Plan::Row { condition, defects: DefectPolicy::Unknown })
     }
-    fn failing_sql(&self) -> Option<String> {
-        Some(format!("{} !~ {}", sql(&self.column), quote_text(self.regex.as_str())))
+    fn failing_sql(&self, dialect: Dialect) -> Option<String> {
+        Some(format!("{} {} {}", sql(&self.column), unlike(dialect), quote_text(self.regex.as_str())))
     }
     fn wording(&self) -> String {
         format!("{} matches {}", self.column.value, self.regex)

@@ -28,6 +28,7 @@ pub use time::{Moment, read_moment};
 use arrow::datatypes::Schema;
 use datafusion_expr::Expr;
 use fieldmark_document::{Node, Placed, Problems};
+pub(crate) use fieldmark_model::Dialect;
 use fieldmark_model::NotEvaluated;
 use std::fmt;
 use std::sync::Arc;
@@ -134,9 +135,13 @@ pub trait Kind: fmt::Debug + Send + Sync {
     /// # Errors
     /// Why it cannot be evaluated there.
     fn plan(&self, schema: &Schema) -> Result<Plan, Refusal>;
-    /// SQL condition that is true for a failing row, for people to run on the database itself; only the rule's own literals,
-    /// identifiers quoted. `None` where the kind does not speak of single rows of its own table.
-    fn failing_sql(&self) -> Option<String>;
+    /// Whether other rows than the one judged have a say: it is looked up in tables.
+    fn looks_up(&self) -> bool {
+        false
+    }
+    /// SQL condition that is true for a failing row, for people to run on the database itself, in its dialect; only the rule's own
+    /// literals, identifiers quoted. `None` where the kind does not speak of single rows of its own table.
+    fn failing_sql(&self, dialect: Dialect) -> Option<String>;
     /// What the rule demands, as a sentence of few words for reports (`status is one of 4 values`).
     fn wording(&self) -> String;
 }

@@ -2,7 +2,7 @@
 
 use super::column::subject;
 use super::sentence::{meaning, read_columns, sql};
-use super::{CommonKey, DefectPolicy, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal};
 use arrow::datatypes::Schema;
 use fieldmark_document::{Node, NodeKind, Placed, Problems};
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Kind for NotNull {
         let column = subject(schema, &self.column.value)?;
         Ok(Plan::Row { condition: column.expr.is_not_null(), defects: DefectPolicy::Present })
     }
-    fn failing_sql(&self) -> Option<String> {
+    fn failing_sql(&self, _: Dialect) -> Option<String> {
         Some(format!("{} IS NULL", sql(&self.column)))
     }
     fn wording(&self) -> String {

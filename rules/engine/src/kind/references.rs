@@ -2,7 +2,7 @@
 
 use super::column::present;
 use super::sentence::{joined, meaning, read_columns};
-use super::{CommonKey, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, Dialect, Facts, Kind, Plan, Reading, Refusal};
 use arrow::datatypes::Schema;
 use fieldmark_document::{MapReader, Node, Placed, Problem, Problems};
 use fieldmark_model::TableName;
@@ -166,7 +166,10 @@ impl Kind for References {
             to_columns: self.to.columns.clone(),
         })
     }
-    fn failing_sql(&self) -> Option<String> {
+    fn looks_up(&self) -> bool {
+        true
+    }
+    fn failing_sql(&self, _: Dialect) -> Option<String> {
         None
     }
     fn wording(&self) -> String {

@@ -2,7 +2,7 @@
 
 use super::literal::check_order;
 use super::sentence::{bounds, meaning};
-use super::{CommonKey, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, Dialect, Facts, Kind, Plan, Reading, Refusal};
 use arrow::datatypes::Schema;
 use fieldmark_document::{MapReader, Node, Placed, Problem, Problems, ratio_of};
 use std::sync::Arc;
@@ -87,7 +87,7 @@ impl Kind for RowCount {
     fn plan(&self, _schema: &Schema) -> Result<Plan, Refusal> {
         Ok(Plan::RowCount { min: self.min, max: self.max, change: self.change })
     }
-    fn failing_sql(&self) -> Option<String> {
+    fn failing_sql(&self, _: Dialect) -> Option<String> {
         None
     }
     fn wording(&self) -> String {

@@ -1,5 +1,6 @@
 //! Small parts that several kinds share: one spelling of a meaning for fingerprints, names in sentences, lists of columns.
 
+use super::Dialect;
 use fieldmark_document::{Node, Placed, Problem, Problems};
 use fieldmark_model::name::quote_identifier;
 use std::fmt::Write as _;
@@ -17,6 +18,15 @@ pub(super) fn meaning<'a>(parts: impl IntoIterator<Item = (&'a str, String)>) ->
 /// A text as an SQL literal.
 pub(super) fn quote_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The operator that is true where a text does not fit a pattern. SQLite's is known to its command line and to whoever defines
+/// a function `regexp`.
+pub(super) fn unlike(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "!~",
+        Dialect::Sqlite => "NOT REGEXP",
+    }
 }
 
 /// A column's name as SQL.

@@ -10,8 +10,8 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Int32Type, i256};
 use chrono::DateTime;
-use fieldmark_model::Chunk;
 use fieldmark_model::chunk::{CANONICAL_TEXT, DECLARED_TYPE};
+use fieldmark_model::{Chunk, Dialect};
 use std::collections::HashMap;
 
 /// The kinds of the rules in a list, as a rule file would hold them.
@@ -135,7 +135,7 @@ fn not_null() {
     );
     let ids: Vec<&str> = read.iter().map(|rule| rule.id.as_str()).collect();
     assert_eq!(ids, ["present/a", "present/b", "listed/c", "alone", "s.t.not_null.d"]);
-    assert_eq!(read[0].kind.failing_sql().unwrap(), "\"a\" IS NULL");
+    assert_eq!(read[0].kind.failing_sql(Dialect::Postgres).unwrap(), "\"a\" IS NULL");
     assert_eq!(read[0].kind.wording(), "a is not NULL");
     for (rule, expected) in [
         ("not_null: []", "4:15: `not_null` names no column; allowed: at least one"),
@@ -224,7 +224,7 @@ fn in_set() {
         );
     }
     let set = kind("in_set: { column: c, values: [new, \"it's\", 5, true] }");
-    assert_eq!(set.failing_sql().unwrap(), "\"c\" NOT IN ('new', 'it''s', 5, true)");
+    assert_eq!(set.failing_sql(Dialect::Postgres).unwrap(), "\"c\" NOT IN ('new', 'it''s', 5, true)");
     assert_eq!(set.wording(), "c is one of 4 values");
     for (rule, expected) in [
         (
@@ -374,9 +374,12 @@ fn in_range_of_times() {
 #[test]
 fn in_range_speaks() {
     let range = kind("in_range: { column: c, min: 0, max: '2_0' }".replace("'2_0'", "2_0").as_str());
-    assert_eq!(range.failing_sql().unwrap(), "\"c\" < 0 OR \"c\" > 20");
+    assert_eq!(range.failing_sql(Dialect::Postgres).unwrap(), "\"c\" < 0 OR \"c\" > 20");
     assert_eq!(range.wording(), "c is from 0 to 2_0");
-    assert_eq!(kind("in_range: { column: c, min: 2019-01-01 }").failing_sql().unwrap(), "\"c\" < '2019-01-01'");
+    assert_eq!(
+        kind("in_range: { column: c, min: 2019-01-01 }").failing_sql(Dialect::Postgres).unwrap(),
+        "\"c\" < '2019-01-01'"
+    );
     for (rule, expected) in [
         (
             "in_range: { column: c, min: 5, max: 4.9 }",
@@ -415,7 +418,9 @@ fn matches() {
         answers(rule, plain(Arc::new(Int64Array::from(vec![1])))),
         "type_mismatch: a pattern needs text, but column `c` is Int64"
     );
-    assert_eq!(kind("matches: { column: c, pattern: \"it's\" }").failing_sql().unwrap(), "\"c\" !~ 'it''s'");
+    let pattern = kind("matches: { column: c, pattern: \"it's\" }");
+    assert_eq!(pattern.failing_sql(Dialect::Postgres).unwrap(), "\"c\" !~ 'it''s'");
+    assert_eq!(pattern.failing_sql(Dialect::Sqlite).unwrap(), "\"c\" NOT REGEXP 'it''s'");
     for (rule, expected) in [
         (
             "matches: { column: c, pattern: '^[a-' }",
@@ -446,7 +451,7 @@ fn length() {
     ] {
         assert_eq!(answers(rule, column), format!("type_mismatch: {expected}"));
     }
-    assert_eq!(kind(rule).failing_sql().unwrap(), "length(\"c\") < 2 OR length(\"c\") > 3");
+    assert_eq!(kind(rule).failing_sql(Dialect::Postgres).unwrap(), "length(\"c\") < 2 OR length(\"c\") > 3");
     assert_eq!(kind("length: { column: c, min: 2, max: 2 }").wording(), "c has exactly 2 characters");
     for (rule, expected) in [
         (
@@ -572,7 +577,11 @@ fn kinds_that_look_beyond_the_row() {
     ] {
         assert_eq!((plan(rule).as_str(), kind(rule).wording().as_str()), (expected, wording), "{rule}");
     }
-    assert_eq!(kind("expect: a = 1").failing_sql().unwrap(), "NOT (a = 1)");
+    let failing = |rule: &str| kind(rule).failing_sql(Dialect::Postgres).unwrap();
+    assert_eq!(failing("expect: a = 1"), "NOT (a = 1)");
+    assert_eq!(failing("expect: a / 100 = 1"), "NOT (a / 100 = 1)");
+    // the row is unknown, and the statement must not fail
+    assert_eq!(failing("expect: a / (b % c) > 1"), "NOT (a / NULLIF((b % NULLIF(c, 0)), 0) > 1)");
     for (rule, expected) in [
         (
             "references: { columns: [a, b], to: t.id }",

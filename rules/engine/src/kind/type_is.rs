@@ -2,9 +2,9 @@
 
 use super::column::{Family, subject};
 use super::judge::{Check, each_text, judged};
-use super::sentence::{meaning, sql};
+use super::sentence::{meaning, sql, unlike};
 use super::time::read_moment;
-use super::{CommonKey, DefectPolicy, Facts, Kind, Plan, Reading, Refusal, ValueType};
+use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal, ValueType};
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Schema};
@@ -71,7 +71,7 @@ impl Kind for TypeIs {
         let condition = judged(ReadsAs { value_type: self.value_type, how }, column.expr);
         Ok(Plan::Row { condition, defects: DefectPolicy::ReadsAs(self.value_type) })
     }
-    fn failing_sql(&self) -> Option<String> {
+    fn failing_sql(&self, dialect: Dialect) -> Option<String> {
         let column = sql(&self.column);
         let pattern = match self.value_type {
             ValueType::Integer => "^[+-]?[0-9]+$",
@@ -83,7 +83,7 @@ impl Kind for TypeIs {
             ValueType::Uuid => "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
             ValueType::Timestamp | ValueType::Json => return None,
         };
-        Some(format!("CAST({column} AS text) !~ '{pattern}'"))
+        Some(format!("CAST({column} AS text) {} '{pattern}'", unlike(dialect)))
     }
     fn wording(&self) -> String {
         format!("{} reads as {}", self.column.value, self.value_type.as_str())

@@ -2,7 +2,7 @@
 
 use super::column::present;
 use super::sentence::{joined, meaning, read_columns};
-use super::{CommonKey, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, Dialect, Facts, Kind, Plan, Reading, Refusal};
 use arrow::datatypes::Schema;
 use fieldmark_document::{Node, Placed, Problems};
 use std::sync::Arc;
@@ -51,7 +51,10 @@ impl Kind for Unique {
         present(schema, &self.columns())?;
         Ok(Plan::Unique { columns: self.columns.iter().map(|column| column.value.clone()).collect() })
     }
-    fn failing_sql(&self) -> Option<String> {
+    fn looks_up(&self) -> bool {
+        true
+    }
+    fn failing_sql(&self, _: Dialect) -> Option<String> {
         None
     }
     fn wording(&self) -> String {

@@ -1,20 +1,20 @@
 //! The section `across_migrations`.
 
 use super::defaults::{NULLS, SEVERITIES};
-use super::fingerprint::plain_sql;
+use super::fingerprint::{fingerprint, plain_sql};
 use super::rules::{Ids, read_expression, read_id};
-use crate::kind::read_columns;
-use crate::rule::{AcrossExpectation, RowsAcross, UndeclaredChanges};
+use crate::kind::{CommonKey, read_columns};
+use crate::rule::{AcrossExpectation, AcrossSame, Nulls, RowsAcross, UndeclaredChanges};
 use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems, nearest};
-use fieldmark_model::Severity;
 use fieldmark_model::canonical::hexadecimal;
+use fieldmark_model::{RuleId, Severity};
 use sha2::{Digest, Sha256};
 
 /// The section as it stands: what it does not say is `None`.
 #[derive(Debug, Default)]
 pub(super) struct Across {
     pub(super) rows: Option<Placed<RowsAcross>>,
-    pub(super) same: Vec<Placed<String>>,
+    pub(super) same: Vec<AcrossSame>,
     pub(super) renamed: Vec<(Placed<String>, Placed<String>)>,
     pub(super) expect: Vec<AcrossExpectation>,
     pub(super) undeclared_changes: Option<Placed<UndeclaredChanges>>,
@@ -24,6 +24,7 @@ impl Across {
     pub(super) fn read(mut map: MapReader<'_>, prefix: &str, ids: &mut Ids, problems: &mut Problems) -> Self {
         let rows = map.node("rows").and_then(|node| read_rows(node, problems));
         let same = map.node("same").and_then(|node| read_columns(node, "same", problems)).unwrap_or_default();
+        let same = same.into_iter().map(|column| same_column(column, prefix)).collect();
         let renamed = map.node("renamed").map(|node| read_renamed(node, problems)).unwrap_or_default();
         let expect = map.list("expect", problems).unwrap_or_default();
         let expect = expect.iter().filter_map(|node| read_expectation(node, prefix, ids, problems)).collect();
@@ -32,6 +33,14 @@ impl Across {
         let undeclared_changes = map.word("undeclared_changes", &words, problems);
         map.finish(problems);
         Self { rows, same, renamed, expect, undeclared_changes }
+    }
+}
+
+fn same_column(column: Placed<String>, prefix: &str) -> AcrossSame {
+    AcrossSame {
+        id: RuleId::new(format!("{prefix}.same.{}", column.value)),
+        fingerprint: fingerprint("same", &column.value, &[], None, 0.0, Nulls::Pass),
+        column,
     }
 }
 
@@ -93,20 +102,31 @@ fn read_expectation(node: &Node, prefix: &str, ids: &mut Ids, problems: &mut Pro
         return None;
     }
     let that = that?;
+    let tolerance = tolerance.map_or(0.0, |tolerance| tolerance.value);
+    let nulls = nulls.map_or_else(Default::default, |nulls| nulls.value);
+    let meaning = plain_sql(&that.value);
     let own = id.is_some();
     let name = id.map_or_else(
         || {
-            let digest = hexadecimal(&Sha256::digest(plain_sql(&that.value).as_bytes()));
+            let digest = hexadecimal(&Sha256::digest(meaning.as_bytes()));
             format!("{prefix}.across.{}", digest.get(2..10).unwrap_or_default())
         },
         |id| id.value,
     );
     Some(AcrossExpectation {
         id: ids.take(name, own, &node.place, problems),
+        fingerprint: fingerprint(
+            "across_migrations",
+            &meaning,
+            &[CommonKey::Tolerance, CommonKey::Nulls],
+            None,
+            tolerance,
+            nulls,
+        ),
         that,
         severity: severity.map_or(Severity::default(), |severity| severity.value),
-        tolerance: tolerance.map_or(0.0, |tolerance| tolerance.value),
-        nulls: nulls.map_or_else(Default::default, |nulls| nulls.value),
+        tolerance,
+        nulls,
         description: description.map(|description| description.value.trim().to_owned()),
     })
 }

@@ -102,7 +102,7 @@ pub fn check_catalogue(rules: &TableRules, catalogue: &Catalogue, default_schema
     for name in &rules.pii {
         column(&name.value, &name.place, "pii");
     }
-    for name in &rules.across.same {
+    for name in rules.across.same.iter().map(|same| &same.column) {
         let before = rules.across.renamed.iter().find(|(after, _)| after.value == name.value).map(|(_, before)| before);
         if before.is_none_or(|before| table.column(&before.value).is_none()) {
             column(&name.value, &name.place, "same");

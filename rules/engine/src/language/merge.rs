@@ -73,7 +73,11 @@ fn merge_across(sections: Vec<Across>, problems: &mut Problems) -> AcrossMigrati
         ..AcrossMigrations::default()
     };
     for section in sections {
-        add(&mut merged.same, section.same);
+        for same in section.same {
+            if !merged.same.iter().any(|own| own.id == same.id) {
+                merged.same.push(same);
+            }
+        }
         merged.expect.extend(section.expect);
         for (after, before) in section.renamed {
             let earlier =

@@ -1,0 +1,13 @@
+//! Kinds of databases.
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// PostgreSQL 14 or later.
+    Postgres,
+    /// SQLite 3.
+    Sqlite,
+}
