@@ -81,7 +81,11 @@ macro_rules! politely {
                     }
                     () = over(own) => {
                         canceller.cancel().await;
-                        call.await.and(Err(Error::RuleTimeout))
+                        // an answer that came meanwhile is one
+                        match call.await {
+                            Err(Error::Cancelled) => Err(Error::RuleTimeout),
+                            answer => answer,
+                        }
                     }
                 }
             };

@@ -116,14 +116,19 @@ fn a_rule_has_not_healed_while_a_known_row_still_fails() {
     let sampled = json(&shop, &CHECK, 1);
     let outcome = &sampled["outcomes"][0];
     assert_eq!((&outcome["status"], &outcome["failed"]), (&"failed".into(), &0.into()), "the sample did not meet it");
-    assert_eq!(outcome["known_failing"], serde_json::json!({ "known": 1, "failing": 1 }));
+    let known = &outcome["known_failing"];
+    assert_eq!((&known["known"], &known["failing"]), (&1.into(), &1.into()));
+    let of = |time: &Value| time.as_str().unwrap().to_owned();
+    let during = of(&found["started"])..=of(&found["finished"]);
+    assert!(during.contains(&of(&known["since"])), "since the check that found it: {known}");
     assert_eq!(outcome["examples"], serde_json::json!(["id=31417"]));
-    assert!(outcome["detail"].as_str().unwrap().contains("1 of 1 known failing row still fail"), "{outcome:#}");
+    assert!(outcome["detail"].as_str().unwrap().contains("1 of 1 known failing row still fails"), "{outcome:#}");
     let weight = json(&shop, &["check", "--sample", "2000", "--seed", "3", "--no-enlarge"], 1);
     assert_eq!(weight["outcomes"][0]["fraction"], 0.0, "it has no weight in the estimate");
     shop.sql("UPDATE orders SET status = 'paid' WHERE id = 31417");
     let healed = json(&shop, &CHECK, 0);
-    assert_eq!(healed["outcomes"][0]["known_failing"], serde_json::json!({ "known": 1, "failing": 0 }));
+    let known = &healed["outcomes"][0]["known_failing"];
+    assert_eq!((&known["known"], &known["failing"]), (&1.into(), &0.into()));
     assert_eq!(json(&shop, &CHECK, 0)["outcomes"][0]["known_failing"], Value::Null, "and is forgotten");
 }
 
@@ -281,4 +286,100 @@ async fn recent_rows_are_told_by_an_indexed_time() {
     let sampled = served.json(&CHECK, 1).await;
     let [("body", "blocks", _), ("recent", "blocks", rows)] = strata(&sampled)[..] else { panic!("{sampled:#}") };
     assert!((1000..1100).contains(&rows), "{rows}");
+}
+
+/// One statement over the whole table leaves one time in all its rows: no segment of the index is small then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_written_all_at_once_is_read_all_the_same() {
+    let mut served = served(
+        "create table orders (id uuid primary key, status text, updated_at timestamptz not null);
+         insert into orders select gen_random_uuid(), 'paid', '2024-01-01'::timestamptz + i * interval '1 s' from generate_series(1, 80000) i;
+         create index on orders (updated_at); analyze orders",
+        &STATUS.replace("1%", "5%"),
+    )
+    .await;
+    served.json(&CHECK, 0).await;
+    served.sql("update orders set updated_at = '2025-01-01'; analyze orders").await;
+    for _ in 0..2 {
+        let checked = served.json(&CHECK, 0).await;
+        assert_eq!(checked["outcomes"][0]["status"], "passed", "{checked:#}");
+        assert_eq!(strata(&checked).len(), 1, "the body has all rows");
+    }
+    served
+        .sql(
+            "update orders set status = 'lost', updated_at = '2026-01-01' where id in (select id from orders limit 40)",
+        )
+        .await;
+    assert_eq!(strata(&served.json(&CHECK, 1).await)[1], ("recent", "all rows", 40), "the watermark has moved on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_materialized_view_is_sampled() {
+    let served = served(
+        "create table paid (id integer primary key);
+         insert into paid select generate_series(1, 100000);
+         create materialized view orders as select id, case when id % 50 = 0 then 'lost' else 'paid' end as status from paid;
+         analyze orders",
+        "in_set: { column: status, values: [paid] }",
+    )
+    .await;
+    let report = served.json(&CHECK, 1).await;
+    // one row of each block
+    let [("table", "blocks", rows)] = strata(&report)[..] else { panic!("{report:#}") };
+    assert!((400..2000).contains(&rows), "{rows}");
+    let interval = &report["outcomes"][0]["interval"];
+    assert!(interval[0].as_f64().unwrap() <= 0.02 && 0.02 <= interval[1].as_f64().unwrap(), "{interval}");
+}
+
+/// Whoever runs the database says how many rows are read, and not who writes a rule.
+#[test]
+fn a_rule_file_does_not_lift_rows_per_check() {
+    let shop = shop(STATUS);
+    let config = shop.read("fieldmark.yaml");
+    shop.write(
+        "fieldmark.yaml",
+        &config.replace("shop.db\" }", "shop.db\", sample: { rows: 1000 }, budget: { rows_per_check: 3000 } }"),
+    );
+    for sample in ["{ rows: 30000 }", "{ fraction: 50% }"] {
+        let rules = format!("version: 1\ntable: shop.orders\nsample: {sample}\nrules:\n  - {STATUS}\n");
+        shop.write("rules/orders.yaml", &rules);
+        let report = json(&shop, &["check"], 0);
+        assert_eq!(strata(&report).iter().map(|(.., rows)| rows).sum::<u64>(), 3000, "{sample}");
+        let note = report["notes"].to_string();
+        assert!(note.contains("of the 30 000 rows that its sample wishes rows_per_check allows 3 000"), "{note}");
+    }
+}
+
+/// No index leads to a known orphan: that it was not read again is said, and it stays known.
+#[test]
+fn a_known_row_that_cannot_be_read_again_stays_known() {
+    let shop = shop("references: { column: customer_id, to: customers.id }\n    detect: 1%");
+    let config = shop.read("fieldmark.yaml");
+    shop.write("fieldmark.yaml", &config.replace("shop.db\" }", "shop.db\", full_every: 0s }"));
+    shop.sql("UPDATE orders SET customer_id = -1 WHERE id = 31417");
+    assert_eq!(json(&shop, &["check", "--full"], 1)["outcomes"][0]["failed"], 1);
+    for _ in 0..2 {
+        let outcome = &json(&shop, &CHECK, 0)["outcomes"][0];
+        let detail = outcome["detail"].as_str().unwrap();
+        assert!(detail.ends_with("1 known failing row could not be read again"), "{detail}");
+    }
+    shop.sql("UPDATE orders SET customer_id = 1 WHERE id = 31417");
+    json(&shop, &["check", "--full"], 0);
+    let healed = json(&shop, &CHECK, 0);
+    assert!(!healed["outcomes"][0]["detail"].as_str().unwrap().contains("known"), "{healed:#}");
+}
+
+/// A rule whose look-ups take longer than it allows is not evaluated, and the others are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_takes_too_long_stops_alone() {
+    let served = served(
+        "create table orders (id integer primary key, status text, code text);
+         insert into orders select i, 'paid', 'k' || i from generate_series(1, 200000) i; analyze orders",
+        &format!("unique: [code]\n    timeout: 20ms\n  - {STATUS}"),
+    )
+    .await;
+    let report = served.json(&CHECK, 2).await;
+    let outcomes = report["outcomes"].as_array().unwrap();
+    assert_eq!((&outcomes[0]["reason"], &outcomes[1]["status"]), (&"timeout".into(), &"passed".into()), "{report:#}");
+    assert!(outcomes[0]["detail"].as_str().unwrap().contains("the rule's timeout was over"), "{report:#}");
 }

@@ -34,8 +34,8 @@ pub enum Error {
         /// The database's code, or the system's word.
         code: String,
     },
-    /// The statement ran into its time limit.
-    #[error("the statement's time was up")]
+    /// The statement ran into its time limit, or somebody else cancelled it.
+    #[error("the statement's time was up, or somebody on the server cancelled it")]
     Timeout,
     /// The rule's own time was up.
     #[error("the rule's timeout was over before it had its answer")]

@@ -50,9 +50,18 @@ impl TableCheck<'_> {
         Ok(())
     }
 
+    /// Known failing rows of a rule that were not read again, though not all rows were: they may fail still.
+    pub(super) fn unread_failing(&self, index: usize) -> Option<&FailingRule> {
+        let rule = self.rule(index)?;
+        let state = self.states.get(index).filter(|state| state.known.is_none())?;
+        let known = self.state.failing.get(&self.table.name).filter(|known| known.key == self.key)?;
+        let known = known.rules.get(&rule.id).filter(|known| known.fingerprint == rule.fingerprint)?;
+        state.stopped.is_none().then_some(known)
+    }
+
     /// Failing rows to be read again by the next check: those that still fail, then newly found ones. Rules that were not
-    /// answered keep theirs.
-    pub(crate) fn failing_rows(&self) -> FailingRows {
+    /// answered keep theirs; where not all rows were read, so do those whose rows could not be read again.
+    pub(crate) fn failing_rows(&self, whole: bool) -> FailingRows {
         let before = self.state.failing.get(&self.table.name).filter(|known| known.key == self.key);
         let mut failing = FailingRows { key: self.key.clone(), ..FailingRows::default() };
         failing.rules.extend(before.into_iter().flat_map(|before| before.rules.clone()));
@@ -64,7 +73,11 @@ impl TableCheck<'_> {
             let Some(rule) = self.rule(index).filter(|_| state.stopped.is_none()) else { continue };
             let since = failing.rules.get(&rule.id).filter(|known| known.fingerprint == rule.fingerprint);
             let since = since.map_or(self.run.now, |known| known.since);
-            let mut rows = state.failing_keys.clone();
+            let unread = if whole { None } else { self.unread_failing(index) };
+            let mut rows: Vec<Vec<String>> = unread.map(|unread| unread.rows.clone()).unwrap_or_default();
+            rows.extend(
+                state.failing_keys.iter().filter(|key| unread.is_none_or(|unread| !unread.rows.contains(key))).cloned(),
+            );
             rows.truncate(MOST_EXAMPLES);
             if rows.is_empty() {
                 failing.rules.remove(&rule.id);

@@ -145,14 +145,14 @@ impl<'a> TableCheck<'a> {
             return Ok(false);
         }
         match &plan {
-            Plan::Unique { columns } => self.unique(reader, index, columns, chunk, verdicts).await?,
+            Plan::Unique { columns } => return self.unique(reader, index, columns, chunk, verdicts).await,
             Plan::References { .. } => self.references(reader, index, &plan, chunk, verdicts).await?,
             Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => {}
         }
         Ok(true)
     }
 
-    /// `unique` through an index.
+    /// `unique` through an index; false where it leads to too many rows to tell.
     async fn unique(
         &mut self,
         reader: &mut Reader,
@@ -160,18 +160,19 @@ impl<'a> TableCheck<'a> {
         columns: &[String],
         chunk: &Chunk,
         verdicts: &mut RowVerdicts,
-    ) -> Result<(), LookupFault> {
+    ) -> Result<bool, LookupFault> {
         let hashes = Values::new(&chunk.batch.schema(), columns)?.hashes(chunk)?;
         let first_row = first_rows(verdicts.kept(), &hashes);
         let asked: Vec<usize> = first_row.values().copied().collect();
-        let suspected = self.shared(reader, index, columns, chunk, &asked).await?;
+        let Some(suspected) = self.shared(reader, index, columns, chunk, &asked).await? else { return Ok(false) };
         let again: Vec<usize> = suspected.iter().filter_map(|hash| first_row.get(hash).copied()).collect();
-        let shared = self.shared(reader, index, columns, chunk, &again).await?;
+        let Some(shared) = self.shared(reader, index, columns, chunk, &again).await? else { return Ok(false) };
         fail(verdicts, |row| among(&hashes, row, &shared));
-        Ok(())
+        Ok(true)
     }
 
-    /// Hashes of those rows' values that two rows or more have at one instant.
+    /// Hashes of those rows' values that two rows or more have at one instant; `None` where a value has more rows than are read, and
+    /// those that are read do not tell.
     async fn shared(
         &self,
         reader: &mut Reader,
@@ -179,7 +180,7 @@ impl<'a> TableCheck<'a> {
         columns: &[String],
         chunk: &Chunk,
         rows: &[usize],
-    ) -> Result<HashSet<u128>, LookupFault> {
+    ) -> Result<Option<HashSet<u128>>, LookupFault> {
         let filtered = self.rule(index).is_some_and(|rule| rule.filter.is_some());
         let at_most = if filtered { ROWS_OF_A_VALUE } else { 2 };
         let mut shared = HashSet::new();
@@ -187,15 +188,21 @@ impl<'a> TableCheck<'a> {
             let asked = chunk.take(rows)?.project(columns)?;
             let found = reader.sharing(&self.read(), columns, &asked.batch, at_most).await?;
             let hashes = Values::new(&found.batch.schema(), columns)?.hashes(&found)?;
+            let mut read: HashMap<u128, u32> = HashMap::new();
+            hashes.iter().flatten().for_each(|hash| *read.entry(*hash).or_default() += 1);
             let mut seen: HashMap<u128, u32> = HashMap::new();
             for row in self.kept(index, &found) {
                 if let Some(Some(hash)) = hashes.get(row) {
                     *seen.entry(*hash).or_default() += 1;
                 }
             }
+            let told = |hash: &u128| seen.get(hash).is_some_and(|rows| *rows > 1);
+            if filtered && read.iter().any(|(hash, rows)| *rows >= at_most && !told(hash)) {
+                return Ok(None);
+            }
             shared.extend(seen.into_iter().filter(|(_, rows)| *rows > 1).map(|(hash, _)| hash));
         }
-        Ok(shared)
+        Ok(Some(shared))
     }
 
     /// `references` through an index.
@@ -255,7 +262,7 @@ impl<'a> TableCheck<'a> {
         if suspected.is_empty() {
             return Ok(HashSet::new());
         }
-        let by: &[String] = if self.key.is_empty() { reference.columns } else { &self.key };
+        let by: &[String] = if self.identity.is_empty() { reference.columns } else { &self.identity };
         let mut orphans = Orphans::new();
         for rows in suspected.chunks(a_statement) {
             let batch = chunk.take(rows)?.project(by)?.batch;

@@ -30,6 +30,7 @@ pub use setting::{RunFacts, Settings};
 
 use crate::progress::Progress;
 use crate::reader::Reader;
+use crate::report::words;
 use crate::state::{FailingRows, RowCount, SourceState};
 use fieldmark_engine::language::resolve_table;
 use fieldmark_engine::rule::TableRules;
@@ -48,6 +49,8 @@ pub struct Checked {
     pub outcomes: Vec<Outcome>,
     /// How each table was read.
     pub readings: Vec<(TableName, Reading)>,
+    /// Sentences for the report.
+    pub notes: Vec<String>,
     /// Rows of tables, to be remembered for `row_count: { change: … }`.
     pub row_counts: Vec<(TableName, RowCount)>,
     /// Rules for which a pass over a whole table was made, to be remembered for `full_every`.
@@ -131,8 +134,15 @@ impl SourceCheck<'_> {
         let passed = check.states.iter().enumerate().filter(|(_, state)| state.passed_over);
         checked.passes.extend(passed.filter_map(|(index, _)| rule_id(index)));
         if let Some(Ok(reading)) = reading {
+            if let (Some(wished), Some(most)) = (reading.wished, self.settings.rows_per_check) {
+                let (wished, most) = (words::count(wished), words::count(most));
+                let name = format!("{} {}", rules.source, table.name);
+                checked
+                    .notes
+                    .push(format!("{name}: of the {wished} rows that its sample wishes rows_per_check allows {most}"));
+            }
             if self.settings.watermarks {
-                checked.failing.push((table.name.clone(), check.failing_rows()));
+                checked.failing.push((table.name.clone(), check.failing_rows(reading.is_whole())));
             }
             if for_mark {
                 let known = check.states.iter().enumerate();

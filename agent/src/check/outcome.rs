@@ -61,7 +61,7 @@ impl TableCheck<'_> {
                     row_count(blank, bounds, &reading.population, previous)
                 }
                 (_, Some(Ok(reading))) => match self.states.get(at) {
-                    Some(state) => self.of_rows(blank, (rule, state), reading, reader.facts().dialect),
+                    Some(state) => self.of_rows(blank, (rule, at, state), reading, reader.facts().dialect),
                     None => blank,
                 },
                 (_, None) => blank,
@@ -73,7 +73,7 @@ impl TableCheck<'_> {
     fn of_rows(
         &self,
         mut outcome: Outcome,
-        (rule, state): (&Rule, &State),
+        (rule, at, state): (&Rule, usize, &State),
         reading: &Reading,
         dialect: Dialect,
     ) -> Outcome {
@@ -88,6 +88,10 @@ impl TableCheck<'_> {
         outcome.moving = reading.moving;
         outcome.known_failing = state.known;
         still_failing(&mut outcome);
+        if let Some(unread) = self.unread_failing(at).filter(|_| self.settings.watermarks && !reading.is_whole()) {
+            let rows = words::plural(unread.rows.len() as u64, "known failing row");
+            outcome.reason = format!("{}; {rows} could not be read again", outcome.reason);
+        }
         if outcome.status == Status::Failed {
             outcome.examples.clone_from(&state.examples);
             outcome.sql = reproduce(self, rule, &state.plan, dialect);
@@ -155,7 +159,8 @@ fn explain_stratum(outcome: &mut Outcome, estimate: &Estimate, strata: &[Design]
 fn still_failing(outcome: &mut Outcome) {
     let Some(known) = outcome.known_failing.filter(|known| known.failing > 0) else { return };
     let rows = words::plural(known.known, "known failing row");
-    outcome.reason = format!("{}; {} of {rows} still fail", outcome.reason, words::count(known.failing));
+    let fail = if known.failing == 1 { "fails" } else { "fail" };
+    outcome.reason = format!("{}; {} of {rows} still {fail}", outcome.reason, words::count(known.failing));
     if outcome.tolerance <= 0.0 {
         outcome.status = Status::Failed;
     }

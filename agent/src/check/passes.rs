@@ -15,11 +15,12 @@ use crate::reader::Reader;
 use crate::report::words;
 use arrow::array::{Array as _, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
+use arrow::compute::kernels::cmp::not_distinct;
 use fieldmark_engine::evaluate::RowVerdicts;
 use fieldmark_engine::kind::{Plan, Refusal};
 use fieldmark_engine::rule::Rule;
 use fieldmark_model::{Chunk, NotEvaluated, Table};
-use fieldmark_source::{Cursor, Read, Reference};
+use fieldmark_source::{Cursor, Error, Read, Reference};
 use std::collections::{HashMap, HashSet};
 
 /// Groups of rows of one value that are read again; of those beyond, as many count as their share of these that were confirmed.
@@ -81,6 +82,20 @@ impl TableCheck<'_> {
         Pass { small: self.small_rows(), refusal, rows: 0 }
     }
 
+    /// Takes note of a pass: one that came to its end, or that cost all that it may cost, is not made again before its time.
+    pub(super) fn passed<T>(
+        &mut self,
+        index: usize,
+        pass: &Pass,
+        answer: Result<T, LookupFault>,
+    ) -> Result<T, LookupFault> {
+        let spent = matches!(answer, Err(LookupFault::Source(Error::BudgetSpent | Error::RuleTimeout)));
+        if let (true, Some(state)) = (pass.counts() && (answer.is_ok() || spent), self.states.get_mut(index)) {
+            state.passed_over = true;
+        }
+        answer
+    }
+
     /// Lets drawn rows wait, with the columns that are needed of them.
     pub(super) fn wait(
         &mut self,
@@ -90,7 +105,9 @@ impl TableCheck<'_> {
         verdicts: &RowVerdicts,
     ) -> Result<(), LookupFault> {
         let own = self.rule(index).map(|rule| rule.kind.columns()).unwrap_or_default();
-        let needed = self.columns.iter().filter(|column| self.key.contains(column) || own.contains(&column.as_str()));
+        let needed = self.columns.iter().filter(|column| {
+            self.key.contains(column) || self.identity.contains(column) || own.contains(&column.as_str())
+        });
         let chunk = drawn.chunk.project(&needed.cloned().collect::<Vec<_>>())?;
         let drawn = Drawn { chunk, blocks: drawn.blocks.clone() };
         if let Some(state) = self.states.get_mut(index) {
@@ -116,7 +133,8 @@ impl TableCheck<'_> {
         let mut pass = self.pass_for(rule);
         match &plan {
             Plan::Unique { columns } => {
-                let shared = self.shared_by_pass(reader, index, columns, &drawn, &mut pass).await?;
+                let shared = self.shared_by_pass(reader, index, columns, &drawn, &mut pass).await;
+                let shared = self.passed(index, &pass, shared)?;
                 for (_, drawn, verdicts) in &mut drawn {
                     let hashes = Values::new(&drawn.chunk.batch.schema(), columns)?.hashes(&drawn.chunk)?;
                     fail(verdicts, |row| among(&hashes, row, &shared));
@@ -124,7 +142,8 @@ impl TableCheck<'_> {
             }
             Plan::References { columns, .. } => {
                 let Some(referred) = self.referred(&plan)? else { return Ok(()) };
-                let missing = missing_by_pass(reader, columns, referred, &drawn, &mut pass).await?;
+                let missing = missing_by_pass(reader, columns, referred, &drawn, &mut pass).await;
+                let missing = self.passed(index, &pass, missing)?;
                 let reference = Reference { from: self.table, columns, to: referred.0, to_columns: referred.1 };
                 for (_, drawn, verdicts) in &mut drawn {
                     let hashes = referring(&drawn.chunk, columns, referred)?;
@@ -141,9 +160,6 @@ impl TableCheck<'_> {
             }
             Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => {}
         }
-        if let Some(state) = self.states.get_mut(index) {
-            state.passed_over = pass.counts();
-        }
         for (stratum, drawn, verdicts) in &drawn {
             self.count_drawn(index, *stratum, drawn, verdicts);
         }
@@ -159,7 +175,7 @@ impl TableCheck<'_> {
         drawn: &[(usize, Drawn, RowVerdicts)],
         pass: &mut Pass,
     ) -> Result<HashSet<u128>, LookupFault> {
-        if self.key.is_empty() {
+        if self.identity.is_empty() {
             return Err(no_key());
         }
         let mut wanted = HashSet::new();
@@ -168,7 +184,7 @@ impl TableCheck<'_> {
             wanted.extend(first_rows(verdicts.kept(), &hashes).into_keys());
         }
         let schema = self.table.arrow_schema(self.columns.iter().map(String::as_str));
-        let (values, keys) = (Values::new(&schema, columns)?, Values::new(&schema, &self.key)?);
+        let (values, keys) = (Values::new(&schema, columns)?, Values::new(&schema, &self.identity)?);
         let mut members: HashMap<u128, Vec<Box<[u8]>>> = HashMap::new();
         let mut cursor = Cursor::start();
         loop {
@@ -203,12 +219,12 @@ impl TableCheck<'_> {
     }
 
     async fn rows_of_keys(&self, reader: &mut Reader, keys: &[Box<[u8]>]) -> Result<Chunk, LookupFault> {
-        Ok(reader.by_key(&self.read(), &self.key, &self.batch_of_keys(keys)?).await?)
+        Ok(reader.by_key(&self.read(), &self.identity, &self.batch_of_keys(keys)?).await?)
     }
 
     fn batch_of_keys(&self, keys: &[Box<[u8]>]) -> Result<RecordBatch, LookupFault> {
         let schema = self.table.arrow_schema(self.columns.iter().map(String::as_str));
-        Ok(Values::new(&schema, &self.key)?.batch(&schema, keys.iter().map(AsRef::as_ref))?)
+        Ok(Values::new(&schema, &self.identity)?.batch(&schema, keys.iter().map(AsRef::as_ref))?)
     }
 
     /// Gathers the values of a chunk's rows, given their hashes.
@@ -219,7 +235,7 @@ impl TableCheck<'_> {
         chunk: &Chunk,
         verdicts: &RowVerdicts,
     ) -> Result<(), LookupFault> {
-        let keys = Values::new(&chunk.batch.schema(), &self.key)?.bytes(chunk)?;
+        let keys = Values::new(&chunk.batch.schema(), &self.identity)?.bytes(chunk)?;
         let folder = &self.run.state_folder;
         let gathering = |state: &&State| matches!(state.plan, Plan::Unique { .. } | Plan::References { .. });
         let memory = share(self.states.iter().filter(gathering).count());
@@ -257,15 +273,13 @@ impl TableCheck<'_> {
             }
             Plan::References { columns, .. } => {
                 let Some(referred) = self.referred(&plan)? else { return Ok(None) };
-                if self.key.is_empty() {
+                if self.identity.is_empty() {
                     return Err(no_key());
                 }
                 let mut pass = self.pass_for(rule);
                 let parent = |hash| gathered.push(hash, &[]).map_err(|error| no_room(&error));
-                pass_over(reader, referred, &mut pass, parent).await?;
-                if let Some(state) = self.states.get_mut(index) {
-                    state.passed_over = pass.counts();
-                }
+                let over = pass_over(reader, referred, &mut pass, parent).await;
+                self.passed(index, &pass, over)?;
                 let suspected = Suspected::of(*gathered, |group| group.unkeyed == 0)?;
                 let reference = Reference { from: self.table, columns, to: referred.0, to_columns: referred.1 };
                 self.without_parent(reader, index, &reference, suspected).await.map(Some)
@@ -283,7 +297,7 @@ impl TableCheck<'_> {
         (suspected, moving): (Suspected, bool),
     ) -> Result<Confirmed, LookupFault> {
         let mut confirmed = Confirmed::default();
-        if self.key.is_empty() {
+        if self.identity.is_empty() {
             if moving && !suspected.groups.is_empty() {
                 return Err(LookupFault::Refused(Refusal {
                     why: NotEvaluated::NotSampleable,
@@ -331,10 +345,10 @@ impl TableCheck<'_> {
             suspected.groups.iter().filter_map(|group| Some((group, group.keys.first()?))).collect();
         for firsts in firsts.chunks(ROWS_WITHOUT_INDEX) {
             let keys: Vec<Box<[u8]>> = firsts.iter().map(|(_, key)| (*key).clone()).collect();
-            let found = reader.orphans(&self.read(), &self.key, &self.batch_of_keys(&keys)?, reference).await?;
+            let found = reader.orphans(&self.read(), &self.identity, &self.batch_of_keys(&keys)?, reference).await?;
             let failing = self.kept(index, &found);
             confirmed.add(self, index, &found, &failing);
-            let keys = Values::new(&found.batch.schema(), &self.key)?.bytes(&found)?;
+            let keys = Values::new(&found.batch.schema(), &self.identity)?.bytes(&found)?;
             let there = |key: &[u8]| failing.iter().any(|row| keys.get(*row).and_then(Option::as_deref) == Some(key));
             let others = firsts.iter().filter(|(_, key)| there(key)).map(|(group, _)| group.keyed.saturating_sub(1));
             confirmed.rows += others.sum::<u64>();
@@ -423,8 +437,11 @@ pub(super) fn referring(
     let mut outside = vec![false; chunk.rows()];
     for (array, field) in own.batch.columns().iter().zip(schema.fields()) {
         let there = cast(array, field.data_type())?;
+        // what does not come back as it was has lost digits on the way, and equals nothing there
+        let back = cast(&there, array.data_type())?;
+        let same = not_distinct(array, &back)?;
         for (row, outside) in outside.iter_mut().enumerate() {
-            *outside |= array.is_valid(row) && there.is_null(row);
+            *outside |= array.is_valid(row) && (there.is_null(row) || !same.value(row));
         }
         arrays.push(there);
     }

@@ -3,7 +3,7 @@
 //! A sample has one stratum, or two: the rows written since the last check (`recent`: all of them up to a cap, beyond it a sample of
 //! them) and the rest (`body`).
 
-use super::draw::{DrawColumn, Drawing, Drawn};
+use super::draw::{DrawColumn, Drawing, Drawn, DrawnBlocks, internal};
 use super::recent::{HighWater, Recent};
 use super::segments::SegmentDrawing;
 use super::table::{SMALL, TableCheck};
@@ -30,6 +30,8 @@ pub struct Reading {
     pub moving: bool,
     /// How far rows had come, where that is told by a column.
     pub high_water: Option<HighWater>,
+    /// Rows of a sample that were wished for, where `rows_per_check` allows fewer.
+    pub wished: Option<u64>,
 }
 
 impl Reading {
@@ -64,6 +66,9 @@ pub(crate) struct Taking<'c, 'a> {
 
 /// Recent rows that are read beside the sample, as a part of its size.
 const RECENT_PART: u64 = 2;
+
+/// Rows drawn at a time.
+const MOST_DRAWN: u64 = 50_000;
 
 /// What is known of a table before its rows are read.
 struct Known {
@@ -130,6 +135,9 @@ impl Taking<'_, '_> {
                 ((rows.ceil() as u64).max(1), per_block)
             }
         };
+        // what a rule file wishes does not lift the limit of whoever runs the database
+        let wished = (wanted > budget).then_some(wanted);
+        let wanted = wanted.min(budget);
         let small = wanted.saturating_mul(SMALL);
         let unknown_fraction = guess.is_none() && matches!(self.check.wish(), SampleWish::Fraction { .. });
         if unknown_fraction || guess.is_none_or(|rows| rows <= small) {
@@ -140,11 +148,12 @@ impl Taking<'_, '_> {
             self.forget();
         }
         let population = guess.unwrap_or(u64::MAX);
-        let size = LookSize { wanted, budget: budget.max(wanted), population };
+        let size = LookSize { wanted, budget, population };
         let plan = if settings.enlarge { LookPlan::enlarging(size) } else { LookPlan::single(size) };
         let per_block = per_block.unwrap_or(settings.per_block).max(1);
         let wish = Wish { plan, per_block, seed: reader.draw_seed(), cap: (wanted / RECENT_PART).max(1) };
-        self.sample(reader, &known, wish, budget).await
+        let reading = self.sample(reader, &known, wish, budget).await?;
+        Ok(Reading { wished: wished.filter(|_| !reading.is_whole()), ..reading })
     }
 
     /// What is known of the table at little cost. How far rows have come is read before the transactions are asked for, and both
@@ -183,7 +192,7 @@ impl Taking<'_, '_> {
     /// All rows in a pass, or `None` once there are more than `most`.
     async fn pass(&mut self, reader: &mut Reader, known: &Known, most: u64) -> Result<Option<Reading>, Unread> {
         // counters follow the writes by a second; ids do not, and are of all tables: asked where nothing can be read again by key
-        let keyless = self.check.key.is_empty();
+        let keyless = self.check.identity.is_empty();
         let before = reader.counters(self.check.table).await?;
         let next = if keyless { reader.horizon().await?.next_transaction } else { None };
         let mut cursor = Cursor::start();
@@ -197,14 +206,15 @@ impl Taking<'_, '_> {
             }
             self.task.advance(read);
             self.check.take_all(reader, &scanned.chunk).await?;
-            self.keep(&scanned.chunk, None);
+            self.keep(&scanned.chunk, None)?;
             match scanned.next {
                 Some(next) => cursor = next,
                 None => break,
             }
         }
         let moving = before != reader.counters(self.check.table).await?;
-        let written = moving || (keyless && next != reader.horizon().await?.next_transaction);
+        // where the database has no ids it is not known that nobody wrote
+        let written = moving || (keyless && (next.is_none() || next != reader.horizon().await?.next_transaction));
         self.check.end_all(reader, written).await?;
         let population = Population::Exact { rows };
         let stratum =
@@ -216,13 +226,18 @@ impl Taking<'_, '_> {
             level: Level::NINETY_FIVE,
             moving,
             high_water: known.high_water.clone(),
+            wished: None,
         }))
     }
 
-    fn keep(&mut self, chunk: &Chunk, drawn: Option<&Drawn>) {
-        if let Some(kept) = &mut self.keep {
-            kept.push(drawn.cloned().unwrap_or_else(|| Drawn { chunk: chunk.clone(), blocks: None }));
-        }
+    /// Keeps rows for a mark: the table's own columns.
+    fn keep(&mut self, chunk: &Chunk, blocks: Option<&DrawnBlocks>) -> Result<(), Error> {
+        let Some(kept) = &mut self.keep else { return Ok(()) };
+        let own = |name: &&String| self.check.table.column(name).is_some();
+        let own: Vec<String> = self.check.columns.iter().filter(own).cloned().collect();
+        let chunk = chunk.project(&own).map_err(|error| internal("columns of a mark", &error))?;
+        kept.push(Drawn { chunk, blocks: blocks.cloned() });
+        Ok(())
     }
 
     async fn sample(&mut self, reader: &mut Reader, known: &Known, wish: Wish, budget: u64) -> Result<Reading, Unread> {
@@ -290,13 +305,21 @@ impl Taking<'_, '_> {
                 self.forget();
                 return self.whole(reader, known, budget).await.map(Some);
             }
-            let more = look.rows.saturating_sub(taken).max(1);
-            let Some(drawn) = drawing.more(reader, &self.check.read(), more).await? else { return Ok(None) };
-            taken += drawn.chunk.rows() as u64;
-            self.task.advance(drawn.chunk.rows() as u64);
-            let left_out = outside.map(|recent| recent.mask(&drawn.chunk));
-            self.check.take_drawn(reader, 0, &drawn, left_out.as_ref()).await?;
-            self.keep(&drawn.chunk, Some(&drawn));
+            let mut used_up = false;
+            // in parts, so that memory does not grow with the sample
+            loop {
+                let more = look.rows.saturating_sub(taken).clamp(1, MOST_DRAWN);
+                let Some(drawn) = drawing.more(reader, &self.check.read(), more).await? else { return Ok(None) };
+                used_up |= drawn.chunk.rows() == 0;
+                taken += drawn.chunk.rows() as u64;
+                self.task.advance(drawn.chunk.rows() as u64);
+                let left_out = outside.map(|recent| recent.mask(&drawn.chunk));
+                self.check.take_drawn(reader, 0, &drawn, left_out.as_ref()).await?;
+                self.keep(&drawn.chunk, drawn.blocks.as_ref())?;
+                if used_up || taken >= look.rows {
+                    break;
+                }
+            }
             let name = if recent.is_some() { "body" } else { "table" };
             let body = Stratum::drawn(name, &drawing, taken, plan.level);
             let population = match (&recent, outside) {
@@ -306,7 +329,6 @@ impl Taking<'_, '_> {
             let strata: Vec<Design> =
                 std::iter::once(&body).chain(&recent).map(|stratum: &Stratum| stratum.design(plan)).collect();
             let last = at + 1 == plan.looks.len();
-            let used_up = drawn.chunk.rows() == 0;
             if last || used_up || self.check.decided(&strata, plan.level) {
                 self.check.end_drawn(reader).await?;
                 return Ok(Some(Reading {
@@ -315,6 +337,7 @@ impl Taking<'_, '_> {
                     level: plan.level,
                     moving: false,
                     high_water: known.high_water.clone(),
+                    wished: None,
                 }));
             }
         }
@@ -392,11 +415,22 @@ impl Taking<'_, '_> {
         recent: &Recent,
         wish: &Wish,
     ) -> Result<Option<Stratum>, Unread> {
-        let Some(newest) = recent.read(reader, &self.check.read(), wish.cap).await? else {
-            let Some(mut drawing) = recent.segments(reader, self.check.table, wish.seed.wrapping_add(1)).await? else {
-                return Ok(None);
+        let newest = match recent.read(reader, &self.check.read(), wish.cap).await {
+            Ok(newest) => newest,
+            // many rows of one instant, as one statement over the whole table leaves them: the body has them, too
+            Err(Error::Unsupported { .. } | Error::Timeout) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(newest) = newest else {
+            let drawing = match recent.segments(reader, self.check.table, wish.seed.wrapping_add(1)).await {
+                Err(Error::Unsupported { .. } | Error::Timeout) => None,
+                drawing => drawing?,
             };
-            return self.recent_drawn(reader, &mut drawing, wish.cap, wish.plan.level).await;
+            let Some(mut drawing) = drawing else { return Ok(None) };
+            return match self.recent_drawn(reader, &mut drawing, wish.cap, wish.plan.level).await {
+                Err(Unread::Source(Error::Unsupported { .. } | Error::Timeout)) => Ok(None),
+                stratum => stratum,
+            };
         };
         let rows = newest.rows() as u64;
         self.task.advance(rows);

@@ -32,7 +32,9 @@ pub(crate) struct TableCheck<'a> {
     pub(crate) state: &'a SourceState,
     /// Columns that rows are marked and shown by; empty where the table has no key.
     pub(crate) key: Vec<String>,
-    /// Columns that are read, in the table's order.
+    /// Columns by which rows are read again, known to tell them apart whatever `key:` names; empty where there are none.
+    pub(super) identity: Vec<String>,
+    /// Columns that are read, in the table's order; the row's number last, where it is needed.
     pub(crate) columns: Vec<String>,
     /// Whether rows are read for a mark: with all columns and stamps.
     pub(crate) for_mark: bool,
@@ -130,6 +132,9 @@ impl<'a> TableCheck<'a> {
             wanted.extend(state.watermarks.get(&table.name).map(|watermark| watermark.column.clone()));
         }
         let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
+        let looked_up = rules.rules.iter().any(|rule| rule.kind.looks_up());
+        let identity = if looked_up { table.row_identity().unwrap_or_default() } else { Vec::new() };
+        wanted.extend(identity.iter().cloned());
         for rule in &rules.rules {
             wanted.extend(rule.kind.columns().into_iter().map(str::to_owned));
             let plan = rule.kind.plan(&schema);
@@ -144,6 +149,7 @@ impl<'a> TableCheck<'a> {
         }
         let columns: Vec<String> = (table.columns.iter().map(|column| &column.name))
             .filter(|name| for_mark || wanted.contains(*name))
+            .chain(identity.iter().filter(|name| table.column(name).is_none()))
             .cloned()
             .collect();
         let schema = table.arrow_schema(columns.iter().map(String::as_str));
@@ -157,6 +163,7 @@ impl<'a> TableCheck<'a> {
             settings,
             state,
             key,
+            identity,
             columns,
             for_mark,
             program,

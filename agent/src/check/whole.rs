@@ -1,6 +1,7 @@
 //! Rules that speak of the table as a whole: how fresh it is, how many rows it has.
 
-use super::table::TableCheck;
+use super::passes::Pass;
+use super::table::{LookupFault, TableCheck};
 use crate::reader::Reader;
 use chrono::{DateTime, Utc};
 use fieldmark_engine::kind::{Refusal, read_moment};
@@ -45,35 +46,40 @@ impl TableCheck<'_> {
         let Some(rule) = self.rule(index) else { return Ok(CellText::Null) };
         let mut pass = self.pass_for(rule);
         let columns = [column.to_owned()];
-        let read = Read::new(self.table, &columns);
-        let mut cursor = Cursor::start();
-        let mut newest: Option<(DateTime<Utc>, CellText)> = None;
-        let mut unread = None;
-        loop {
-            let scanned = reader.scan(&read, &cursor).await.map_err(|error| refused(&error))?;
-            pass.over(scanned.chunk.rows())?;
-            for row in 0..scanned.chunk.rows() {
-                match scanned.chunk.text(Cell { row, column: 0 }) {
-                    CellText::Text(text) => match moment(&text) {
-                        Some(moment) if newest.as_ref().is_none_or(|(so_far, _)| moment > *so_far) => {
-                            newest = Some((moment, CellText::Text(text)));
-                        }
-                        Some(_) => {}
-                        None => unread = Some(CellText::Text(text)),
-                    },
-                    other @ CellText::TooLarge(_) => unread = Some(other),
-                    CellText::Null => {}
-                }
-            }
-            match scanned.next {
-                Some(next) => cursor = next,
-                None => break,
+        let answer = newest_of(reader, &Read::new(self.table, &columns), &mut pass).await;
+        match self.passed(index, &pass, answer) {
+            Ok(newest) => Ok(newest),
+            Err(LookupFault::Source(error)) => Err(refused(&error)),
+            Err(LookupFault::Refused(refusal)) => Err(refusal),
+        }
+    }
+}
+
+/// The newest moment of all rows read; where none reads as one, a text that does not.
+async fn newest_of(reader: &mut Reader, read: &Read<'_>, pass: &mut Pass) -> Result<CellText, LookupFault> {
+    let mut cursor = Cursor::start();
+    let mut newest: Option<(DateTime<Utc>, CellText)> = None;
+    let mut unread = None;
+    loop {
+        let scanned = reader.scan(read, &cursor).await?;
+        pass.over(scanned.chunk.rows()).map_err(LookupFault::Refused)?;
+        for row in 0..scanned.chunk.rows() {
+            match scanned.chunk.text(Cell { row, column: 0 }) {
+                CellText::Text(text) => match moment(&text) {
+                    Some(moment) if newest.as_ref().is_none_or(|(so_far, _)| moment > *so_far) => {
+                        newest = Some((moment, CellText::Text(text)));
+                    }
+                    Some(_) => {}
+                    None => unread = Some(CellText::Text(text)),
+                },
+                other @ CellText::TooLarge(_) => unread = Some(other),
+                CellText::Null => {}
             }
         }
-        if let Some(state) = self.states.get_mut(index) {
-            state.passed_over = pass.counts();
+        match scanned.next {
+            Some(next) => cursor = next,
+            None => return Ok(newest.map(|(_, text)| text).or(unread).unwrap_or(CellText::Null)),
         }
-        Ok(newest.map(|(_, text)| text).or(unread).unwrap_or(CellText::Null))
     }
 }
 

@@ -11,7 +11,7 @@ use fieldmark_source::Error;
 pub(crate) async fn run(common: &Common, arguments: &Check, signals: &Signals) -> Result<u8, Ended> {
     let manner = Manner { duty: arguments.duty, enlarge: !arguments.no_enlarge, routine: true };
     let session = Session::open(common, signals, manner)?;
-    let mut report = begin("check", common, session.run.seed);
+    let mut report = begin("check", common, &session.run);
     for source in &session.config.sources {
         if !session.rules_of(&source.name).is_empty() {
             check_source(&session, source, &mut report).await?;

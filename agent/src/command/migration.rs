@@ -18,7 +18,7 @@ const MANNER: Manner = Manner { duty: 0.5, enlarge: false, routine: false };
 
 pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signals) -> Result<u8, Ended> {
     let session = Session::open(common, signals, MANNER)?;
-    let mut report = begin("before", common, session.run.seed);
+    let mut report = begin("before", common, &session.run);
     report.migration = Some(MigrationSummary::default());
     mark_all(&session, &arguments.marking, &mut report).await?;
     if signals.received().is_some() {
@@ -31,7 +31,7 @@ pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signal
 
 pub(crate) async fn after(common: &Common, arguments: &After, signals: &Signals) -> Result<u8, Ended> {
     let session = Session::open(common, signals, MANNER)?;
-    let mut report = begin("after", common, session.run.seed);
+    let mut report = begin("after", common, &session.run);
     report.migration = Some(MigrationSummary::default());
     let direction = if arguments.rollback { Direction::Rollback } else { Direction::Forward };
     for source in &session.config.sources {
@@ -45,7 +45,7 @@ pub(crate) async fn after(common: &Common, arguments: &After, signals: &Signals)
 
 pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals) -> Result<u8, Ended> {
     let session = Session::open(common, signals, MANNER)?;
-    let mut report = begin("guard", common, session.run.seed);
+    let mut report = begin("guard", common, &session.run);
     report.migration = Some(MigrationSummary::default());
     let direction = if arguments.rollback { Direction::Rollback } else { Direction::Forward };
     let mut marked: Vec<(SourceName, Option<String>)> = Vec::new();

@@ -6,6 +6,7 @@ pub(crate) mod migration;
 mod session;
 mod show;
 
+use crate::check::RunFacts;
 use crate::cli::{Cli, Command, Common, Output};
 use crate::config::{self, Environment, Style};
 use crate::report::{self, Report, exit_code, html, json, terminal};
@@ -129,15 +130,14 @@ pub(crate) fn load(common: &Common) -> config::Reading {
 }
 
 /// A report of a command that has just begun.
-pub(crate) fn begin(command: &str, common: &Common, seed: u64) -> Report {
-    let now = chrono::Utc::now();
+pub(crate) fn begin(command: &str, common: &Common, run: &RunFacts) -> Report {
     Report {
         version: report::VERSION,
         fieldmark: env!("CARGO_PKG_VERSION").to_owned(),
         command: command.to_owned(),
-        started: now,
-        finished: now,
-        seed,
+        started: run.now,
+        finished: run.now,
+        seed: run.seed,
         strict: common.strict,
         sources: Vec::new(),
         samples: Vec::new(),

@@ -287,6 +287,7 @@ impl SourceReport<'_> {
     /// What a check gave.
     pub(crate) fn checked(&mut self, checked: &Checked) {
         self.report.outcomes.extend(checked.outcomes.iter().cloned());
+        self.report.notes.extend(checked.notes.iter().cloned());
         for (table, reading) in &checked.readings {
             self.report.samples.extend(reading.strata.iter().map(|design| {
                 let (method, blocks) = match design.method {

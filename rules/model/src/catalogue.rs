@@ -114,6 +114,16 @@ impl Table {
         })
     }
 
+    /// Columns that tell every row from every other for certain: a key none of which may be NULL, else the number that the database itself
+    /// has for the row.
+    pub fn row_identity(&self) -> Option<Vec<String>> {
+        let never_null = |columns: &&Vec<String>| {
+            columns.iter().all(|name| self.column(name).is_some_and(|column| !column.nullable))
+        };
+        let key = self.primary_key.iter().chain(&self.unique).find(never_null).cloned();
+        key.or_else(|| self.row_number.clone().map(|number| vec![number]))
+    }
+
     /// Whether an index begins with these columns, in any order among themselves.
     pub fn indexed(&self, columns: &[String]) -> bool {
         self.indexes.iter().any(|index| {
@@ -121,15 +131,30 @@ impl Table {
         })
     }
 
-    /// Arrow schema of the named columns, in that order; names that the table lacks are left out.
+    /// Arrow schema of the named columns (and of the row's number, by its name), in that order; names that the table lacks are left out.
     pub fn arrow_schema<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> SchemaRef {
-        let fields: Vec<Field> =
-            names.into_iter().filter_map(|name| self.column(name)).map(Column::arrow_field).collect();
-        Arc::new(Schema::new(fields))
+        let field = |name: &str| match self.column(name) {
+            Some(column) => Some(column.arrow_field()),
+            None if self.row_number.as_deref() == Some(name) => Some(Column::row_number(name).arrow_field()),
+            None => None,
+        };
+        Arc::new(Schema::new(names.into_iter().filter_map(field).collect::<Vec<Field>>()))
     }
 }
 
 impl Column {
+    /// The number that the database itself has for each row.
+    pub fn row_number(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            identity: None,
+            declared: "INTEGER".to_owned(),
+            data_type: DataType::Int64,
+            canonical_text: false,
+            nullable: false,
+        }
+    }
+
     /// The Arrow field: name, type, always nullable (a defect leaves NULL), declared type in the metadata.
     pub fn arrow_field(&self) -> Field {
         let mut metadata = HashMap::from([(crate::chunk::DECLARED_TYPE.to_owned(), self.declared.clone())]);

@@ -196,7 +196,8 @@ async fn statements_end_early_for_different_reasons() -> anyhow::Result<()> {
     };
     let (result, cancelled) = tokio::join!(scan(&mut patient, &slow, &["x"]), cancel_by_hand);
     assert_eq!(cancelled?, "1");
-    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+    // whoever cancels one statement does not end our run
+    assert!(matches!(result, Err(Error::Timeout)), "{result:?}");
 
     let canceller = patient.canceller();
     let begun = Instant::now();

@@ -5,9 +5,11 @@
 //! both. No run may report one. Of the same tables with duplicates and orphans planted among their rows, every run
 //! has to report them, with an interval that holds the truth.
 
+mod identity;
 mod passes;
 mod postgres;
 mod sqlite;
+mod types;
 mod writers;
 
 use super::shop::Shop;

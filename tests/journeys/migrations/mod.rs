@@ -1,6 +1,7 @@
 //! Migrations on PostgreSQL while another connection keeps writing.
 
 mod all;
+mod beyond;
 mod writer;
 
 use super::json;

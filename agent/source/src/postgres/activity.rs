@@ -13,10 +13,11 @@ use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
 /// The horizon in one row. `age` counts from the next id to be given out (a snapshot ends after the last one that is over, which may be
-/// before it). A standby shows no session of the primary's, but its snapshot knows their ids.
+/// before it). A standby shows no session of the primary's, but its snapshot knows their ids (of all its databases).
 const HORIZON: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::int8 \
     + age((pg_snapshot_xmax(pg_current_snapshot())::text::int8 % 4294967296)::text::xid), \
-    greatest(age((pg_snapshot_xmin(pg_current_snapshot())::text::int8 % 4294967296)::text::xid), \
+    greatest(CASE WHEN pg_is_in_recovery() THEN \
+      age((pg_snapshot_xmin(pg_current_snapshot())::text::int8 % 4294967296)::text::xid) END, \
      (SELECT max(greatest(age(a.backend_xid), age(a.backend_xmin))) FROM pg_stat_activity a \
      WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()), \
      (SELECT max(age(p.transaction)) FROM pg_prepared_xacts p WHERE p.database = current_database()))::int8, \

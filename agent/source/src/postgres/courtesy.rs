@@ -95,14 +95,16 @@ pub(super) fn begin(purpose: Purpose, limits: Limits, encoding: &str) -> String 
 }
 
 /// What begins a read of several statements over one snapshot. The table is locked before the snapshot is taken: what the
-/// catalogue says in that snapshot is then true of the rows.
-pub(super) fn begin_snapshot(purpose: Purpose, limits: Limits, encoding: &str, table: &str) -> String {
+/// catalogue says in that snapshot is then true of the rows. A materialized view cannot be locked so, and changes all at once.
+pub(super) fn begin_snapshot(purpose: Purpose, limits: Limits, encoding: &str, table: Option<&str>) -> String {
+    let lock = table.map(|table| format!("/* fieldmark */ LOCK TABLE ONLY {table} IN ACCESS SHARE MODE; "));
     format!(
         "/* fieldmark */ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
          /* fieldmark */ SET LOCAL lock_timeout = '{}'; /* fieldmark */ SET LOCAL statement_timeout = '{}ms'; \
-         /* fieldmark */ LOCK TABLE ONLY {table} IN ACCESS SHARE MODE; {}",
+         {}{}",
         purpose.lock_timeout(),
         purpose.statement_timeout(limits).as_millis(),
+        lock.unwrap_or_default(),
         settings(purpose, limits, encoding),
     )
 }

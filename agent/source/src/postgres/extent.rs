@@ -12,6 +12,8 @@ pub(super) struct Part {
     pub(super) by: By,
     /// The file that its rows lie in, where that is one.
     pub(super) storage: Option<i64>,
+    /// Whether it can be locked by name: a materialized view cannot.
+    pub(super) lockable: bool,
 }
 
 /// How a part is read in bounded pieces.
@@ -70,7 +72,7 @@ pub(super) fn parts(table: &Table, answers: &[Answer]) -> Option<Vec<Part>> {
     };
     let relations: Vec<Relation> = answers.iter().filter_map(read).collect();
     let root = relations.iter().find(|relation| relation.name == table.name)?;
-    let part = |by: By| vec![Part { name: table.name.clone(), by, storage: None }];
+    let part = |by: By| vec![Part { name: table.name.clone(), by, storage: None, lockable: root.kind != "m" }];
     if matches!(table.kind, TableKind::View | TableKind::Foreign | TableKind::Virtual) {
         return Some(part(By::Whole { only: false }));
     }
@@ -86,6 +88,7 @@ pub(super) fn parts(table: &Table, answers: &[Answer]) -> Option<Vec<Part>> {
                 By::Place { only: true, blocks: relation.blocks, density: density(relation.rows, relation.blocks) }
             },
             storage: (!foreign(relation)).then_some(relation.storage),
+            lockable: relation.kind != "m",
         });
         return Some(each.collect());
     }

@@ -2,28 +2,16 @@
 
 use crate::Error;
 use sqlx::postgres::PgDatabaseError;
-use std::time::Duration;
 
-/// What was going on when a statement failed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Circumstances {
-    /// Somebody used the cancel handle.
-    pub(super) cancelled: bool,
-    /// How long the statement had run.
-    pub(super) elapsed: Duration,
-    /// The server's limit for it.
-    pub(super) limit: Duration,
-}
-
-/// A failure of a statement.
+/// A failure of a statement. `cancelled`: somebody used the cancel handle.
 #[expect(clippy::wildcard_enum_match_arm, reason = "sqlx has more kinds of errors than are met here")]
-pub(super) fn of_statement(error: &sqlx::Error, circumstances: Circumstances) -> Error {
-    if circumstances.cancelled {
+pub(super) fn of_statement(error: &sqlx::Error, cancelled: bool) -> Error {
+    if cancelled {
         return Error::Cancelled;
     }
     match error {
         sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
-            Some(database) => of_code(database, circumstances),
+            Some(database) => of_code(database),
             None => Error::Internal { what: "an error of another database".to_owned() },
         },
         sqlx::Error::Io(error) => Error::ConnectionLost { code: error.kind().to_string() },
@@ -35,11 +23,10 @@ pub(super) fn of_statement(error: &sqlx::Error, circumstances: Circumstances) ->
     }
 }
 
-fn of_code(error: &PgDatabaseError, circumstances: Circumstances) -> Error {
+fn of_code(error: &PgDatabaseError) -> Error {
     let code = error.code().to_owned();
     match code.as_str() {
-        // by the time limit, or by somebody else's pg_cancel_backend (the message that says which is translated)
-        "57014" if circumstances.elapsed + Duration::from_millis(20) < circumstances.limit => Error::Cancelled,
+        // by the time limit, or by somebody else's pg_cancel_backend (the message that says which is translated): no word to end the run
         "57014" => Error::Timeout,
         // a standby cancelled us in favour of replay; a deadlock
         "40001" | "40P01" => Error::Timeout,

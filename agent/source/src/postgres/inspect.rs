@@ -40,11 +40,13 @@ pub(super) fn statements(schemas: &[String]) -> [String; 5] {
              JOIN pg_type t ON t.oid = coalesce(d.base, a.atttypid) \
              WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"
         )),
-        // b-trees alone: other indexes give no order, and most no equality
+        // b-trees alone: other indexes give no order, and most no equality. Those of a parent say nothing of its heirs' rows
         copy(&format!(
             "SELECT i.indrelid::int8, i.indisprimary, i.indisunique, i.indnkeyatts, i.indkey::text FROM {wanted} \
              JOIN pg_index i ON i.indrelid = r.oid JOIN pg_class x ON x.oid = i.indexrelid \
-             WHERE x.relam = 403 AND i.indisvalid AND i.indislive AND i.indpred IS NULL ORDER BY i.indexrelid"
+             WHERE x.relam = 403 AND i.indisvalid AND i.indislive AND i.indpred IS NULL \
+             AND NOT (r.relkind = 'r' AND r.relhassubclass AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = r.oid)) \
+             ORDER BY i.indexrelid"
         )),
         // a key that is not validated is not one that all rows follow; those of partitions repeat their parent's
         copy(&format!(

@@ -128,7 +128,11 @@ impl Family {
             Self::Float4 => text.parse::<f32>().is_ok(),
             Self::Uuid => text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'),
             Self::Bool => matches!(text, "true" | "false"),
-            Self::Bytea | Self::Date | Self::Time | Self::Timestamp | Self::TimestampTz => true,
+            // a time of day is lost in a date, and equals none
+            Self::Date => {
+                text.split(' ').nth(1).is_none_or(|time| time == "BC" || time.trim_end_matches("+00") == "00:00:00")
+            }
+            Self::Bytea | Self::Time | Self::Timestamp | Self::TimestampTz => true,
             Self::Text | Self::Padded | Self::Name | Self::Json | Self::Jsonb | Self::Enum | Self::Output { .. } => {
                 !text.contains('\0')
             }

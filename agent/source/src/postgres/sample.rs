@@ -193,7 +193,8 @@ impl PostgresSource {
         (live, block_of_row): &mut (Vec<u32>, Vec<u32>),
         raw: bool,
     ) -> Result<(), Error> {
-        let mut transaction = self.session.begin_snapshot(call, &part.name.quoted(), raw).await?;
+        let mut transaction =
+            self.session.begin_snapshot(call, part.lockable.then(|| part.name.quoted()).as_deref(), raw).await?;
         let mut places = Rows::new(&[], self_bounds(), Extras { tid: true, ..Extras::default() }, false);
         let from = statement::from(&part.name, true);
         let ranges: Vec<String> = ranges(blocks)

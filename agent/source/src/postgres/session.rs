@@ -7,12 +7,12 @@
 use super::connect::{Greeting, Server, hang_up, simple};
 use super::copy::Malformed;
 use super::courtesy::{self, Call, Limits, Purpose};
-use super::fault::{self, Circumstances};
+use super::fault;
 use crate::Error;
 use futures::TryStreamExt as _;
 use sqlx::PgConnection;
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How much longer than a statement's limit its answer may take to arrive.
 const NETWORK: Duration = Duration::from_secs(5);
@@ -57,11 +57,11 @@ impl Session {
         self.start(call, purpose, &sql).await
     }
 
-    /// Begins a transaction of several statements over one snapshot of `table` (quoted).
+    /// Begins a transaction of several statements over one snapshot, of `table` (quoted) where that is to be locked.
     pub(super) async fn begin_snapshot<'s>(
         &'s mut self,
         call: &'s Call,
-        table: &str,
+        table: Option<&str>,
         raw: bool,
     ) -> Result<Transaction<'s>, Error> {
         let sql = courtesy::begin_snapshot(Purpose::Rows, self.limits, self.client_encoding(raw), table);
@@ -204,7 +204,6 @@ impl Transaction<'_> {
         &mut self,
         work: impl Future<Output = (PgConnection, Result<T, sqlx::Error>)> + Send,
     ) -> Result<T, Error> {
-        let begun = Instant::now();
         let cancelled = async {
             self.call.cancelled().await;
             tokio::time::sleep(CANCEL_GRACE).await;
@@ -219,10 +218,9 @@ impl Transaction<'_> {
                 Ok(value)
             }
             Ok((connection, Err(error))) => {
-                let circumstances =
-                    Circumstances { cancelled: self.call.is_cancelled(), elapsed: begun.elapsed(), limit: self.limit };
+                let cancelled = self.call.is_cancelled();
                 hang_up(connection).await;
-                Err(fault::of_statement(&error, circumstances))
+                Err(fault::of_statement(&error, cancelled))
             }
             Err(_) => Err(Error::ConnectionLost { code: "no answer".to_owned() }),
         }

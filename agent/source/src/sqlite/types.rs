@@ -87,7 +87,7 @@ pub(super) const ROWID: &str = "rowid";
 
 /// The rowid as a column.
 pub(super) fn rowid() -> Column {
-    column(ROWID.to_owned(), "INTEGER".to_owned(), false)
+    Column::row_number(ROWID)
 }
 
 #[cfg(test)]

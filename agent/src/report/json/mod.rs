@@ -43,7 +43,7 @@ struct JsonReport<'a> {
     outcomes: Vec<JsonOutcome<'a>>,
     findings: &'a [Finding],
     errors: &'a [ErrorSummary],
-    notes: &'a [String],
+    notes: Vec<String>,
     // before, after and guard only
     #[serde(skip_serializing_if = "Option::is_none")]
     migration: Option<JsonMigration<'a>>,
@@ -71,7 +71,7 @@ impl<'a> JsonReport<'a> {
             outcomes: report.outcomes.iter().map(JsonOutcome::of).collect(),
             findings: &report.findings,
             errors: &report.errors,
-            notes: &report.notes,
+            notes: report.notes.iter().map(|note| plain(note)).collect(),
             migration: migration.map(|migration| JsonMigration {
                 command_status: migration.command_status,
                 marks: &migration.marks,

@@ -287,7 +287,6 @@ fn walk(expr: &Expr, names: &Names) -> Result<(), ExpressionProblem> {
             | Expr::Literal(..)
             | Expr::BinaryExpr(_)
             | Expr::Like(_)
-            | Expr::SimilarTo(_)
             | Expr::Not(_)
             | Expr::IsNotNull(_)
             | Expr::IsNull(_)
@@ -304,6 +303,11 @@ fn walk(expr: &Expr, names: &Names) -> Result<(), ExpressionProblem> {
             | Expr::TryCast(_)
             | Expr::ScalarFunction(_)
             | Expr::InList(_) => None,
+            // DataFusion takes its pattern for a regular expression
+            Expr::SimilarTo(_) => Some(
+                ExpressionProblem::new(NotEvaluated::TypeMismatch, "SIMILAR TO is not evaluated as databases do")
+                    .help("use LIKE, or ~ with a regular expression"),
+            ),
             _ => Some(
                 ExpressionProblem::new(NotEvaluated::TypeMismatch, "the expression is not about one row alone")
                     .help("no subquery, aggregate, window, parameter or table"),
@@ -344,4 +348,34 @@ fn plain_words(error: &DataFusionError) -> String {
     let text = text.split("\n\nbacktrace").next().unwrap_or(text);
     let text = text.split(" No function matches the given name").next().unwrap_or(text);
     text.trim_start_matches("sql parser error: ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::{Field, Schema};
+
+    #[test]
+    fn only_what_is_about_one_row_is_taken() {
+        let schema =
+            Schema::new(vec![Field::new("n", DataType::Int64, true), Field::new("code", DataType::Utf8, true)]);
+        let names = Names::of_table(&schema).unwrap();
+        for text in ["n > 1", "code LIKE 'A%'", "code ~ '^A'", "n IN (1, 2) AND code IS NOT NULL"] {
+            assert!(check_expression(text, &names).is_ok(), "{text}");
+        }
+        for (text, says) in [
+            ("code SIMILAR TO 'A%'", "use LIKE, or ~ with a regular expression"),
+            ("n = (SELECT max(n) FROM t)", "reads no table"),
+            ("sum(n) > 1", "no aggregate, window, random or clock function but now()"),
+            ("random() < 0.5", "no aggregate, window, random or clock function but now()"),
+            ("pg_sleep(1) IS NULL", "no aggregate, window, random or clock function but now()"),
+            ("n > 1; drop table t", ""),
+            ("n + 1", ""),
+            ("m > 1", ""),
+        ] {
+            let problem = check_expression(text, &names).expect_err(text);
+            let told = format!("{}; {}", problem.what, problem.help.unwrap_or_default());
+            assert!(told.contains(says), "{text}: {told}");
+        }
+    }
 }

@@ -1,0 +1,98 @@
+//! Rows are told apart by what the database guarantees, whatever a rule file calls their key.
+
+use crate::journeys::served::Served;
+use crate::journeys::shop::{Shop, fill, outcome};
+use rusqlite::Connection;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The tool's own hint for a table without a key is to name one: that does not make its values unique.
+#[test]
+fn a_key_of_the_rule_file_hides_no_duplicate() {
+    let sql = "CREATE TABLE staged (order_no TEXT, n INTEGER);
+         CREATE TABLE coded (code TEXT PRIMARY KEY, v INTEGER, n INTEGER);
+         INSERT INTO coded (code, v) VALUES (NULL, 1), (NULL, 1), ('a', 2);";
+    let shop = Shop::new(&[sql, &fill("staged", 60_000, "'A' || (i / 2 * 2), i")].concat());
+    shop.rules("staged", "key: [order_no]\nrules:\n  - { unique: [order_no], id: staged }\n");
+    // SQLite allows NULL in such a key
+    shop.rules("coded", "rules:\n  - { unique: [v], id: coded }\n");
+    let full = shop.json(&["check", "--full"], 1);
+    assert_eq!(outcome(&full, "staged")["failed"], 59_998);
+    assert_eq!(outcome(&full, "coded")["failed"], 2);
+    let sampled = shop.json(&["check", "--sample", "2000"], 1);
+    let staged = outcome(&sampled, "staged");
+    assert_eq!((&staged["sampled"], &staged["status"]), (&true.into(), &"failed".into()), "{staged:#}");
+}
+
+/// A key of the parent is none of its heirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn heirs_share_no_key() {
+    let served = Served::new(
+        "create table base (id integer primary key, n integer);
+         create table heir (primary key (id)) inherits (base);
+         insert into base select i, i from generate_series(1, 500) i;
+         insert into heir select i, i from generate_series(501, 1000) i;
+         insert into heir values (7, 7); analyze",
+    )
+    .await;
+    served.rules("base", "rules:\n  - { unique: [id], id: id }\n");
+    let report = served.json(&["check", "--full"], 2).await;
+    // nothing tells the two rows apart for certain, so that they are not called duplicates of each other while others may write
+    let id = outcome(&report, "id");
+    assert_ne!(id["status"], "passed", "{id:#}");
+}
+
+/// An application that replaces rows of a table without a key: the row is met twice, under two numbers, and is one.
+#[test]
+fn a_replaced_row_is_no_duplicate() {
+    let shop = Shop::new(
+        &["PRAGMA journal_mode = wal; CREATE TABLE cache (k INTEGER, v TEXT);", &fill("cache", 40_000, "i, 'v'")]
+            .concat(),
+    );
+    shop.rules("cache", "rules:\n  - { unique: [k], id: k }\n");
+    let stop = Arc::new(AtomicBool::new(false));
+    let (stopped, path) = (Arc::clone(&stop), shop.path("shop.db"));
+    let writer = std::thread::spawn(move || {
+        let mut database = Connection::open(path).unwrap();
+        database.busy_timeout(Duration::from_secs(30)).unwrap();
+        for k in (1..40_000).cycle() {
+            if stopped.load(Ordering::Relaxed) {
+                return;
+            }
+            let transaction = database.transaction().unwrap();
+            transaction.execute("DELETE FROM cache WHERE k BETWEEN ?1 AND ?1 + 200", [k]).unwrap();
+            let again = "WITH RECURSIVE n(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 + 200)
+                         INSERT INTO cache SELECT i, 'v' FROM n";
+            transaction.execute(again, [k]).unwrap();
+            transaction.commit().unwrap();
+        }
+    });
+    let runs: Vec<_> =
+        (0..10).map(|_| shop.run(&["check", "--full", "--duty", "100%", "--output", "json"]).json()).collect();
+    stop.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+    for report in runs {
+        assert_ne!(outcome(&report, "k")["status"], "failed", "{report:#}");
+    }
+}
+
+/// An index leads to thousands of versions of a value of which two count: a pass finds them.
+#[test]
+fn current_versions_among_many_are_found() {
+    let shop = Shop::new(
+        &[
+            "CREATE TABLE versions (id INTEGER PRIMARY KEY, customer INTEGER, is_current INTEGER);
+             CREATE INDEX by_customer ON versions (customer);",
+            // the two newest versions of each of twenty customers are current
+            &fill("versions", 30_000, "i, (i - 1) / 1500, (i - 1) % 1500 >= 1498"),
+        ]
+        .concat(),
+    );
+    shop.rules("versions", "rules:\n  - { unique: [customer], where: is_current = 1, id: current }\n");
+    let full = shop.json(&["check", "--full"], 1);
+    assert_eq!(outcome(&full, "current")["failed"], 40);
+    let sampled = shop.json(&["check", "--sample", "5000", "--seed", "1"], 1);
+    let current = outcome(&sampled, "current");
+    assert_eq!((&current["sampled"], &current["status"]), (&true.into(), &"failed".into()), "{current:#}");
+}
