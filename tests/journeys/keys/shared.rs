@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 /// On all rows.
 const CASES: &str = "
 not_null | id | not_null: maybe, @ | | id: mine | rule | shop.t.not_null.maybe | mine
-not_null | id | not_null: [maybe], @ | id: yours | id: mine | rule | yours/maybe | mine/maybe
+not_null | id | not_null: [maybe], @ | id: yours | id: mine | rule | yours | mine
+not_null | id | not_null: [maybe, n], @ | id: yours | id: mine | rule | yours/maybe | mine/maybe
 not_null | severity | not_null: maybe, @ | | severity: info | /exit_code | 1 | 0
 not_null | severity | not_null: maybe, @ | | severity: page | severity | ticket | page
 not_null | description | not_null: maybe, @ | | description: why | description | null | why

@@ -4,13 +4,13 @@ use super::column::subject;
 use super::sentence::{meaning, read_columns, sql};
 use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal};
 use arrow::datatypes::Schema;
-use fieldmark_document::{Node, NodeKind, Placed, Problems};
+use fieldmark_document::{Node, Placed, Problems};
 use std::sync::Arc;
 
 pub(super) static FACTS: Facts = Facts {
     name: "not_null",
     reference: "A row passes when the column has a value and fails when it is NULL; nothing is unknown. A list of columns makes \
-                one rule for each; an `id` given to a list, be it of one column, becomes `id/column`. A value that is too large to \
+                one rule for each; an `id` given to a list of several becomes `id/column`. A value that is too large to \
                 be read whole, or that Arrow cannot hold, is a value. Any column type.",
     example: "not_null: [customer_id, created_at]",
     keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect],
@@ -29,12 +29,12 @@ struct NotNull {
 
 fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
     let columns = read_columns(node, FACTS.name, problems)?;
-    // a list of one is a list: the id of its rule stays the same when a second column joins it
-    let listed = matches!(node.kind, NodeKind::List(_));
+    // one rule has the given id as it is, of several each has its column behind it
+    let several = columns.len() > 1;
     let one = |column: Placed<String>| Reading {
         meaning: meaning([("column", column.value.clone())]),
         label: Some(column.value.clone()),
-        part: listed.then(|| column.value.clone()),
+        part: several.then(|| column.value.clone()),
         kind: Arc::new(NotNull { column }),
     };
     Some(columns.into_iter().map(one).collect())

@@ -12,8 +12,8 @@ pub(super) static FACTS: Facts = Facts {
     reference: "A row passes when no other row of the table has the same values in these columns, taken together; rows with a NULL \
                 among them pass (NULLS DISTINCT). The sampled values are looked up in the table itself, through an index where there \
                 is one, else by one pass at most once per `full_every`. All rows of a group of duplicates fail. \
-                With `where`, only rows that it keeps can be duplicates of each other. What is the same \
-                is decided by the database's own equality.",
+                With `where`, only rows that it keeps can be duplicates of each other. Values are the same \
+                when they read the same: two texts that a collation or type of the database calls equal (citext, NOCASE) are two.",
     example: "unique: [order_no]",
     keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect, CommonKey::Timeout, CommonKey::FullEvery],
     without: &[(CommonKey::Nulls, "NULLs are distinct: a row with a NULL among the columns passes")],

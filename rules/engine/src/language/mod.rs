@@ -7,8 +7,8 @@
 //! **Rule ids.** A rule's id is its own `id`, or is made of table, kind and columns, joined by points:
 //! `shop.public.orders.not_null.customer_id`, `shop.orders.unique.a,b`, `shop.orders.row_count`; an `expect` without id ends in
 //! eight digits of a digest of its expression. The table stands as `table:` names it, so a schema added there changes ids. A
-//! list of columns under `not_null`, be it of one, makes one rule for each; a given id becomes `id/column`. Ids are unique in a set
-//! of files.
+//! list of columns under `not_null` makes one rule for each; where these are several, a given id becomes `id/column`. Ids are unique
+//! in a set of files.
 //!
 //! **Fingerprints.** Sixteen hexadecimal digits of SHA-256 over what a rule means: kind, settings, `where`, tolerance, `nulls`, each in
 //! one spelling. Formatting, the order of a set, comments, description, severity and owner do not change it.
