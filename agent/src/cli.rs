@@ -173,7 +173,8 @@ pub struct Check {
 /// Of `before`, `after` and `guard`.
 #[derive(Clone, Debug, Args)]
 pub struct Marking {
-    /// Folder for marks that several machines share [default: the state folder's]
+    /// Folder for marks that several machines share [default: the state folder's]; marks with `pii` columns are read by agents with the
+    /// same `digest.key` in their state folders
     #[arg(long, value_name = "DIR")]
     pub mark_dir: Option<PathBuf>,
     /// Time to watch ordinary writes, before and after; `0s` for none

@@ -99,7 +99,9 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
                 Ok(()) => {}
                 Err(Ended::Interrupted) => return Err(Ended::Unjudged(later(arguments))),
                 // the command has run: whatever fails now, how it ended and what is known of its rows is told
-                Err(Ended::State(error)) => SourceReport { report: &mut report, name: &source.name }.not_kept(&error),
+                Err(Ended::State(error)) => {
+                    SourceReport { report: &mut report, name: &source.name }.state_failed(error.explain())
+                }
                 Err(ended) => return Err(ended),
             }
         }

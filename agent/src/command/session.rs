@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::reader::Reader;
 use crate::report::{ErrorSummary, Report, SampleSummary, SourceSummary};
 use crate::signals::Signals;
-use crate::state::{SourceState, StateError, StateFolder, Watermark};
+use crate::state::{SourceState, StateFolder, Watermark};
 use chrono::Utc;
 use fieldmark_document::Problems;
 use fieldmark_engine::evaluate::{Names, check_expression};
@@ -204,7 +204,10 @@ impl Session {
         });
         match kept {
             Ok(note) => report.notes.extend(note.map(|note| note.0)),
-            Err(error) => SourceReport { report, name: source }.not_kept(&error),
+            Err(error) => {
+                let what = format!("what was found is not remembered: {}", error.explain());
+                SourceReport { report, name: source }.state_failed(what);
+            }
         }
     }
 
@@ -278,10 +281,10 @@ impl SourceReport<'_> {
         }
     }
 
-    /// The state folder could not be read or written, and what was found is told all the same.
-    pub(crate) fn not_kept(&mut self, error: &StateError) {
+    /// The state folder could not be read or written: what was found is told all the same.
+    pub(crate) fn state_failed(&mut self, what: String) {
         let source = Some(self.name.clone());
-        self.report.errors.push(ErrorSummary { source, table: None, what: error.explain(), remedy: None });
+        self.report.errors.push(ErrorSummary { source, table: None, what, remedy: None });
     }
 
     /// What a check gave.

@@ -379,7 +379,8 @@ impl<'r> SourceRecapture<'_, 'r> {
             .filter(|change| !again.iter().any(|table| table.marked.name == change.before.table))
             .cloned()
             .collect();
-        let followed = !tables.is_empty();
+        // in a database that was empty there was nothing to mark
+        let followed = !tables.is_empty() || marked.mark.catalogue.tables.is_empty();
         tables.extend(unmarked);
         let (verdict, reasons) = overall(&tables, followed, &elsewhere, self.direction);
         Ok(MigrationReport {

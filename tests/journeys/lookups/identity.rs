@@ -37,10 +37,11 @@ async fn heirs_share_no_key() {
     )
     .await;
     served.rules("base", "rules:\n  - { unique: [id], id: id }\n");
-    let report = served.json(&["check", "--full"], 2).await;
-    // nothing tells the two rows apart for certain, so that they are not called duplicates of each other while others may write
+    let report = served.run(&["check", "--full", "--output", "json"]).await.json();
+    // nothing tells the two rows apart for certain: they are called duplicates only if nobody on the server wrote meanwhile
     let id = outcome(&report, "id");
-    assert_ne!(id["status"], "passed", "{id:#}");
+    let told = id["status"] == "failed" && id["failed"] == 2;
+    assert!(told || id["reason"] == "not_sampleable", "{id:#}");
 }
 
 /// An application that replaces rows of a table without a key: the row is met twice, under two numbers, and is one.

@@ -67,3 +67,14 @@ async fn a_rule_that_is_another_one_now_is_not_compared() {
     let after = shop.json(&["after", "--control", "1s"], 1).await;
     assert_eq!((&after["verdict"], &after["outcomes"][0]["status"]), (&"clean".into(), &"failed".into()), "{after:#}");
 }
+
+/// The first migration of a new project has nothing to lose.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_migration_of_an_empty_database_is_clean() {
+    let mut shop = Served::new("select 1").await;
+    shop.json(&["before", "--control", "1s"], 0).await;
+    shop.sql("create table orders (id integer primary key)").await;
+    let after = shop.json(&["after", "--control", "1s"], 0).await;
+    assert_eq!(after["verdict"], "clean");
+    assert_eq!(after["migration"]["sources"][0]["tables_added"], serde_json::json!(["public.orders"]));
+}
