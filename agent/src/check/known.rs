@@ -25,7 +25,10 @@ impl TableCheck<'_> {
         let rows: BTreeSet<&Vec<String>> =
             (0..self.states.len()).filter_map(|index| of_rule(self, index)).flat_map(|failing| &failing.rows).collect();
         let rows: Vec<Vec<String>> = rows.into_iter().cloned().collect();
-        let Some(keys) = texts::batch(self.table, &self.key, &rows).filter(|keys| keys.num_rows() > 0) else {
+        let keys = texts::batch(self.table, &self.key, &rows);
+        let Some(keys) = keys.filter(|keys| keys.num_rows() > 0) else {
+            // keys that the key's type does not read any more are of no row
+            self.states.iter_mut().for_each(|state| state.known_there = Some(Vec::new()));
             return Ok(());
         };
         let chunk = match reader.by_key(&self.read(), &self.key, &keys).await {
@@ -33,6 +36,9 @@ impl TableCheck<'_> {
             Err(error) if error.ends_reading() => return Err(error),
             Err(_) => return Ok(()),
         };
+        let there = |check: &Self| (0..chunk.rows()).filter_map(|row| texts::texts(&chunk, row, &check.key)).collect();
+        let there: Vec<Vec<String>> = there(self);
+        self.states.iter_mut().for_each(|state| state.known_there = Some(there.clone()));
         let failing = self.judge_rows(reader, &chunk).await?;
         for (index, failing) in failing.into_iter().enumerate() {
             let (Some(of_rule), Some(failing)) = (of_rule(self, index), failing) else { continue };
@@ -50,13 +56,15 @@ impl TableCheck<'_> {
         Ok(())
     }
 
-    /// Known failing rows of a rule that were not read again, though not all rows were: they may fail still.
-    pub(super) fn unread_failing(&self, index: usize) -> Option<&FailingRule> {
-        let rule = self.rule(index)?;
-        let state = self.states.get(index).filter(|state| state.known.is_none())?;
-        let known = self.state.failing.get(&self.table.name).filter(|known| known.key == self.key)?;
-        let known = known.rules.get(&rule.id).filter(|known| known.fingerprint == rule.fingerprint)?;
-        state.stopped.is_none().then_some(known)
+    /// Known failing rows of a rule of which it could not be told whether they fail still, and that are not known to be gone.
+    pub(super) fn untold_failing(&self, index: usize) -> Vec<Vec<String>> {
+        let untold = self.states.get(index).filter(|state| state.known.is_none() && state.stopped.is_none());
+        let (Some(rule), Some(state)) = (self.rule(index), untold) else { return Vec::new() };
+        let known = self.state.failing.get(&self.table.name).filter(|known| known.key == self.key);
+        let known = known.and_then(|known| known.rules.get(&rule.id));
+        let rows = known.filter(|known| known.fingerprint == rule.fingerprint).map(|known| known.rows.clone());
+        let there = |row: &Vec<String>| state.known_there.as_ref().is_none_or(|there| there.contains(row));
+        rows.unwrap_or_default().into_iter().filter(there).collect()
     }
 
     /// Failing rows to be read again by the next check: those that still fail, then newly found ones. Rules that were not
@@ -73,11 +81,9 @@ impl TableCheck<'_> {
             let Some(rule) = self.rule(index).filter(|_| state.stopped.is_none()) else { continue };
             let since = failing.rules.get(&rule.id).filter(|known| known.fingerprint == rule.fingerprint);
             let since = since.map_or(self.run.now, |known| known.since);
-            let unread = if whole { None } else { self.unread_failing(index) };
-            let mut rows: Vec<Vec<String>> = unread.map(|unread| unread.rows.clone()).unwrap_or_default();
-            rows.extend(
-                state.failing_keys.iter().filter(|key| unread.is_none_or(|unread| !unread.rows.contains(key))).cloned(),
-            );
+            let untold = if whole { Vec::new() } else { self.untold_failing(index) };
+            let mut rows = state.failing_keys.clone();
+            rows.extend(untold.into_iter().filter(|key| !state.failing_keys.contains(key)));
             rows.truncate(MOST_EXAMPLES);
             if rows.is_empty() {
                 failing.rules.remove(&rule.id);

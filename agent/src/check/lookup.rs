@@ -93,18 +93,18 @@ impl<'a> TableCheck<'a> {
         }
     }
 
-    /// Looks the values of drawn rows up; those that no index leads to wait.
+    /// Looks the values of drawn rows up; those that no index leads to wait. Whether they do.
     pub(super) async fn look_up_drawn(
         &mut self,
         reader: &mut Reader,
         index: usize,
         (stratum, drawn): (usize, &Drawn),
         verdicts: &mut RowVerdicts,
-    ) -> Result<(), LookupFault> {
+    ) -> Result<bool, LookupFault> {
         if self.look_up_by_index(reader, index, &drawn.chunk, verdicts).await? {
-            return Ok(());
+            return Ok(false);
         }
-        self.wait(index, stratum, drawn, verdicts)
+        self.wait(index, stratum, drawn, verdicts).map(|()| true)
     }
 
     /// The same for a chunk of a pass over all rows: `unique`, and what no index leads to, is gathered.
@@ -262,7 +262,14 @@ impl<'a> TableCheck<'a> {
         if suspected.is_empty() {
             return Ok(HashSet::new());
         }
-        let by: &[String] = if self.identity.is_empty() { reference.columns } else { &self.identity };
+        let there =
+            |names: &[String]| !names.is_empty() && names.iter().all(|name| chunk.batch.column_by_name(name).is_some());
+        // rows of a mark come without the row's number
+        let by: &[String] = match () {
+            () if there(&self.identity) => &self.identity,
+            () if there(&self.key) => &self.key,
+            () => reference.columns,
+        };
         let mut orphans = Orphans::new();
         for rows in suspected.chunks(a_statement) {
             let batch = chunk.take(rows)?.project(by)?.batch;

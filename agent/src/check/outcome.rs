@@ -88,8 +88,9 @@ impl TableCheck<'_> {
         outcome.moving = reading.moving;
         outcome.known_failing = state.known;
         still_failing(&mut outcome);
-        if let Some(unread) = self.unread_failing(at).filter(|_| self.settings.watermarks && !reading.is_whole()) {
-            let rows = words::plural(unread.rows.len() as u64, "known failing row");
+        let untold = self.untold_failing(at).len() as u64;
+        if untold > 0 && self.settings.watermarks && !reading.is_whole() {
+            let rows = words::plural(untold, "known failing row");
             outcome.reason = format!("{}; {rows} could not be read again", outcome.reason);
         }
         if outcome.status == Status::Failed {

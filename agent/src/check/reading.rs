@@ -305,20 +305,19 @@ impl Taking<'_, '_> {
                 self.forget();
                 return self.whole(reader, known, budget).await.map(Some);
             }
-            let mut used_up = false;
+            let mut used_up = true;
             // in parts, so that memory does not grow with the sample
-            loop {
-                let more = look.rows.saturating_sub(taken).clamp(1, MOST_DRAWN);
+            let mut missing = look.rows.saturating_sub(taken).max(1);
+            while missing > 0 {
+                let more = missing.min(MOST_DRAWN);
+                missing -= more;
                 let Some(drawn) = drawing.more(reader, &self.check.read(), more).await? else { return Ok(None) };
-                used_up |= drawn.chunk.rows() == 0;
+                used_up &= drawn.chunk.rows() == 0;
                 taken += drawn.chunk.rows() as u64;
                 self.task.advance(drawn.chunk.rows() as u64);
                 let left_out = outside.map(|recent| recent.mask(&drawn.chunk));
                 self.check.take_drawn(reader, 0, &drawn, left_out.as_ref()).await?;
                 self.keep(&drawn.chunk, drawn.blocks.as_ref())?;
-                if used_up || taken >= look.rows {
-                    break;
-                }
             }
             let name = if recent.is_some() { "body" } else { "table" };
             let body = Stratum::drawn(name, &drawing, taken, plan.level);

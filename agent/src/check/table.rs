@@ -61,6 +61,8 @@ pub(crate) struct State {
     pub(crate) failing_rows: Option<Vec<u64>>,
     /// What became of rows that were known to fail.
     pub(crate) known: Option<KnownFailing>,
+    /// Keys of rows that were known to fail and are still there, where they were read again and the rule could not be told.
+    pub(crate) known_there: Option<Vec<Vec<String>>>,
     /// Why it cannot be answered after all.
     pub(crate) stopped: Option<Refusal>,
     pub(crate) lookup: Lookup,
@@ -80,6 +82,7 @@ impl State {
             failing_keys: Vec::new(),
             failing_rows: Some(Vec::new()),
             known: None,
+            known_there: None,
             stopped: None,
             lookup: Lookup::None,
             passed_over: false,
@@ -261,8 +264,8 @@ impl<'a> TableCheck<'a> {
             self.begin_own(reader, index);
             let answer = self.look_up_drawn(reader, index, (stratum, drawn), verdicts).await;
             self.end_own(reader, index);
-            self.settle(index, answer)?;
-            let waits = self.states.get(index).is_some_and(|state| matches!(state.lookup, Lookup::Waiting(_)));
+            let waits = matches!(answer, Ok(true));
+            self.settle(index, answer.map(|_| ()))?;
             if !waits {
                 self.count_drawn(index, stratum, drawn, verdicts);
             }

@@ -94,8 +94,10 @@ pub struct MarkedTable {
     pub failing: BTreeMap<RuleId, Vec<u64>>,
     /// Columns that are here as keyed digests.
     pub digested: Vec<String>,
-    /// The table's own counters then.
+    /// The table's own counters, when its rows had been read and ordinary writes watched: servers bring them up to date late.
     pub counters: Counters,
+    /// When these were read.
+    pub counted_at: DateTime<Utc>,
     /// Rows written while ordinary writes were watched, by the table's counters, and for how many seconds.
     #[serde(default)]
     pub ordinarily: Option<(Counters, f64)>,

@@ -61,6 +61,8 @@ pub(super) struct Watched {
     pub(super) until: Option<DateTime<Utc>>,
     /// Rows written meanwhile, by the table's own counters, and the seconds between the two readings of those.
     pub(super) counted: Option<(Counters, f64)>,
+    /// These counters at the end, and when that was.
+    pub(super) counters: Option<(Counters, DateTime<Utc>)>,
 }
 
 /// Reads all tables again, slice by slice, over this time. Tables: as they are now, key, digested columns.
@@ -115,6 +117,7 @@ pub(super) async fn watch(
     let last = counters(reader, tables).await?;
     for (watched, (first, last)) in watched.iter_mut().zip(first.into_iter().zip(last)) {
         let (Some((first, from)), Some((last, to))) = (first, last) else { continue };
+        watched.counters = Some((last, Utc::now() - to.elapsed()));
         watched.counted = difference(first, last).map(|written| (written, (to - from).as_secs_f64()));
     }
     task.finish();

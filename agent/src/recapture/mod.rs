@@ -22,9 +22,10 @@ use arrow::datatypes::{Field, Schema};
 use chrono::{DateTime, Utc};
 use control::{Readings, watch};
 use fieldmark_change::{
-    Alignment, ColumnHints, ColumnPairs, ControlEvidence, Declared, Direction, MarkDesign, Marks, NewlyFailing, Rename,
+    Alignment, ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, NewlyFailing, Rename,
     StampEvidence, TableInput, TablePair, TablePairing, align, judge, key_after, overall, pair_columns, pair_tables,
 };
+use fieldmark_engine::kind::Plan;
 use fieldmark_engine::rule::{Rule, TableRules};
 use fieldmark_model::migration::{MigrationReport, RuleChange, TableChange, Verdict};
 use fieldmark_model::{Catalogue, Chunk, Counters, Outcome, SourceName, Table, TableName};
@@ -252,7 +253,11 @@ impl<'r> SourceRecapture<'_, 'r> {
         catalogue: &Catalogue,
         chunk: &Chunk,
     ) -> Result<Vec<(&'r Rule, Vec<usize>)>, Error> {
-        let of_state = |check: &TableCheck<'_>, index: usize| check.states.get(index).map(|state| state.rule);
+        // rules of the table as a whole are not about rows
+        let of_rows = |plan: &Plan| !matches!(plan, Plan::Fresh { .. } | Plan::RowCount { .. });
+        let of_state = |check: &TableCheck<'_>, index: usize| {
+            check.states.get(index).filter(|state| of_rows(&state.plan)).map(|state| state.rule)
+        };
         let run = RunFacts { now: self.mark.1.mark.now.unwrap_or(self.run.now), ..self.run.clone() };
         let mut check = TableCheck::new(rules, table, catalogue, &run, self.settings, self.state, true);
         let failing = check.judge_rows(self.reader, chunk).await?;
@@ -330,42 +335,45 @@ impl<'r> SourceRecapture<'_, 'r> {
                 rules,
                 newly_failing: &table.newly_failing,
                 written: table.written,
-                written_seconds: clocks.seconds(table.marked.read_at, table.read_at).max(0.0),
+                written_seconds: clocks.seconds(table.marked.counted_at, table.read_at).max(0.0),
                 written_ordinarily: table.ordinarily,
                 rows_before: Some(table.marked.population.rows().round() as u64),
                 rows_after,
                 direction: self.direction,
             });
         }
-        let nothing_declared = Declared::default();
-        let of_unmarked = marked.mark.unmarked.iter().filter_map(|(name, why)| {
-            let pair = pairs.iter().find(|pair| pair.before.is_some_and(|before| before.name == *name))?;
-            Some(TableInput {
-                source: self.source,
-                tables: *pair,
-                marks: None,
-                control: &uncontrolled,
-                unmarked: Some(why),
-                unread: None,
-                exposure_seconds: 0.001,
-                alone: false,
-                declared: &nothing_declared,
-                statements: &[],
-                transitions: &[],
-                rules: &[],
-                newly_failing: &[],
-                written: None,
-                written_seconds: 0.0,
-                written_ordinarily: None,
-                rows_before: pair.before.and_then(|before| before.estimated_rows),
-                rows_after: pair.after.and_then(|after| after.estimated_rows),
-                direction: self.direction,
+        let unmarked: Vec<_> = (marked.mark.unmarked.iter())
+            .filter_map(|(name, why)| {
+                let pair = *pairs.iter().find(|pair| pair.before.is_some_and(|before| before.name == *name))?;
+                let rules = self.rules_of(pair, name);
+                Some((pair, why, rules.map(transition::of_catalogue).unwrap_or_default()))
             })
+            .collect();
+        let of_unmarked = unmarked.iter().map(|(pair, why, declared)| TableInput {
+            source: self.source,
+            tables: *pair,
+            marks: None,
+            control: &uncontrolled,
+            unmarked: Some(why),
+            unread: None,
+            exposure_seconds: 0.001,
+            alone: false,
+            declared,
+            statements: &[],
+            transitions: &[],
+            rules: &[],
+            newly_failing: &[],
+            written: None,
+            written_seconds: 0.0,
+            written_ordinarily: None,
+            rows_before: pair.before.and_then(|before| before.estimated_rows),
+            rows_after: pair.after.and_then(|after| after.estimated_rows),
+            direction: self.direction,
         });
         inputs.extend(of_unmarked);
         let mut judged = judge(&inputs).map_err(|error| Error::Internal { what: error.to_string() })?;
-        let mut unmarked: Vec<TableChange> = judged.split_off(again.len()).into_iter().map(|of| of.change).collect();
-        unmarked.retain(|change| !matches!(change.verdict, Verdict::Clean | Verdict::Restored));
+        let mut left_out: Vec<TableChange> = judged.split_off(again.len()).into_iter().map(|of| of.change).collect();
+        left_out.retain(|change| !matches!(change.verdict, Verdict::Clean | Verdict::Restored));
         let mut tables: Vec<_> = judged
             .into_iter()
             .zip(again)
@@ -381,7 +389,7 @@ impl<'r> SourceRecapture<'_, 'r> {
             .collect();
         // in a database that was empty there was nothing to mark
         let followed = !tables.is_empty() || marked.mark.catalogue.tables.is_empty();
-        tables.extend(unmarked);
+        tables.extend(left_out);
         let (verdict, reasons) = overall(&tables, followed, &elsewhere, self.direction);
         Ok(MigrationReport {
             source: self.source.clone(),

@@ -78,7 +78,6 @@ impl SourceMark<'_> {
                     continue;
                 }
             };
-            let counters = self.reader.counters(table).await?;
             let mut kept: Vec<Drawn> = Vec::new();
             let before = checked.readings.len();
             SourceCheck {
@@ -92,6 +91,7 @@ impl SourceMark<'_> {
             .check_table(rules, Some(&mut kept), &mut checked)
             .await?;
             let read_at = Utc::now();
+            let counters = self.reader.counters(table).await?;
             let drawn = checked.readings.get(before).and_then(|(_, reading)| Some((reading, reading.strata.first()?)));
             let Some((reading, design)) = drawn else {
                 unmarked.push((table.name.clone(), "its rows could not be read".to_owned()));
@@ -115,6 +115,7 @@ impl SourceMark<'_> {
                 stamps: chunk.stamps.clone(),
                 digested: pii,
                 counters,
+                counted_at: read_at,
                 ordinarily: None,
                 defects: chunk.defects.iter().map(StoredDefect::from).collect(),
                 control: Vec::new(),
@@ -136,6 +137,9 @@ impl SourceMark<'_> {
             table.control = watched.slices;
             table.watched_until = watched.until;
             table.ordinarily = watched.counted;
+            if let Some((counters, at)) = watched.counters {
+                (table.counters, table.counted_at) = (counters, at);
+            }
         }
         let end = self.reader.horizon().await?;
         let mark = Mark {

@@ -2,7 +2,7 @@
 
 use super::Again;
 use crate::check::{RunFacts, Settings, fill, show_row};
-use fieldmark_change::{Declared, Rename, RowsDeclared, Same, Suspect, Transition, Undeclared};
+use fieldmark_change::{Declared, RowsDeclared, Same, Suspect, Transition, Undeclared};
 use fieldmark_engine::evaluate::{Names, Transition as Expression, TransitionProgram, check_expression};
 use fieldmark_engine::rule::{AcrossExpectation, Nulls, RowsAcross, TableRules, UndeclaredChanges};
 use fieldmark_model::{Outcome, SourceName};
@@ -60,14 +60,22 @@ pub(super) fn declared(rules: Option<&TableRules>, table: &Again<'_>, run: &RunF
             .collect(),
         explained,
         read,
-        renamed: (across.renamed.iter())
-            .map(|(after, before)| Rename { after: after.value.clone(), before: before.value.clone() })
-            .collect(),
+        ..of_catalogue(rules)
+    }
+}
+
+/// The part of `across_migrations:` that needs no row.
+pub(super) fn of_catalogue(rules: &TableRules) -> Declared {
+    let across = &rules.across;
+    Declared {
+        rows: if matches!(across.rows, RowsAcross::MayVanish) { RowsDeclared::MayVanish } else { RowsDeclared::Kept },
+        renamed: super::renames(rules),
         undeclared: match across.undeclared_changes {
             UndeclaredChanges::Fail => Undeclared::Fail,
             UndeclaredChanges::Warn => Undeclared::Warn,
             UndeclaredChanges::Allow => Undeclared::Allow,
         },
+        ..Declared::default()
     }
 }
 

@@ -442,7 +442,9 @@ fn transitions_and_rules() {
     assert_eq!(newly(Status::Failed, (0..500).collect()).verdict(), Verdict::Surprising);
     assert_eq!(newly(Status::Passed, vec![1, 2]).verdict(), Verdict::Inconclusive);
     assert_eq!(newly(Status::Passed, vec![1, 2]).edit(|case| case.alone = true).verdict(), Verdict::Broken);
-    let tolerated = newly(Status::Passed, (0..500).collect()).edit(|case| case.rules[0].after.status = Status::Passed);
+    let passing = || newly(Status::Passed, (0..500).collect()).edit(|case| case.rules[0].after.status = Status::Passed);
+    assert_eq!(passing().verdict(), Verdict::Broken, "another sample met none of them");
+    let tolerated = passing().edit(|case| case.rules[0].after.tolerance = 0.1);
     assert_eq!(tolerated.verdict(), Verdict::Clean, "the rule still holds within its tolerance");
     // three rows fail of which none is marked: they may have been inserted by anybody
     let new = || newly(Status::Passed, vec![]);
@@ -525,11 +527,15 @@ fn counters_speak_of_rows_that_no_mark_sees() {
     });
     assert_eq!(emptied.verdict(), Verdict::Surprising);
     // rows that came later are in no mark; a busy table has such writes all the time
-    assert_eq!(case(counted(50_000, 0, 0), counted(0, 0, 0)).verdict(), Verdict::Surprising);
+    let doubled = || case(counted(100_000, 0, 0), counted(0, 0, 0));
+    assert_eq!(doubled().edit(|case| case.rows.1 = 200_000).verdict(), Verdict::Surprising);
+    assert_eq!(doubled().verdict(), Verdict::Clean, "they came before the mark, and the server told late");
     let busy = counted(400, 1_200, 300);
     assert_eq!(case(busy, busy).verdict(), Verdict::Clean);
     assert_eq!(case(counted(4_000, 12_000, 3_000), busy).verdict(), Verdict::Clean);
-    let back = case(counted(50_000, 0, 0), busy).edit(|case| case.direction = Direction::Rollback);
+    let back = case(counted(50_000, 0, 0), busy).edit(|case| {
+        (case.direction, case.rows.1) = (Direction::Rollback, 150_000);
+    });
     assert_eq!(back.verdict(), Verdict::RestoredWithLoss);
 }
 

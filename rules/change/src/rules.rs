@@ -57,7 +57,10 @@ fn of_marked_rows(change: &RuleChange, newly: Newly) -> Option<Note> {
     let rows = format!("{} of the mark that passed before", words::rows(rows));
     Some(match (blame, change.before.status) {
         (Blame::Nothing, _) => return None,
-        (Blame::Migration, _) if change.after.status == Status::Passed => {
+        // another sample that met none of them says nothing of these
+        (Blame::Migration, _)
+            if change.after.status == Status::Passed && (change.after.tolerance > 0.0 || !change.after.sampled) =>
+        {
             Note::new(Verdict::Clean, format!("the rule {rule} fails now in {rows}, within its tolerance"))
         }
         (Blame::Migration, Status::Failed) => {

@@ -97,3 +97,46 @@ fn current_versions_among_many_are_found() {
     let current = outcome(&sampled, "current");
     assert_eq!((&current["sampled"], &current["status"]), (&true.into(), &"failed".into()), "{current:#}");
 }
+
+/// Rows that wait for a pass and rows that an index answers count together.
+#[test]
+fn what_waits_and_what_does_not_count_together() {
+    let shop = Shop::new(
+        &[
+            "CREATE TABLE versions (id INTEGER PRIMARY KEY, customer INTEGER, is_current INTEGER);
+             CREATE INDEX by_customer ON versions (customer);",
+            // too few versions of each to be lost among them
+            &fill("versions", 27_000, "i, (i - 1) / 90, (i - 1) % 90 = 89"),
+        ]
+        .concat(),
+    );
+    shop.rules("versions", "rules:\n  - { unique: [customer], where: is_current = 1, id: current, detect: 10% }\n");
+    let check = ["check", "--sample", "5000", "--seed", "1", "--no-enlarge"];
+    let first = shop.json(&check, 0);
+    let checked = outcome(&first, "current")["checked"].as_u64().unwrap();
+    assert!(checked > 20, "{first:#}");
+    // all of them recent, of one customer, and the last two current
+    shop.sql(&fill("versions (customer, is_current)", 1500, "999, i > 1498"));
+    let second = shop.json(&check, 1);
+    let current = outcome(&second, "current");
+    assert_eq!((&current["status"], &current["failed"]), (&"failed".into(), &2.into()), "{current:#}");
+    assert!(current["checked"].as_u64().unwrap() > 20, "those of the body count, too: {current:#}");
+}
+
+/// A row is followed through a migration by its key, and looked up by it, also where SQLite allows the key to be NULL.
+#[test]
+fn a_row_that_lost_its_parent_is_followed() {
+    let tables = "CREATE TABLE parents (id INTEGER PRIMARY KEY);
+                  CREATE TABLE t (id TEXT PRIMARY KEY, parent_id INTEGER);";
+    let shop = Shop::new(&[tables, &fill("parents", 100, "i"), &fill("t", 2_000, "'t' || i, 1 + i % 100")].concat());
+    shop.rules("t", "rules: [ { references: { column: parent_id, to: parents.id }, id: parent } ]\n");
+    shop.json(&["before", "--control", "1s"], 0);
+    shop.sql("UPDATE t SET parent_id = 9999 WHERE id > 't5'");
+    let after = shop.json(&["after", "--control", "1s"], 1);
+    let orphans = shop.number("SELECT count(*) FROM t WHERE parent_id = 9999");
+    let reason = after["tables"][0]["reasons"][0].as_str().unwrap();
+    assert_eq!(
+        reason,
+        format!("the rule parent passed before and fails now: {orphans} rows of the mark that passed before")
+    );
+}

@@ -31,6 +31,11 @@ async fn a_table_without_a_key_is_not_forgotten() {
     shop.sql("alter table log rename column line to entry").await;
     let renamed = shop.json(&["after", "--control", "1s"], 0).await;
     assert_eq!((&renamed["verdict"], &table(&renamed, "log")["verdict"]), (&"surprising".into(), &"surprising".into()));
+    // what its rule file declares holds of it, too
+    shop.rules("log", "across_migrations: { renamed: { entry: line }, rows: may_vanish }\n");
+    let declared = shop.json(&["after", "--control", "1s"], 0).await;
+    assert_eq!(declared["verdict"], "as_declared", "{declared:#}");
+    shop.rules("log", "rules: []\n");
     shop.sql("drop table log").await;
     let dropped = shop.json(&["after", "--control", "1s"], 1).await;
     assert_eq!(dropped["verdict"], "broken");
@@ -77,4 +82,16 @@ async fn the_first_migration_of_an_empty_database_is_clean() {
     let after = shop.json(&["after", "--control", "1s"], 0).await;
     assert_eq!(after["verdict"], "clean");
     assert_eq!(after["migration"]["sources"][0]["tables_added"], serde_json::json!(["public.orders"]));
+}
+
+/// Rules of the table as a whole are not excused by rows that are new: that is what they are about.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_outgrew_its_rule_is_broken() {
+    let mut shop = shop().await;
+    shop.rules("orders", "rules: [ { row_count: { max: 61000 }, id: size } ]\n");
+    shop.json(&["before", "--control", "1s"], 0).await;
+    shop.sql("insert into orders select id + 100000, total from orders; analyze").await;
+    let after = shop.json(&["after", "--control", "1s"], 1).await;
+    assert_eq!(after["verdict"], "broken", "{after:#}");
+    assert!(after["tables"].to_string().contains("the rule size passed before and fails now"), "{after:#}");
 }
