@@ -254,17 +254,20 @@ async fn a_watermark_waits_for_open_transactions() {
     assert_eq!(found["outcomes"][0]["failed"], 1);
 }
 
-/// A key that says nothing of time, and a column that does.
+/// Orders whose key says nothing of time, and a column that does: one a second.
+async fn timed(orders: u32) -> Served {
+    let sql = format!(
+        "create table orders (id uuid primary key, status text, updated_at timestamptz not null);
+         insert into orders select gen_random_uuid(), 'paid', '2024-01-01'::timestamptz + i * interval '1 s' from generate_series(1, {orders}) i;
+         create index on orders (updated_at); analyze orders"
+    );
+    served(&sql, &STATUS.replace("1%", "5%")).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn recent_rows_are_told_by_an_indexed_time() {
     // the unit drawn is the block: some hundred of them
-    let mut served = served(
-        "create table orders (id uuid primary key, status text, updated_at timestamptz not null);
-         insert into orders select gen_random_uuid(), 'paid', '2024-01-01'::timestamptz + i * interval '1 s' from generate_series(1, 30000) i;
-         create index on orders (updated_at); analyze orders",
-        &STATUS.replace("1%", "5%"),
-    )
-    .await;
+    let mut served = timed(30000).await;
     served.json(&CHECK, 0).await;
     // old rows, newly written
     served
@@ -291,13 +294,7 @@ async fn recent_rows_are_told_by_an_indexed_time() {
 /// One statement over the whole table leaves one time in all its rows: no segment of the index is small then.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_was_written_all_at_once_is_read_all_the_same() {
-    let mut served = served(
-        "create table orders (id uuid primary key, status text, updated_at timestamptz not null);
-         insert into orders select gen_random_uuid(), 'paid', '2024-01-01'::timestamptz + i * interval '1 s' from generate_series(1, 80000) i;
-         create index on orders (updated_at); analyze orders",
-        &STATUS.replace("1%", "5%"),
-    )
-    .await;
+    let mut served = timed(80000).await;
     served.json(&CHECK, 0).await;
     served.sql("update orders set updated_at = '2025-01-01'; analyze orders").await;
     for _ in 0..2 {

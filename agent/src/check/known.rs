@@ -28,7 +28,7 @@ impl TableCheck<'_> {
         let keys = texts::batch(self.table, &self.key, &rows);
         let Some(keys) = keys.filter(|keys| keys.num_rows() > 0) else {
             // keys that the key's type does not read any more are of no row
-            self.states.iter_mut().for_each(|state| state.known_there = Some(Vec::new()));
+            self.known_there = Some(Vec::new());
             return Ok(());
         };
         let chunk = match reader.by_key(&self.read(), &self.key, &keys).await {
@@ -36,9 +36,7 @@ impl TableCheck<'_> {
             Err(error) if error.ends_reading() => return Err(error),
             Err(_) => return Ok(()),
         };
-        let there = |check: &Self| (0..chunk.rows()).filter_map(|row| texts::texts(&chunk, row, &check.key)).collect();
-        let there: Vec<Vec<String>> = there(self);
-        self.states.iter_mut().for_each(|state| state.known_there = Some(there.clone()));
+        self.known_there = Some((0..chunk.rows()).filter_map(|row| texts::texts(&chunk, row, &self.key)).collect());
         let failing = self.judge_rows(reader, &chunk).await?;
         for (index, failing) in failing.into_iter().enumerate() {
             let (Some(of_rule), Some(failing)) = (of_rule(self, index), failing) else { continue };
@@ -58,12 +56,12 @@ impl TableCheck<'_> {
 
     /// Known failing rows of a rule of which it could not be told whether they fail still, and that are not known to be gone.
     pub(super) fn untold_failing(&self, index: usize) -> Vec<Vec<String>> {
-        let untold = self.states.get(index).filter(|state| state.known.is_none() && state.stopped.is_none());
-        let (Some(rule), Some(state)) = (self.rule(index), untold) else { return Vec::new() };
+        let untold = self.states.get(index).is_some_and(|state| state.known.is_none() && state.stopped.is_none());
+        let Some(rule) = self.rule(index).filter(|_| untold) else { return Vec::new() };
         let known = self.state.failing.get(&self.table.name).filter(|known| known.key == self.key);
         let known = known.and_then(|known| known.rules.get(&rule.id));
         let rows = known.filter(|known| known.fingerprint == rule.fingerprint).map(|known| known.rows.clone());
-        let there = |row: &Vec<String>| state.known_there.as_ref().is_none_or(|there| there.contains(row));
+        let there = |row: &Vec<String>| self.known_there.as_ref().is_none_or(|there| there.contains(row));
         rows.unwrap_or_default().into_iter().filter(there).collect()
     }
 

@@ -1,7 +1,7 @@
 //! From what was counted to outcomes.
 
 use super::reading::{Reading, Unread};
-use super::table::{State, TableCheck};
+use super::table::TableCheck;
 use crate::reader::Reader;
 use crate::report::words;
 use crate::state::RowCount;
@@ -60,23 +60,15 @@ impl TableCheck<'_> {
                     let bounds = RowBounds { min: *min, max: *max, change: *change };
                     row_count(blank, bounds, &reading.population, previous)
                 }
-                (_, Some(Ok(reading))) => match self.states.get(at) {
-                    Some(state) => self.of_rows(blank, (rule, at, state), reading, reader.facts().dialect),
-                    None => blank,
-                },
+                (_, Some(Ok(reading))) => self.of_rows(blank, at, reading, reader.facts().dialect),
                 (_, None) => blank,
             });
         }
         outcomes
     }
 
-    fn of_rows(
-        &self,
-        mut outcome: Outcome,
-        (rule, at, state): (&Rule, usize, &State),
-        reading: &Reading,
-        dialect: Dialect,
-    ) -> Outcome {
+    fn of_rows(&self, mut outcome: Outcome, at: usize, reading: &Reading, dialect: Dialect) -> Outcome {
+        let (Some(rule), Some(state)) = (self.rule(at), self.states.get(at)) else { return outcome };
         if let Some(refusal) = &state.stopped {
             return refused(outcome, refusal);
         }

@@ -407,29 +407,31 @@ impl Taking<'_, '_> {
         Ok(Some(Stratum::drawn("recent", drawing, rows, level)))
     }
 
-    /// Recent rows in the order of their column: all of them up to the cap, else random segments of its index.
+    /// Recent rows in the order of their column: all of them up to the cap, else random segments of its index. `None` where that cannot
+    /// be done: many rows of one instant, as one statement over the whole table leaves them. The body has them, too.
     async fn recent_by_order(
         &mut self,
         reader: &mut Reader,
         recent: &Recent,
         wish: &Wish,
     ) -> Result<Option<Stratum>, Unread> {
-        let newest = match recent.read(reader, &self.check.read(), wish.cap).await {
-            Ok(newest) => newest,
-            // many rows of one instant, as one statement over the whole table leaves them: the body has them, too
-            Err(Error::Unsupported { .. } | Error::Timeout) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let Some(newest) = newest else {
-            let drawing = match recent.segments(reader, self.check.table, wish.seed.wrapping_add(1)).await {
-                Err(Error::Unsupported { .. } | Error::Timeout) => None,
-                drawing => drawing?,
+        match self.recent_in_order(reader, recent, wish).await {
+            Err(Unread::Source(Error::Unsupported { .. } | Error::Timeout)) => Ok(None),
+            stratum => stratum,
+        }
+    }
+
+    async fn recent_in_order(
+        &mut self,
+        reader: &mut Reader,
+        recent: &Recent,
+        wish: &Wish,
+    ) -> Result<Option<Stratum>, Unread> {
+        let Some(newest) = recent.read(reader, &self.check.read(), wish.cap).await? else {
+            let Some(mut drawing) = recent.segments(reader, self.check.table, wish.seed.wrapping_add(1)).await? else {
+                return Ok(None);
             };
-            let Some(mut drawing) = drawing else { return Ok(None) };
-            return match self.recent_drawn(reader, &mut drawing, wish.cap, wish.plan.level).await {
-                Err(Unread::Source(Error::Unsupported { .. } | Error::Timeout)) => Ok(None),
-                stratum => stratum,
-            };
+            return self.recent_drawn(reader, &mut drawing, wish.cap, wish.plan.level).await;
         };
         let rows = newest.rows() as u64;
         self.task.advance(rows);

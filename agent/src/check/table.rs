@@ -43,6 +43,8 @@ pub(crate) struct TableCheck<'a> {
     pub(crate) refused: Vec<(usize, Refusal)>,
     /// One for each compiled rule.
     pub(crate) states: Vec<State>,
+    /// Keys of rows that were known to fail and are still there; `None` until they were read again.
+    pub(super) known_there: Option<Vec<Vec<String>>>,
     /// Rows read so far.
     pub(crate) rows_read: u64,
 }
@@ -61,8 +63,6 @@ pub(crate) struct State {
     pub(crate) failing_rows: Option<Vec<u64>>,
     /// What became of rows that were known to fail.
     pub(crate) known: Option<KnownFailing>,
-    /// Keys of rows that were known to fail and are still there, where they were read again and the rule could not be told.
-    pub(crate) known_there: Option<Vec<Vec<String>>>,
     /// Why it cannot be answered after all.
     pub(crate) stopped: Option<Refusal>,
     pub(crate) lookup: Lookup,
@@ -82,7 +82,6 @@ impl State {
             failing_keys: Vec::new(),
             failing_rows: Some(Vec::new()),
             known: None,
-            known_there: None,
             stopped: None,
             lookup: Lookup::None,
             passed_over: false,
@@ -172,6 +171,7 @@ impl<'a> TableCheck<'a> {
             program,
             refused: skipped.into_iter().map(|skipped| (skipped.rule, skipped.refusal)).collect(),
             states,
+            known_there: None,
             rows_read: 0,
         }
     }

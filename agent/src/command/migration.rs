@@ -4,7 +4,7 @@ use super::guarded::{self, Trace};
 use super::{Ended, Manner, Session, SourceReport, begin, deliver};
 use crate::cli::{After, Before, Common, Guard, Marking};
 use crate::config::{Address, SourceConfig};
-use crate::mark::{MarkError, MarkStore};
+use crate::mark::{Mark, MarkError, MarkStore};
 use crate::recapture::{SessionWatch, SourceMark, SourceRecapture};
 use crate::report::{ErrorSummary, MarkSummary, MigrationSummary, Report};
 use crate::signals::Signals;
@@ -211,9 +211,7 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
     };
     session.remember(&source.name, &taken.checked, &mut reader, report);
     let mark = &taken.marked.mark;
-    for (table, why) in &mark.unmarked {
-        report.notes.push(format!("{} {table} is not marked: {why}", source.name));
-    }
+    note_unmarked(&source.name, mark, report);
     if let Some(migration) = &mut report.migration {
         migration.marks.push(MarkSummary {
             source: source.name.clone(),
@@ -238,6 +236,16 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
     of_source.used(&reader, rules.len() as u64);
     of_source.checked(&taken.checked);
     Ok(!nothing)
+}
+
+/// Tables that a mark leaves out, each noted once: `guard` has the mark taken and read again.
+fn note_unmarked(source: &SourceName, mark: &Mark, report: &mut Report) {
+    for (table, why) in &mark.unmarked {
+        let note = format!("{source} {table} is not marked: {why}");
+        if !report.notes.contains(&note) {
+            report.notes.push(note);
+        }
+    }
 }
 
 /// What a recapture goes by.
@@ -270,12 +278,7 @@ async fn recapture(
             return Ok(());
         }
     };
-    for (table, why) in &marked.mark.unmarked {
-        let note = format!("{} {table} is not marked: {why}", source.name);
-        if !report.notes.contains(&note) {
-            report.notes.push(note);
-        }
-    }
+    note_unmarked(&source.name, &marked.mark, report);
     if with.mark.is_none() && marked.mark.source != source.name {
         report.notes.push(format!("the mark {id} was taken of a source named {}", marked.mark.source));
     }

@@ -39,8 +39,7 @@ pub struct Mark {
     /// When its last row was read.
     pub taken: DateTime<Utc>,
     /// The time that the rules were asked at: `now()` of their expressions.
-    #[serde(default)]
-    pub now: Option<DateTime<Utc>>,
+    pub now: DateTime<Utc>,
     /// By how many seconds the database's clock was ahead of this machine's, where it was asked.
     #[serde(default)]
     pub clock_ahead: Option<f64>,

@@ -258,7 +258,7 @@ impl<'r> SourceRecapture<'_, 'r> {
         let of_state = |check: &TableCheck<'_>, index: usize| {
             check.states.get(index).filter(|state| of_rows(&state.plan)).map(|state| state.rule)
         };
-        let run = RunFacts { now: self.mark.1.mark.now.unwrap_or(self.run.now), ..self.run.clone() };
+        let run = RunFacts { now: self.mark.1.mark.now, ..self.run.clone() };
         let mut check = TableCheck::new(rules, table, catalogue, &run, self.settings, self.state, true);
         let failing = check.judge_rows(self.reader, chunk).await?;
         let of_rule = failing.into_iter().enumerate();
@@ -483,27 +483,25 @@ fn digest_again(chunk: &Chunk, marked: &MarkedTable, columns: &ColumnPairs, run:
 }
 
 fn difference(before: Counters, after: Counters) -> Option<Counters> {
-    let minus = |after: Option<u64>, before: Option<u64>| Some(after?.saturating_sub(before?));
-    let written = Counters {
-        inserted: minus(after.inserted, before.inserted),
-        updated: minus(after.updated, before.updated),
-        deleted: minus(after.deleted, before.deleted),
-        rows: None,
-    };
+    let written = combined(after, before, u64::saturating_sub);
     (written != Counters::default()).then_some(written)
 }
 
 /// Both control periods together.
 fn together(before: Option<(Counters, f64)>, after: Option<(Counters, f64)>) -> Option<(Counters, f64)> {
     let (Some((one, seconds)), Some((other, more))) = (before, after) else { return before.or(after) };
-    let plus = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
-    let both = Counters {
-        inserted: plus(one.inserted, other.inserted),
-        updated: plus(one.updated, other.updated),
-        deleted: plus(one.deleted, other.deleted),
+    Some((combined(one, other, u64::saturating_add), seconds + more))
+}
+
+/// Writes of two readings of counters, each with its like.
+fn combined(one: Counters, other: Counters, of: impl Fn(u64, u64) -> u64) -> Counters {
+    let both = |one: Option<u64>, other: Option<u64>| Some(of(one?, other?));
+    Counters {
+        inserted: both(one.inserted, other.inserted),
+        updated: both(one.updated, other.updated),
+        deleted: both(one.deleted, other.deleted),
         rows: None,
-    };
-    Some((both, seconds + more))
+    }
 }
 
 fn arrow_error(what: &str, error: &arrow::error::ArrowError) -> Error {

@@ -146,7 +146,7 @@ impl SourceMark<'_> {
             version: VERSION,
             source: self.source.clone(),
             taken: Utc::now(),
-            now: Some(self.run.now),
+            now: self.run.now,
             clock_ahead: end.clock_ahead,
             transactions: Transactions {
                 first: start.next_transaction.filter(|next| start.oldest_running == Some(*next)),

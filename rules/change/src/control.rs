@@ -28,6 +28,7 @@ use crate::error::ChangeError;
 use fieldmark_model::migration::ColumnPair;
 use fieldmark_statistics::compare::{Control, ControlSlice, Exposure, FAMILY_ERROR, Question, holm};
 use serde::{Deserialize, Serialize};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Two readings of the marked rows with no migration between them.
@@ -130,12 +131,13 @@ impl Period {
             let mut firsts = Vec::new();
             period.seconds += slice.seconds;
             for row in rows {
-                let sights = period.sights.entry(row).or_insert((f64::MAX, 0.0));
-                if sights.0 == f64::MAX {
-                    sights.0 = period.seconds;
-                    firsts.push(row);
+                match period.sights.entry(row) {
+                    Entry::Vacant(sights) => {
+                        sights.insert((period.seconds, period.seconds));
+                        firsts.push(row);
+                    }
+                    Entry::Occupied(mut sights) => sights.get_mut().1 = period.seconds,
                 }
-                sights.1 = period.seconds;
             }
             period.firsts.push((slice.seconds, firsts));
         }

@@ -67,6 +67,11 @@ impl MarkDesign {
         Self::one(Method::IndependentRows, population, rows)
     }
 
+    /// Whether all rows of the table are marked.
+    pub(crate) fn has_all_rows(&self) -> bool {
+        self.strata.iter().all(|stratum| stratum.method.is_all_rows())
+    }
+
     fn one(method: Method, population: Population, rows: usize) -> Self {
         Self {
             strata: vec![MarkStratum { method, population, units_drawn: rows as u64 }],

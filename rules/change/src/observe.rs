@@ -41,8 +41,6 @@ pub(crate) struct ObservedColumn {
 pub(crate) struct ObservedRows<'a> {
     pub(crate) marks: &'a Marks<'a>,
     pub(crate) alignment: Alignment,
-    /// Whether nobody but the migration wrote.
-    pub(crate) alone: bool,
     /// For each marked row whose doing a change of it is.
     pub(crate) attributions: Vec<Attribution>,
     /// Vanished rows that were allowed to.
@@ -181,7 +179,6 @@ fn rows<'a>(input: &'a TableInput<'a>, marks: &'a Marks<'a>, alignment: Alignmen
     };
     let mut rows = ObservedRows {
         marks,
-        alone: input.alone,
         alignment,
         attributions,
         vanished_declared: declared,

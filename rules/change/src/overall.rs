@@ -11,7 +11,8 @@ pub fn gravest(verdicts: impl IntoIterator<Item = Verdict>) -> Option<Verdict> {
 }
 
 /// The gravest verdict of all tables and rules, with the reasons of every table that has it, then of the next graver ones; what
-/// is well is not listed. `followed`: whether rows of any table were marked, or there was none to mark. `rules` are those of tables that are not among `tables`; those of marked tables are in their verdicts.
+/// is well is not listed. `followed`: whether rows of any table were marked, or there was none to mark. `rules` are those of
+/// tables that are not among `tables`; those of marked tables are in their verdicts.
 #[must_use]
 pub fn overall(
     tables: &[TableChange],

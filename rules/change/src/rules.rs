@@ -14,16 +14,17 @@ use fieldmark_model::migration::{RuleChange, Verdict};
 use fieldmark_model::outcome::Nature;
 use fieldmark_model::{NotEvaluated, Outcome, Severity, Status};
 
-/// Whose doing it is that marked rows newly fail a rule.
+/// Whose doing it is that marked rows newly fail a rule. `alone`: nobody but the migration wrote.
 pub(crate) fn whose(
     newly: &NewlyFailing,
+    alone: bool,
     rows: &ObservedRows<'_>,
     hypothesis: &Hypothesis,
     finding: &Finding,
 ) -> Blame {
     let touched = |row: usize| hypothesis.ordinary.touched.contains(&row);
     let mut counts = Counts::of(newly.rows.iter().copied(), rows, touched);
-    if !newly.by_itself && !rows.alone {
+    if !newly.by_itself && !alone {
         // nobody wrote the row, and what it refers to may have been written by anybody
         counts.open += std::mem::take(&mut counts.migration);
     }

@@ -126,11 +126,7 @@ fn fill(outcome: &mut Outcome, line: &fieldmark_model::migration::ColumnChange) 
 }
 
 fn blank(outcome: &Outcome, table: &Observed<'_>, change: &TableChange) -> Outcome {
-    let all_rows = table
-        .input
-        .marks
-        .as_ref()
-        .is_some_and(|marks| marks.design.strata.iter().all(|stratum| stratum.method.is_all_rows()));
+    let all_rows = table.input.marks.as_ref().is_some_and(|marks| marks.design.has_all_rows());
     Outcome {
         table: change.table.clone(),
         population: table.input.rows_before,

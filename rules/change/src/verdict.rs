@@ -115,7 +115,7 @@ fn conclude(table: &Observed<'_>, findings: &mut impl Iterator<Item = Finding>) 
         }
         for (newly, hypothesis) in &rows.newly_failing {
             if let Some(finding) = findings.next() {
-                let blame = rules::whose(newly, rows, hypothesis, &finding);
+                let blame = rules::whose(newly, input.alone, rows, hypothesis, &finding);
                 newly_failing.push((&newly.rule, newly.rows.len() as u64, blame));
             }
         }

@@ -47,8 +47,7 @@ impl Observed<'_> {
             }
         };
         // where every row is marked none is outside, and what changed nothing is nobody's concern
-        let all_marked =
-            rows.is_some_and(|rows| rows.marks.design.strata.iter().all(|stratum| stratum.method.is_all_rows()));
+        let all_marked = rows.is_some_and(|rows| rows.marks.design.has_all_rows());
         // a backfill of a column that was added or declared is what those updates were for
         let explained = self.columns.iter().any(|column| {
             column.pair.fate == ColumnFate::Added

@@ -78,19 +78,23 @@ fn a_replaced_row_is_no_duplicate() {
     }
 }
 
+/// Versions of customers, of each of whom one at most is to be current; `values` are SQL over `i`, `keys` more keys of the rule.
+fn versions(rows: u32, values: &str, keys: &str) -> Shop {
+    let table = "CREATE TABLE versions (id INTEGER PRIMARY KEY, customer INTEGER, is_current INTEGER);
+                 CREATE INDEX by_customer ON versions (customer);";
+    let shop = Shop::new(&[table, &fill("versions", rows, values)].concat());
+    shop.rules(
+        "versions",
+        &format!("rules:\n  - {{ unique: [customer], where: is_current = 1, id: current{keys} }}\n"),
+    );
+    shop
+}
+
 /// An index leads to thousands of versions of a value of which two count: a pass finds them.
 #[test]
 fn current_versions_among_many_are_found() {
-    let shop = Shop::new(
-        &[
-            "CREATE TABLE versions (id INTEGER PRIMARY KEY, customer INTEGER, is_current INTEGER);
-             CREATE INDEX by_customer ON versions (customer);",
-            // the two newest versions of each of twenty customers are current
-            &fill("versions", 30_000, "i, (i - 1) / 1500, (i - 1) % 1500 >= 1498"),
-        ]
-        .concat(),
-    );
-    shop.rules("versions", "rules:\n  - { unique: [customer], where: is_current = 1, id: current }\n");
+    // the two newest versions of each of twenty customers are current
+    let shop = versions(30_000, "i, (i - 1) / 1500, (i - 1) % 1500 >= 1498", "");
     let full = shop.json(&["check", "--full"], 1);
     assert_eq!(outcome(&full, "current")["failed"], 40);
     let sampled = shop.json(&["check", "--sample", "5000", "--seed", "1"], 1);
@@ -101,16 +105,8 @@ fn current_versions_among_many_are_found() {
 /// Rows that wait for a pass and rows that an index answers count together.
 #[test]
 fn what_waits_and_what_does_not_count_together() {
-    let shop = Shop::new(
-        &[
-            "CREATE TABLE versions (id INTEGER PRIMARY KEY, customer INTEGER, is_current INTEGER);
-             CREATE INDEX by_customer ON versions (customer);",
-            // too few versions of each to be lost among them
-            &fill("versions", 27_000, "i, (i - 1) / 90, (i - 1) % 90 = 89"),
-        ]
-        .concat(),
-    );
-    shop.rules("versions", "rules:\n  - { unique: [customer], where: is_current = 1, id: current, detect: 10% }\n");
+    // too few versions of each to be lost among them
+    let shop = versions(27_000, "i, (i - 1) / 90, (i - 1) % 90 = 89", ", detect: 10%");
     let check = ["check", "--sample", "5000", "--seed", "1", "--no-enlarge"];
     let first = shop.json(&check, 0);
     let checked = outcome(&first, "current")["checked"].as_u64().unwrap();
