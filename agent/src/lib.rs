@@ -7,6 +7,8 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod demo;
+pub mod doctor;
+pub mod init;
 pub mod mark;
 pub mod progress;
 pub mod reader;

@@ -6,7 +6,8 @@ use arrow::array::RecordBatch;
 use chrono::Utc;
 use fieldmark_model::{Catalogue, Chunk, Counters, Table};
 use fieldmark_source::{
-    BlockDraw, BlockSample, Cursor, Error, Facts, Horizon, Pace, Read, Recovery, Reference, ScanChunk, Sessions, Source,
+    Answered, BlockDraw, BlockSample, Check, Cursor, Error, Facts, Horizon, Label, Name, Pace, Preview, Privileges,
+    Query, Read, Recovery, Reference, ScanChunk, Sessions, Source,
 };
 use rand::Rng as _;
 use rand::RngExt as _;
@@ -31,6 +32,8 @@ pub struct Usage {
 /// A source with a pace, a cancel token and an account of what was used.
 pub struct Reader {
     source: Box<dyn Source>,
+    /// What statements call us.
+    agent: String,
     pace: Pace,
     cancel: CancellationToken,
     budget: Budget,
@@ -141,9 +144,12 @@ async fn rested(cancel: &CancellationToken, time: Duration) {
 
 impl Reader {
     /// Reads a source at most for this share of the time (over 0, at most 1) and within its budget, until the token is cancelled.
-    pub fn new(source: Box<dyn Source>, duty: f64, budget: Budget, cancel: CancellationToken, seed: u64) -> Self {
+    pub fn new(mut source: Box<dyn Source>, duty: f64, budget: Budget, cancel: CancellationToken, seed: u64) -> Self {
+        let agent = crate::state::host_name();
+        source.label(Label { agent: agent.clone(), rule: None });
         Self {
             source,
+            agent,
             pace: Pace::new(duty),
             cancel,
             budget,
@@ -170,13 +176,15 @@ impl Reader {
         self.budget.left((Utc::now(), Instant::now()))
     }
 
-    /// The statements from now on are one rule's, and may take so long together.
-    pub fn begin_own(&mut self, left: Option<Duration>) {
+    /// The statements from now on are one rule's, say so in their comments, and may take so long together.
+    pub fn begin_own(&mut self, rule: &str, left: Option<Duration>) {
+        self.source.label(Label { agent: self.agent.clone(), rule: Some(rule.to_owned()) });
         self.own = Some(Own { left, spent: Duration::ZERO });
     }
 
     /// They are no longer: time that they took.
     pub fn end_own(&mut self) -> Duration {
+        self.source.label(Label { agent: self.agent.clone(), rule: None });
         self.own.take().map_or(Duration::ZERO, |own| own.spent)
     }
 
@@ -316,5 +324,53 @@ impl Reader {
     /// As the source.
     pub async fn transactions(&mut self, sessions: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
         politely!(self, transactions => 0, self.source.transactions(sessions))
+    }
+
+    /// See [`Source::query`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn query(&mut self, query: &Query<'_>) -> Result<Answered, Error> {
+        politely!(self, answered => answered.shown.len(), self.source.query(query))
+    }
+
+    /// See [`Source::expected_cost`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn expected_cost(&mut self, query: &Query<'_>) -> Result<Option<f64>, Error> {
+        politely!(self, cost => 0, self.source.expected_cost(query))
+    }
+
+    /// See [`Source::blocks_seen`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn blocks_seen(&mut self, tables: &[&Table]) -> Result<Option<u64>, Error> {
+        politely!(self, blocks => 0, self.source.blocks_seen(tables))
+    }
+
+    /// See [`Source::privileges`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn privileges(&mut self) -> Result<Option<Privileges>, Error> {
+        politely!(self, privileges => 0, self.source.privileges())
+    }
+
+    /// See [`Source::preview`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn preview(&mut self, read: &Read<'_>, ask: Preview<'_>) -> Result<Vec<(Name, String)>, Error> {
+        politely!(self, statements => 0, self.source.preview(read, ask))
+    }
+
+    /// See [`Source::checks`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn checks(&mut self) -> Result<Vec<Check>, Error> {
+        politely!(self, checks => checks.len(), self.source.checks())
     }
 }

@@ -1,6 +1,7 @@
 //! What a database tells of transactions: how far they have come, and whose they are.
 
 use chrono::{DateTime, Utc};
+use fieldmark_model::name::fits;
 
 /// How far transactions have come. All `None` where the database tells nothing of it.
 ///
@@ -30,41 +31,11 @@ pub struct Sessions {
 impl Sessions {
     /// Whether a session is one of them.
     pub fn matches(&self, role: &str, application_name: &str) -> bool {
-        let applies = |pattern: &Option<String>, name: &str| {
-            pattern.as_ref().is_none_or(|pattern| glob(pattern.as_bytes(), name.as_bytes()))
-        };
+        let applies = |pattern: &Option<String>, name: &str| pattern.as_ref().is_none_or(|pattern| fits(pattern, name));
         (self.role.is_some() || self.application_name.is_some())
             && applies(&self.role, role)
             && applies(&self.application_name, application_name)
     }
-}
-
-/// Whether a name follows a pattern in which `*` stands for any characters. Goes back to the last `*` only, so that the time is at
-/// most the product of both lengths.
-fn glob(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut at, mut of) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while of < name.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at + 1, of));
-                at += 1;
-            }
-            Some(byte) if Some(byte) == name.get(of) => {
-                at += 1;
-                of += 1;
-            }
-            _ => match star {
-                Some((after, from)) => {
-                    star = Some((after, from + 1));
-                    at = after;
-                    of = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]

@@ -8,15 +8,22 @@
 
 mod activity;
 mod error;
+pub mod label;
+pub mod memory;
 mod pace;
 pub mod postgres;
+mod preview;
+mod privilege;
 mod request;
 pub mod sqlite;
 
 pub use activity::{Horizon, Sessions};
 pub use error::{Error, Recovery};
+pub use label::{Label, Name};
 pub use pace::Pace;
-pub use request::{BlockDraw, BlockSample, Cursor, Facts, Read, Reference, ScanChunk};
+pub use preview::Preview;
+pub use privilege::{Privileges, SchemaPrivileges, TablePrivileges};
+pub use request::{Answered, BlockDraw, BlockSample, Check, Cursor, Facts, Query, Read, Reference, ScanChunk};
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -38,6 +45,9 @@ pub trait Source: Send {
 
     /// A handle that interrupts whatever this source runs, at any time.
     fn canceller(&self) -> std::sync::Arc<dyn Cancel>;
+
+    /// From now on statements say this of themselves in their comments.
+    fn label(&mut self, label: Label);
 
     /// Every table of the configured schemas, with columns, keys and constraints.
     async fn catalogue(&mut self) -> Result<Catalogue, Error>;
@@ -115,4 +125,26 @@ pub trait Source: Send {
 
     /// Ids of the transactions that sessions of any of these kinds have open now, savepoints of theirs included.
     async fn transactions(&mut self, sessions: &[Sessions]) -> Result<BTreeSet<u64>, Error>;
+
+    /// The rows of a rule's own query: one statement, read-only, alone under its limits.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where there is no database that could answer.
+    async fn query(&mut self, query: &Query<'_>) -> Result<Answered, Error>;
+
+    /// What the planner thinks that a query costs, in its own unit; `None` where it does not say.
+    async fn expected_cost(&mut self, query: &Query<'_>) -> Result<Option<f64>, Error>;
+
+    /// Blocks that were touched in these tables and their indexes so far, by anybody, as the database's own statistics have it; `None`
+    /// where it has none.
+    async fn blocks_seen(&mut self, tables: &[&Table]) -> Result<Option<u64>, Error>;
+
+    /// What the role may do; `None` where there are no roles.
+    async fn privileges(&mut self) -> Result<Option<Privileges>, Error>;
+
+    /// The statements that a call would send, one value or place standing for all; asks at most the catalogue.
+    async fn preview(&mut self, read: &Read<'_>, ask: Preview<'_>) -> Result<Vec<(Name, String)>, Error>;
+
+    /// What CHECK constraints are about.
+    async fn checks(&mut self) -> Result<Vec<Check>, Error>;
 }

@@ -1,8 +1,10 @@
 //! What can be asked of a source, and what it answers.
 
+use crate::memory;
 use crate::postgres;
 use crate::sqlite;
-use fieldmark_model::{Chunk, Dialect, Table};
+use fieldmark_model::{Chunk, Dialect, Table, TableName};
+use std::time::Duration;
 
 /// What kind of database it is and where. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,7 @@ pub(crate) enum Place {
     Start,
     Sqlite(sqlite::ScanPlace),
     Postgres(postgres::ScanPlace),
+    Memory(memory::ScanPlace),
 }
 
 impl Cursor {
@@ -111,4 +114,37 @@ pub struct Reference<'a> {
     pub to: &'a Table,
     /// Its columns, in the same order.
     pub to_columns: &'a [String],
+}
+
+/// A query of a rule's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// One query in the database's own SQL, without a semicolon.
+    pub sql: &'a str,
+    /// How long it may take.
+    pub time: Duration,
+    /// Rows that are counted at most.
+    pub count: u64,
+    /// Rows that are handed over at most.
+    pub show: usize,
+}
+
+/// A CHECK constraint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The table.
+    pub table: TableName,
+    /// Columns that it is about; where the database does not tell them apart, other words of its condition, too.
+    pub columns: Vec<String>,
+}
+
+/// What a query gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// Rows, counted up to the limit.
+    pub rows: u64,
+    /// Whether there are more than were counted.
+    pub more: bool,
+    /// Some of them: names of columns with their values as text.
+    pub shown: Vec<Vec<(String, Option<String>)>>,
 }

@@ -89,7 +89,12 @@ impl<'a> TableCheck<'a> {
         match plan {
             Plan::Unique { columns } => Ok(self.table.indexed(columns)),
             Plan::References { .. } => Ok(self.referred(plan)?.is_some_and(|(to, columns)| to.indexed(columns))),
-            Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => Ok(true),
+            Plan::Row { .. }
+            | Plan::Expression { .. }
+            | Plan::Fresh { .. }
+            | Plan::RowCount { .. }
+            | Plan::Distribution { .. }
+            | Plan::Sql { .. } => Ok(true),
         }
     }
 
@@ -128,7 +133,12 @@ impl<'a> TableCheck<'a> {
                 }
                 _ => self.references(reader, index, &plan, chunk, verdicts).await,
             },
-            Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => Ok(()),
+            Plan::Row { .. }
+            | Plan::Expression { .. }
+            | Plan::Fresh { .. }
+            | Plan::RowCount { .. }
+            | Plan::Distribution { .. }
+            | Plan::Sql { .. } => Ok(()),
         }
     }
 
@@ -147,7 +157,12 @@ impl<'a> TableCheck<'a> {
         match &plan {
             Plan::Unique { columns } => return self.unique(reader, index, columns, chunk, verdicts).await,
             Plan::References { .. } => self.references(reader, index, &plan, chunk, verdicts).await?,
-            Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => {}
+            Plan::Row { .. }
+            | Plan::Expression { .. }
+            | Plan::Fresh { .. }
+            | Plan::RowCount { .. }
+            | Plan::Distribution { .. }
+            | Plan::Sql { .. } => {}
         }
         Ok(true)
     }

@@ -9,8 +9,10 @@ mod example;
 mod gathered;
 mod known;
 mod lookup;
+mod measured;
 mod outcome;
 mod passes;
+mod plan;
 mod reading;
 mod recent;
 mod segments;
@@ -24,6 +26,7 @@ mod whole;
 pub use draw::{Drawn, DrawnBlocks};
 pub(crate) use example::show_row;
 pub(crate) use outcome::fill;
+pub use plan::{Planned, TablePlan};
 pub use reading::Reading;
 pub use recent::HighWater;
 pub use setting::{RunFacts, Settings};
@@ -31,7 +34,7 @@ pub use setting::{RunFacts, Settings};
 use crate::progress::Progress;
 use crate::reader::Reader;
 use crate::report::words;
-use crate::state::{FailingRows, RowCount, SourceState};
+use crate::state::{Counted, FailingRows, RowCount, SourceState};
 use fieldmark_engine::language::resolve_table;
 use fieldmark_engine::rule::TableRules;
 use fieldmark_model::{Catalogue, Outcome, RuleId, TableName};
@@ -57,6 +60,8 @@ pub struct Checked {
     pub passes: Vec<RuleId>,
     /// Rows that fail, to be read again by the next check.
     pub failing: Vec<(TableName, FailingRows)>,
+    /// How many rows fail each rule that counts rows, to be held against the baseline.
+    pub counts: Vec<(RuleId, Counted)>,
     /// Rows kept for a mark that fail a rule, where that is known row by row, in the order in which they were kept.
     pub marked_failing: Vec<(TableName, BTreeMap<RuleId, Vec<u64>>)>,
 }
@@ -130,6 +135,7 @@ impl SourceCheck<'_> {
         };
         let previous = self.state.row_counts.get(&table.name).copied();
         checked.outcomes.extend(check.outcomes(self.reader, reading.as_ref(), previous).await);
+        checked.counts.append(&mut check.counts);
         let rule_id = |index: usize| check.rule(index).map(|rule| rule.id.clone());
         let passed = check.states.iter().enumerate().filter(|(_, state)| state.passed_over);
         checked.passes.extend(passed.filter_map(|(index, _)| rule_id(index)));

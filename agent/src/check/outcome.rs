@@ -1,5 +1,6 @@
 //! From what was counted to outcomes.
 
+use super::measured::{RowBounds, row_count};
 use super::reading::{Reading, Unread};
 use super::table::TableCheck;
 use crate::reader::Reader;
@@ -55,12 +56,20 @@ impl TableCheck<'_> {
             let Some(plan) = self.plan(at) else { continue };
             outcomes.push(match (&plan, reading) {
                 (Plan::Fresh { column, within }, _) => self.fresh(reader, at, blank, (column, *within)).await,
+                (Plan::Sql { text }, _) => self.query(reader, at, blank, text).await,
                 (_, Some(Err(unread))) => refused(blank, &unread_refusal(unread)),
                 (Plan::RowCount { min, max, change }, Some(Ok(reading))) => {
                     let bounds = RowBounds { min: *min, max: *max, change: *change };
                     row_count(blank, bounds, &reading.population, previous)
                 }
-                (_, Some(Ok(reading))) => self.of_rows(blank, at, reading, reader.facts().dialect),
+                (Plan::Distribution { .. }, Some(Ok(reading))) => self.distribution(blank, at, reading),
+                (_, Some(Ok(reading))) => {
+                    let outcome = self.of_rows(blank, at, reading, reader.facts().dialect);
+                    if outcome.checked.is_some() {
+                        self.counts.extend(self.counted(at, reading).map(|counted| (rule.id.clone(), counted)));
+                    }
+                    outcome
+                }
                 (_, None) => blank,
             });
         }
@@ -85,49 +94,12 @@ impl TableCheck<'_> {
             let rows = words::plural(untold, "known failing row");
             outcome.reason = format!("{}; {rows} could not be read again", outcome.reason);
         }
+        if let Some(counted) = self.counted(at, reading) {
+            self.know(&mut outcome, rule, counted);
+        }
         if outcome.status == Status::Failed {
             outcome.examples.clone_from(&state.examples);
             outcome.sql = reproduce(self, rule, &state.plan, dialect);
-        }
-        outcome
-    }
-
-    async fn fresh(
-        &mut self,
-        reader: &mut Reader,
-        index: usize,
-        mut outcome: Outcome,
-        (column, within): (&str, std::time::Duration),
-    ) -> Outcome {
-        self.begin_own(reader, index);
-        let newest = self.newest(reader, index, column).await;
-        self.end_own(reader, index);
-        let newest = match newest {
-            Ok(newest) => newest,
-            Err(refusal) => return refused(outcome, &refusal),
-        };
-        let allowed = words::duration(within.as_secs_f64());
-        match newest {
-            None => {
-                outcome.status = Status::Failed;
-                outcome.failed = 1;
-                outcome.reason = format!("no row has a {column}; within {allowed} is allowed");
-            }
-            Some(newest) => {
-                let lag = (self.run.now - newest).as_seconds_f64();
-                let fails = lag > within.as_secs_f64();
-                outcome.status = if fails { Status::Failed } else { Status::Passed };
-                outcome.failed = u64::from(fails);
-                outcome.value = Some(lag);
-                outcome.reason = if lag < 0.0 {
-                    format!("the newest {column} lies {} in the future", words::duration(-lag))
-                } else {
-                    format!("the newest {column} is {} old; {allowed} is allowed", words::duration(lag))
-                };
-            }
-        }
-        if outcome.status == Status::Failed {
-            outcome.sql = Some(format!("SELECT max({}) FROM {}", quote_identifier(column), self.table.name.quoted()));
         }
         outcome
     }
@@ -166,7 +138,7 @@ pub(crate) fn unread_refusal(unread: &Unread) -> Refusal {
     }
 }
 
-fn rows_of(population: &Population) -> u64 {
+pub(super) fn rows_of(population: &Population) -> u64 {
     match population {
         Population::Exact { rows } => *rows,
         Population::Estimated { rows, .. } => rows.round() as u64,
@@ -203,63 +175,6 @@ pub(crate) fn fill(outcome: &mut Outcome, estimate: &Estimate, criterion: Criter
             format!("{}; no sample would decide", words::seen(outcome))
         }
     };
-}
-
-#[derive(Clone, Copy)]
-struct RowBounds {
-    min: Option<u64>,
-    max: Option<u64>,
-    change: Option<f64>,
-}
-
-/// Exact when counted, else the estimate's interval decides; without a stored count the `change` part passes.
-fn row_count(mut outcome: Outcome, bounds: RowBounds, population: &Population, previous: Option<RowCount>) -> Outcome {
-    let interval = population.interval();
-    let exact = matches!(population, Population::Exact { .. });
-    let rows = rows_of(population);
-    let (mut low, mut high) = (bounds.min.map(|min| min as f64), bounds.max.map(|max| max as f64));
-    if let (Some(change), Some(previous)) = (bounds.change, previous) {
-        let before = previous.rows as f64;
-        low = Some(low.unwrap_or(0.0).max(before * (1.0 - change)));
-        high = Some(high.unwrap_or(f64::INFINITY).min(before * (1.0 + change)));
-    }
-    let (low, high) = (low.unwrap_or(0.0), high.unwrap_or(f64::INFINITY));
-    let inside = interval.low >= low && interval.high <= high;
-    let outside = interval.high < low || interval.low > high;
-    outcome.value = Some(population.rows());
-    outcome.population = Some(rows);
-    outcome.sampled = !exact;
-    outcome.level = (!exact).then_some(fieldmark_statistics::Level::NINETY_FIVE.confidence());
-    outcome.status = match (inside, outside) {
-        (true, _) => Status::Passed,
-        (false, true) => Status::Failed,
-        (false, false) => Status::Inconclusive,
-    };
-    outcome.failed = u64::from(outcome.status == Status::Failed);
-    let counted = if exact {
-        words::plural(rows, "row")
-    } else {
-        format!(
-            "about {} rows ({} to {})",
-            words::count(rows),
-            words::count(interval.low.max(0.0) as u64),
-            words::count(interval.high.min(1e18) as u64)
-        )
-    };
-    let allowed = match (low > 0.0, high.is_finite()) {
-        (true, true) => format!("{} to {} allowed", words::count(low.ceil() as u64), words::count(high as u64)),
-        (true, false) => format!("at least {} wanted", words::count(low.ceil() as u64)),
-        (false, true) => format!("at most {} allowed", words::count(high as u64)),
-        (false, false) => "no earlier count to compare with".to_owned(),
-    };
-    outcome.reason = match (bounds.change, previous) {
-        (Some(_), Some(previous)) => format!("{counted}, {} before; {allowed}", words::count(previous.rows)),
-        _ => format!("{counted}; {allowed}"),
-    };
-    if outcome.status == Status::Failed {
-        outcome.sql = Some(format!("SELECT count(*) FROM {}", outcome.table.quoted()));
-    }
-    outcome
 }
 
 /// SQL that shows a rule's failing rows: the rule's own literals, never a row's.
@@ -308,7 +223,7 @@ fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan, dialect: Dialect)
                 join.join(" AND ")
             ))
         }
-        Plan::Fresh { .. } | Plan::RowCount { .. } => None,
+        Plan::Fresh { .. } | Plan::RowCount { .. } | Plan::Distribution { .. } | Plan::Sql { .. } => None,
     }
 }
 

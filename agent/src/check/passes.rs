@@ -158,7 +158,12 @@ impl TableCheck<'_> {
                     fail(verdicts, |row| among(&hashes, row, &values));
                 }
             }
-            Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => {}
+            Plan::Row { .. }
+            | Plan::Expression { .. }
+            | Plan::Fresh { .. }
+            | Plan::RowCount { .. }
+            | Plan::Distribution { .. }
+            | Plan::Sql { .. } => {}
         }
         for (stratum, drawn, verdicts) in &drawn {
             self.count_drawn(index, *stratum, drawn, verdicts);
@@ -284,7 +289,12 @@ impl TableCheck<'_> {
                 let reference = Reference { from: self.table, columns, to: referred.0, to_columns: referred.1 };
                 self.without_parent(reader, index, &reference, suspected).await.map(Some)
             }
-            Plan::Row { .. } | Plan::Expression { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => Ok(None),
+            Plan::Row { .. }
+            | Plan::Expression { .. }
+            | Plan::Fresh { .. }
+            | Plan::RowCount { .. }
+            | Plan::Distribution { .. }
+            | Plan::Sql { .. } => Ok(None),
         }
     }
 

@@ -7,14 +7,15 @@ use super::setting::{RunFacts, Settings};
 use super::texts;
 use crate::config::{Examples, SAMPLE_ROWS};
 use crate::reader::Reader;
-use crate::state::SourceState;
+use crate::state::{Counted, SourceState};
 use arrow::array::BooleanArray;
 use fieldmark_engine::evaluate::{Names, RowProgram, RowVerdict, RowVerdicts, check_expression};
 use fieldmark_engine::kind::{Plan, Refusal};
 use fieldmark_engine::rule::{Rule, SampleWish, TableRules};
 use fieldmark_model::outcome::KnownFailing;
-use fieldmark_model::{Catalogue, Chunk, NotEvaluated, Table};
+use fieldmark_model::{Catalogue, Chunk, NotEvaluated, RuleId, Status, Table};
 use fieldmark_source::{Error, Read};
+use fieldmark_statistics::mean::MeanTally;
 use fieldmark_statistics::{
     Criterion, Decision, Design, DrawnUnit, Level, RowCounts, StratumEvidence, Tally, decide, estimate,
 };
@@ -47,6 +48,8 @@ pub(crate) struct TableCheck<'a> {
     pub(super) known_there: Option<Vec<Vec<String>>>,
     /// Rows read so far.
     pub(crate) rows_read: u64,
+    /// How many rows fail each rule, once that is known.
+    pub(crate) counts: Vec<(RuleId, Counted)>,
 }
 
 /// What is known of one compiled rule.
@@ -70,6 +73,10 @@ pub(crate) struct State {
     pub(crate) passed_over: bool,
     /// Time that statements of its own have taken, for its `timeout`.
     pub(crate) spent: Duration,
+    /// Values of a `distribution`, one of each stratum.
+    pub(super) means: Vec<MeanTally>,
+    /// Values that cannot be added up.
+    pub(super) unaveraged: u64,
 }
 
 impl State {
@@ -86,6 +93,8 @@ impl State {
             lookup: Lookup::None,
             passed_over: false,
             spent: Duration::ZERO,
+            means: Vec::new(),
+            unaveraged: 0,
         }
     }
 
@@ -113,6 +122,8 @@ impl State {
 pub(super) const SMALL: u64 = 5;
 /// Failing rows shown of a rule.
 pub(crate) const MOST_EXAMPLES: usize = 5;
+/// Time of a rule's own query where the rule does not say.
+pub(super) const SQL_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl<'a> TableCheck<'a> {
     /// Plans the rules for the table as it is now. `for_mark` reads every column, and stamps.
@@ -173,6 +184,7 @@ impl<'a> TableCheck<'a> {
             states,
             known_there: None,
             rows_read: 0,
+            counts: Vec::new(),
         }
     }
 
@@ -186,9 +198,9 @@ impl<'a> TableCheck<'a> {
         self.states.get(index).and_then(|state| self.rules.rules.get(state.rule))
     }
 
-    /// Whether some rule needs rows at all; `fresh` alone does not.
+    /// Whether some rule needs rows at all; `fresh` and `sql` alone do not.
     pub(crate) fn needs_rows(&self) -> bool {
-        self.states.iter().any(|state| !matches!(state.plan, Plan::Fresh { .. }))
+        self.states.iter().any(|state| state.plan.needs_rows())
     }
 
     /// Forgets every row seen, for another way of reading.
@@ -204,8 +216,15 @@ impl<'a> TableCheck<'a> {
     pub(crate) fn decided(&self, strata: &[Design], level: Level) -> bool {
         self.states.iter().all(|state| {
             let waits = matches!(state.lookup, Lookup::Waiting(_));
-            if waits || state.stopped.is_some() || matches!(state.plan, Plan::Fresh { .. } | Plan::RowCount { .. }) {
+            if waits
+                || state.stopped.is_some()
+                || !state.plan.needs_rows()
+                || matches!(state.plan, Plan::RowCount { .. })
+            {
                 return true;
+            }
+            if let Plan::Distribution { .. } = state.plan {
+                return state.measured(strata, level).status != Status::Inconclusive;
             }
             let decision = decide(&estimate(&state.evidence(strata), level), self.criterion(state.rule));
             !matches!(decision, Decision::Inconclusive { .. })
@@ -277,6 +296,9 @@ impl<'a> TableCheck<'a> {
     /// Counts drawn rows of one rule by drawn unit.
     pub(crate) fn count_drawn(&mut self, index: usize, stratum: usize, drawn: &Drawn, verdicts: &RowVerdicts) {
         self.note_failing(index, verdicts, &drawn.chunk);
+        if let Some(state) = self.states.get_mut(index) {
+            state.average(stratum, &drawn.chunk, drawn.blocks.as_ref(), verdicts);
+        }
         let Some(tally) = self.states.get_mut(index).and_then(|state| state.tally(stratum)) else { return };
         match &drawn.blocks {
             None => tally.add_rows(verdicts.total()),
@@ -309,6 +331,9 @@ impl<'a> TableCheck<'a> {
             self.end_own(reader, index);
             self.settle(index, answer)?;
             self.note_failing(index, verdicts, chunk);
+            if let Some(state) = self.states.get_mut(index) {
+                state.average(0, chunk, None, verdicts);
+            }
             if let Some(tally) = self.states.get_mut(index).and_then(|state| state.tally(0)) {
                 tally.add_rows(verdicts.total());
             }
@@ -374,9 +399,9 @@ impl<'a> TableCheck<'a> {
 
     /// From now on statements are a rule's own: what is left of its `timeout` limits them.
     pub(super) fn begin_own(&self, reader: &mut Reader, index: usize) {
-        let timeout = self.rule(index).and_then(|rule| rule.timeout);
-        let spent = self.states.get(index).map_or(Duration::ZERO, |state| state.spent);
-        reader.begin_own(timeout.map(|timeout| timeout.saturating_sub(spent)));
+        let Some((rule, state)) = self.rule(index).zip(self.states.get(index)) else { return };
+        let timeout = rule.timeout.or(matches!(state.plan, Plan::Sql { .. }).then_some(SQL_TIMEOUT));
+        reader.begin_own(rule.id.as_str(), timeout.map(|timeout| timeout.saturating_sub(state.spent)));
     }
 
     /// They are no longer.
@@ -407,14 +432,18 @@ impl<'a> TableCheck<'a> {
         let shown = self.rule(index).map(|rule| rule.kind.columns()).unwrap_or_default();
         let hidden = self.hides_key();
         let Some(state) = self.states.get_mut(index) else { return };
+        let of_rows = state.plan.is_of_rows();
         let room = MOST_EXAMPLES.saturating_sub(state.failing_keys.len().max(state.examples.len()));
         for row in verdicts.failing().take(room) {
-            if !hidden {
+            if !hidden && of_rows {
                 state.failing_keys.extend(texts::texts(chunk, row, &self.key));
             }
             if self.settings.examples != Examples::None {
                 state.examples.extend(show(chunk, row, &self.key, &shown, self.rules, self.settings, self.run));
             }
+        }
+        if !of_rows {
+            state.failing_rows = None;
         }
         if let (true, Some(rows)) = (self.for_mark, &mut state.failing_rows) {
             rows.extend(verdicts.failing().map(|row| self.rows_read + row as u64));

@@ -1,20 +1,28 @@
 //! `check`.
 
 use super::{Ended, Manner, Session, SourceReport, begin, deliver};
-use crate::check::SourceCheck;
+use crate::check::{Checked, SourceCheck};
 use crate::cli::{Check, Common};
 use crate::config::SourceConfig;
+use crate::reader::Reader;
 use crate::report::Report;
 use crate::signals::Signals;
+use fieldmark_engine::rule::TableRules;
 use fieldmark_source::Error;
 
 pub(crate) async fn run(common: &Common, arguments: &Check, signals: &Signals) -> Result<u8, Ended> {
+    if arguments.plan {
+        return super::plan::run(common, arguments, signals).await;
+    }
     let manner = Manner { duty: arguments.duty, enlarge: !arguments.no_enlarge, routine: true };
     let session = Session::open(common, signals, manner)?;
     let mut report = begin("check", common, &session.run);
     for source in &session.config.sources {
-        if !session.rules_of(&source.name).is_empty() {
-            check_source(&session, source, &mut report).await?;
+        if session.rules_of(&source.name).is_empty() {
+            continue;
+        }
+        if let Some((checked, mut reader)) = check_source(&session, source, &mut report).await? {
+            session.remember(&source.name, &checked, &mut reader, &mut report);
         }
     }
     if report.sources.is_empty() && report.errors.is_empty() {
@@ -24,7 +32,12 @@ pub(crate) async fn run(common: &Common, arguments: &Check, signals: &Signals) -
     deliver(&report, common)
 }
 
-async fn check_source(session: &Session, source: &SourceConfig, report: &mut Report) -> Result<(), Ended> {
+/// Checks the rules of a source; `None` where it could not be read, which the report says then.
+pub(super) async fn check_source(
+    session: &Session,
+    source: &SourceConfig,
+    report: &mut Report,
+) -> Result<Option<(Checked, Reader)>, Ended> {
     let state = session.state_of(&source.name, report)?;
     let mut reader = match session.connect(source, &state).await {
         Ok(reader) => reader,
@@ -35,11 +48,9 @@ async fn check_source(session: &Session, source: &SourceConfig, report: &mut Rep
         Err(error) => return failed(source, &error, report),
     };
     let default_schema = reader.facts().default_schema.clone();
-    let problems = session.validate(&source.name, &catalogue, default_schema.as_deref());
-    if !problems.is_empty() {
-        return Err(Ended::Problems(problems, fieldmark_document::Problems::default()));
-    }
-    let rules = session.rules_of(&source.name);
+    let tables = session.good_tables(source, &catalogue, default_schema.as_deref())?;
+    let rules: Vec<&TableRules> = tables.iter().collect();
+    let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await;
     let settings = session.settings(source);
     let mut check = SourceCheck {
         reader: &mut reader,
@@ -53,17 +64,17 @@ async fn check_source(session: &Session, source: &SourceConfig, report: &mut Rep
         Ok(checked) => checked,
         Err(error) => return failed(source, &error, report),
     };
+    let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await.zip(seen);
     let mut of_source = SourceReport { report, name: &source.name };
-    of_source.used(&reader, rules.len() as u64);
+    of_source.used(&reader, rules.len() as u64, seen.map(|(after, before)| after.saturating_sub(before)));
     of_source.checked(&checked);
-    session.remember(&source.name, &checked, &mut reader, report);
-    Ok(())
+    Ok(Some((checked, reader)))
 }
 
-fn failed(source: &SourceConfig, error: &Error, report: &mut Report) -> Result<(), Ended> {
+fn failed<T>(source: &SourceConfig, error: &Error, report: &mut Report) -> Result<Option<T>, Ended> {
     if matches!(error, Error::Cancelled) {
         return Err(Ended::Interrupted);
     }
     SourceReport { report, name: &source.name }.failed(None, error);
-    Ok(())
+    Ok(None)
 }

@@ -9,6 +9,7 @@ use crate::recapture::{SessionWatch, SourceMark, SourceRecapture};
 use crate::report::{ErrorSummary, MarkSummary, MigrationSummary, Report};
 use crate::signals::Signals;
 use fieldmark_change::Direction;
+use fieldmark_engine::rule::TableRules;
 use fieldmark_model::SourceName;
 use fieldmark_source::{Error, Sessions};
 use std::collections::{BTreeMap, BTreeSet};
@@ -175,17 +176,15 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
         Err(error) => return failed(&source.name, &error, report).map(|()| false),
     };
     let default_schema = reader.facts().default_schema.clone();
-    let problems = session.validate(&source.name, &catalogue, default_schema.as_deref());
-    if !problems.is_empty() {
-        return Err(Ended::Problems(problems, fieldmark_document::Problems::default()));
-    }
-    let rules = session.rules_of(&source.name);
+    let tables = session.good_tables(source, &catalogue, default_schema.as_deref())?;
+    let rules: Vec<&TableRules> = tables.iter().collect();
+    let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await;
     let settings = session.settings(source);
     let take = SourceMark {
         reader: &mut reader,
         source: &source.name,
         rules: &rules,
-        every_table: !session.narrowed,
+        every_table: !session.selection.some_tables(),
         settings: &settings,
         run: &session.run,
         state: &state,
@@ -232,8 +231,9 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
             remedy: Some("give a table a key, or name one with `key:` in its rule file".to_owned()),
         });
     }
+    let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await.zip(seen);
     let mut of_source = SourceReport { report, name: &source.name };
-    of_source.used(&reader, rules.len() as u64);
+    of_source.used(&reader, rules.len() as u64, seen.map(|(after, before)| after.saturating_sub(before)));
     of_source.checked(&taken.checked);
     Ok(!nothing)
 }
@@ -286,7 +286,16 @@ async fn recapture(
         Ok(reader) => reader,
         Err(error) => return failed(&source.name, &error, report),
     };
-    let rules = session.rules_of(&source.name);
+    let catalogue = match reader.catalogue().await {
+        Ok(catalogue) => catalogue,
+        Err(error) => return failed(&source.name, &error, report),
+    };
+    let default_schema = reader.facts().default_schema.clone();
+    // the migration may have taken away what a pattern meant
+    let (tables, problems) = session.tables_of(&source.name, &catalogue, default_schema.as_deref());
+    report.notes.extend(problems.iter().map(ToString::to_string));
+    let rules: Vec<&TableRules> = tables.iter().collect();
+    let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await;
     let settings = session.settings(source);
     let recapture = SourceRecapture {
         reader: &mut reader,
@@ -309,8 +318,9 @@ async fn recapture(
         recaptured.report.command_status = migration.command_status;
         migration.sources.push(recaptured.report);
     }
+    let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await.zip(seen);
     let mut of_source = SourceReport { report, name: &source.name };
-    of_source.used(&reader, rules.len() as u64);
+    of_source.used(&reader, rules.len() as u64, seen.map(|(after, before)| after.saturating_sub(before)));
     of_source.checked(&recaptured.checked);
     session.remember(&source.name, &recaptured.checked, &mut reader, report);
     Ok(())

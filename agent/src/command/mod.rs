@@ -1,21 +1,25 @@
 //! The commands: from arguments to calls of the other rooms, and from what those give to a report and an exit code.
 
+mod baseline;
 pub(crate) mod check;
 mod guarded;
 pub(crate) mod migration;
+mod plan;
+mod selection;
 mod session;
 mod show;
+mod status;
 
 use crate::check::RunFacts;
 use crate::cli::{Cli, Command, Common, Output};
 use crate::config::{self, Environment, Style};
-use crate::report::{self, Report, exit_code, html, json, terminal};
+use crate::report::{self, Report, exit_code, html, json, junit, markdown, terminal};
 use crate::signals::Signals;
 use crate::state::StateError;
 use fieldmark_document::Problems;
 use std::io::Write as _;
 
-pub(crate) use session::{Manner, Session, SourceReport};
+pub(crate) use session::{Manner, Session, SourceReport, tables_read, with_sources};
 
 /// Why a command ended without a report.
 #[derive(Debug)]
@@ -48,8 +52,15 @@ pub async fn run(cli: Cli, signals: &Signals) -> u8 {
         Command::Before(arguments) => migration::before(&cli.common, arguments, signals).await,
         Command::After(arguments) => migration::after(&cli.common, arguments, signals).await,
         Command::Guard(arguments) => migration::guard(&cli.common, arguments, signals).await,
+        Command::Init(arguments) => crate::init::run(&cli.common, arguments, signals).await,
+        Command::Baseline(arguments) => baseline::run(&cli.common, arguments, signals).await,
+        Command::Doctor(arguments) => crate::doctor::run(&cli.common, arguments, signals).await,
+        Command::Status => status::run(&cli.common, signals),
         Command::Config => show::config(&cli.common),
         Command::Rules(arguments) => show::rules(arguments),
+        Command::Schema(arguments) => show::schema(arguments),
+        Command::Completions(arguments) => show::completions(arguments),
+        Command::Man => show::man(),
         Command::Demo(arguments) => crate::demo::run(&cli.common, arguments, signals).await,
     };
     match ended {
@@ -121,6 +132,8 @@ fn rendered(report: &Report, form: Output, look: &terminal::Look) -> Result<Stri
         Output::Terminal => Ok(terminal::render(report, look)),
         Output::Json => json::render(report).map(|text| text + "\n").map_err(|error| failed(error.to_string())),
         Output::Html => html::render(report).map_err(|error| failed(error.to_string())),
+        Output::Markdown => Ok(markdown::render(report)),
+        Output::Junit => Ok(junit::render(report)),
     }
 }
 
@@ -139,6 +152,7 @@ pub(crate) fn begin(command: &str, common: &Common, run: &RunFacts) -> Report {
         finished: run.now,
         seed: run.seed,
         strict: common.strict,
+        findings_fail: false,
         sources: Vec::new(),
         samples: Vec::new(),
         outcomes: Vec::new(),

@@ -1,22 +1,25 @@
 //! What the commands that read databases have in common: configuration, rules, state folder, connected sources.
 
+use super::selection::Selection;
 use super::{Ended, load};
 use crate::budget::Budget;
 use crate::check::{Checked, RunFacts, Settings};
 use crate::cli::Common;
-use crate::config::{Address, Config, SampleSize, SourceConfig};
+use crate::config::{Address, Config, SampleSize, SourceConfig, SqlRules};
 use crate::progress::Progress;
 use crate::reader::Reader;
-use crate::report::{ErrorSummary, Report, SampleSummary, SourceSummary};
+use crate::report::{ErrorSummary, Report, SampleSummary, SourceSummary, words};
 use crate::signals::Signals;
-use crate::state::{SourceState, StateFolder, Watermark};
-use chrono::Utc;
-use fieldmark_document::Problems;
+use crate::state::{LastCheck, SourceState, StateFolder, Watermark};
+use chrono::{DateTime, Utc};
+use fieldmark_document::{Problem, Problems};
 use fieldmark_engine::evaluate::{Names, check_expression};
 use fieldmark_engine::kind::Plan;
-use fieldmark_engine::language::{RuleFile, check_catalogue, check_sources, parse_rule_files, resolve_table};
+use fieldmark_engine::language::{
+    RuleFile, check_catalogue, check_sources, expand_patterns, parse_rule_files, resolve_table,
+};
 use fieldmark_engine::rule::{SampleWish, TableRules};
-use fieldmark_model::{Catalogue, Dialect, SourceName, TableName};
+use fieldmark_model::{Catalogue, Dialect, Outcome, SourceName, Status, Table, TableName};
 use fieldmark_source::postgres::{self, ConnectOptions};
 use fieldmark_source::{Error, Recovery, Source, sqlite};
 use fieldmark_statistics::{Method, Population};
@@ -32,10 +35,8 @@ pub(crate) struct Session {
     pub(crate) progress: Progress,
     pub(crate) manner: Manner,
     pub(crate) signals: Signals,
-    /// Whether `--table` narrows the run.
-    pub(crate) narrowed: bool,
-    /// Whether `--rule` does.
-    pub(crate) some_rules: bool,
+    /// What `--table` and `--rule` leave.
+    pub(crate) selection: Selection,
 }
 
 /// How a command reads.
@@ -85,9 +86,23 @@ impl Session {
             let style = crate::config::Style::of_standard_error(common.no_color);
             eprint!("{}", crate::config::render(&Problems::default(), &warnings, style));
         }
-        let tables = selected(tables, common)?;
+        let tables = Selection::of(common).documents(tables)?;
         let config = with_sources(config, common)?;
         let folder = StateFolder::open(config.state_dir.value.clone())?;
+        Self::of((config, tables), folder, common, signals, manner)
+    }
+
+    /// A run of this configuration and these rules.
+    ///
+    /// # Errors
+    /// The state folder's.
+    pub(crate) fn of(
+        (config, tables): (Config, Vec<TableRules>),
+        folder: StateFolder,
+        common: &Common,
+        signals: &Signals,
+        manner: Manner,
+    ) -> Result<Self, Ended> {
         let seed = common.seed.unwrap_or_else(|| rand::rng().random::<u32>().into());
         let run = RunFacts {
             now: Utc::now(),
@@ -103,8 +118,7 @@ impl Session {
             progress: Progress::new(common.quiet),
             manner,
             signals: signals.clone(),
-            narrowed: !common.table.is_empty(),
-            some_rules: !common.rule.is_empty(),
+            selection: Selection::of(common),
         })
     }
 
@@ -168,6 +182,19 @@ impl Session {
         Ok(Reader::new(connected, duty, budget, self.signals.token().clone(), self.run.seed))
     }
 
+    /// Blocks that anybody has touched so far in what a run reads, where the database has statistics of it. Where it does not answer
+    /// now, the run goes on without.
+    pub(crate) async fn blocks_seen(
+        &self,
+        reader: &mut Reader,
+        catalogue: &Catalogue,
+        tables: &[TableRules],
+    ) -> Option<u64> {
+        let default_schema = reader.facts().default_schema.clone();
+        let read = tables_read(catalogue, tables, default_schema.as_deref());
+        if read.is_empty() { None } else { reader.blocks_seen(&read).await.ok().flatten() }
+    }
+
     /// What is remembered of a source; notes go to the report.
     ///
     /// # Errors
@@ -187,8 +214,22 @@ impl Session {
                 state.whole_passes.extend(checked.passes.iter().map(|rule| (rule.clone(), self.run.now)));
                 state.failing.extend(checked.failing.iter().cloned());
                 state.failing.retain(|_, failing| !failing.rules.is_empty());
+                for (rule, counted) in &checked.counts {
+                    let fingerprint = checked.outcomes.iter().find(|outcome| outcome.rule == *rule);
+                    let fingerprint = fingerprint.map(|outcome| outcome.fingerprint.as_str());
+                    let recorded =
+                        state.baselines.get(rule).filter(|own| Some(own.fingerprint.as_str()) == fingerprint);
+                    match recorded.map(|recorded| recorded.after(*counted, self.run.now)) {
+                        Some(Some(after)) => drop(state.baselines.insert(rule.clone(), after)),
+                        Some(None) => drop(state.baselines.remove(rule)),
+                        None => {}
+                    }
+                }
+                if self.manner.routine {
+                    state.last_check = Some(last_check(&checked.outcomes, self.run.now));
+                }
                 // rows that some rules have not seen are not behind a watermark
-                if self.manner.routine && !self.some_rules {
+                if self.manner.routine && !self.selection.some_rules() {
                     for (table, reading) in &checked.readings {
                         let Some(now) = &reading.high_water else { continue };
                         let known = state.watermarks.entry(table.clone());
@@ -211,15 +252,45 @@ impl Session {
         }
     }
 
-    /// Everything that rule files say of this source, held against its catalogue.
-    pub(crate) fn validate(
+    /// What rule files say of the tables of a source that are there, patterns told apart, as far as `--table` and `--rule` leave it; and
+    /// what is wrong with patterns.
+    pub(crate) fn tables_of(
         &self,
         source: &SourceName,
         catalogue: &Catalogue,
         default_schema: Option<&str>,
+    ) -> (Vec<TableRules>, Problems) {
+        let documents = self.rules_of(source);
+        let (mut tables, problems) = expand_patterns(&documents, catalogue, default_schema);
+        self.selection.narrow(&mut tables, &documents, catalogue);
+        (tables, problems)
+    }
+
+    /// The same, and nothing wrong with it.
+    ///
+    /// # Errors
+    /// Every problem.
+    pub(crate) fn good_tables(
+        &self,
+        source: &SourceConfig,
+        catalogue: &Catalogue,
+        default_schema: Option<&str>,
+    ) -> Result<Vec<TableRules>, Ended> {
+        let (tables, mut problems) = self.tables_of(&source.name, catalogue, default_schema);
+        problems.append(self.validate(source, &tables, catalogue, default_schema));
+        problems.into_result(tables).map_err(|problems| Ended::Problems(problems, Problems::default()))
+    }
+
+    /// Everything that rule files say of this source, held against its catalogue and its settings.
+    pub(crate) fn validate(
+        &self,
+        source: &SourceConfig,
+        tables: &[TableRules],
+        catalogue: &Catalogue,
+        default_schema: Option<&str>,
     ) -> Problems {
         let mut problems = Problems::default();
-        for rules in self.rules_of(source) {
+        for rules in tables {
             problems.append(check_catalogue(rules, catalogue, default_schema));
             let Ok(table) = resolve_table(rules, catalogue, default_schema) else { continue };
             let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
@@ -228,13 +299,19 @@ impl Session {
                 let plan = rule.kind.plan(&schema);
                 let expression = match &plan {
                     Ok(Plan::Expression { text }) => Some((text.as_str(), &rule.place)),
+                    Ok(Plan::Sql { .. }) if source.sql.value == SqlRules::Deny => {
+                        let what = format!("`sql` rules may not run on the source `{}`", source.name);
+                        let problem = Problem::new(what, &rule.place);
+                        problems
+                            .push(problem.help("whoever answers for the database writes `sql: allow` at the source"));
+                        None
+                    }
                     _ => None,
                 };
                 let filter = rule.filter.as_ref().map(|filter| (filter.value.as_str(), &filter.place));
                 for (text, place) in expression.into_iter().chain(filter) {
                     if let Err(problem) = check_expression(text, &names) {
-                        let mut shown =
-                            fieldmark_document::Problem::new(problem.what, place).value(format!("`{text}`"));
+                        let mut shown = Problem::new(problem.what, place).value(format!("`{text}`"));
                         if let Some(help) = problem.help {
                             shown = shown.help(help);
                         }
@@ -255,7 +332,7 @@ pub(crate) struct SourceReport<'a> {
 
 impl SourceReport<'_> {
     /// Where the source is and what reading it has cost.
-    pub(crate) fn used(&mut self, reader: &Reader, tables: u64) {
+    pub(crate) fn used(&mut self, reader: &Reader, tables: u64, server_blocks: Option<u64>) {
         let facts = reader.facts();
         let usage = reader.usage();
         let database = match facts.dialect {
@@ -270,12 +347,16 @@ impl SourceReport<'_> {
             rows_read: usage.rows,
             statements: usage.statements,
             statement_seconds: usage.time.as_secs_f64(),
+            blocks: (facts.dialect == Dialect::Postgres).then_some(usage.blocks),
+            server_blocks,
         };
         match self.report.sources.iter_mut().find(|source| source.name == *self.name) {
             Some(before) => {
                 before.rows_read += summary.rows_read;
                 before.statements += summary.statements;
                 before.statement_seconds += summary.statement_seconds;
+                before.blocks = before.blocks.zip(summary.blocks).map(|(one, other)| one + other);
+                before.server_blocks = before.server_blocks.zip(summary.server_blocks).map(|(one, other)| one + other);
             }
             None => self.report.sources.push(summary),
         }
@@ -328,46 +409,48 @@ impl SourceReport<'_> {
     }
 }
 
-/// Tables and rules that `--table` and `--rule` leave.
-fn selected(mut tables: Vec<TableRules>, common: &Common) -> Result<Vec<TableRules>, Ended> {
-    let names = |rules: &TableRules| {
-        let mut names = vec![rules.table.clone(), format!("{}.{}", rules.source, rules.table)];
-        if let Some(schema) = &rules.schema {
-            names.push(format!("{schema}.{}", rules.table));
-            names.push(format!("{}.{schema}.{}", rules.source, rules.table));
-        }
-        names
-    };
-    let unknown = |what: &str, given: &str, known: Vec<String>| {
-        let near = fieldmark_document::nearest(given, known.iter().map(String::as_str));
-        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        Ended::Because(crate::cli::USAGE, format!("no rule file speaks of the {what} `{given}`{near}"))
-    };
-    for given in &common.table {
-        if !tables.iter().any(|rules| names(rules).contains(given)) {
-            return Err(unknown("table", given, tables.iter().flat_map(names).collect()));
-        }
-    }
-    for given in &common.rule {
-        let ids = || tables.iter().flat_map(|rules| &rules.rules).map(|rule| rule.id.as_str());
-        if !ids().any(|id| id == given) {
-            return Err(unknown("rule", given, ids().map(str::to_owned).collect()));
+/// The tables that rules are about and those that they refer to.
+pub(crate) fn tables_read<'c>(
+    catalogue: &'c Catalogue,
+    tables: &[TableRules],
+    default_schema: Option<&str>,
+) -> Vec<&'c Table> {
+    let mut read: Vec<&Table> = Vec::new();
+    for rules in tables {
+        let Ok(table) = resolve_table(rules, catalogue, default_schema) else { continue };
+        let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
+        let referred = rules.rules.iter().filter_map(|rule| match rule.kind.plan(&schema) {
+            Ok(Plan::References { to_schema, to_table, .. }) => {
+                let schema = to_schema.unwrap_or_else(|| table.name.schema.clone());
+                catalogue.table(&TableName::new(schema, to_table))
+            }
+            _ => None,
+        });
+        for table in std::iter::once(table).chain(referred) {
+            if !read.iter().any(|own| own.name == table.name) {
+                read.push(table);
+            }
         }
     }
-    if !common.table.is_empty() {
-        tables.retain(|rules| names(rules).iter().any(|name| common.table.contains(name)));
+    read
+}
+
+/// A check in a few numbers.
+fn last_check(outcomes: &[Outcome], time: DateTime<Utc>) -> LastCheck {
+    let how_many = |status| words::how_many(outcomes.iter().filter(|outcome| outcome.status == status));
+    let known = words::how_many(outcomes.iter().filter(|outcome| outcome.is_known()));
+    LastCheck {
+        time,
+        passed: how_many(Status::Passed),
+        failed: how_many(Status::Failed).saturating_sub(known),
+        known,
+        inconclusive: how_many(Status::Inconclusive),
+        not_evaluated: how_many(Status::NotEvaluated),
     }
-    if !common.rule.is_empty() {
-        for rules in &mut tables {
-            rules.rules.retain(|rule| common.rule.iter().any(|id| id == rule.id.as_str()));
-        }
-        tables.retain(|rules| !rules.rules.is_empty());
-    }
-    Ok(tables)
 }
 
 /// Sources that `--source` leaves.
-fn with_sources(mut config: Config, common: &Common) -> Result<Config, Ended> {
+pub(crate) fn with_sources(mut config: Config, common: &Common) -> Result<Config, Ended> {
     for given in &common.source {
         if !config.sources.iter().any(|source| source.name.as_str() == given) {
             let near = fieldmark_document::nearest(given, config.sources.iter().map(|source| source.name.as_str()));

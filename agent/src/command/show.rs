@@ -1,8 +1,10 @@
-//! `config` and `rules`: what is set, what can be written.
+//! `config`, `rules`, `schema`, `completions`, `man`: what is set, what can be written.
 
 use super::{Ended, load};
-use crate::cli::{Common, Output, Rules};
+use crate::cli::{Common, Completions, Output, Rules, Schema, SchemaOf, command};
 use fieldmark_engine::kind::KINDS;
+use fieldmark_engine::language::{defaults_schema, rules_schema};
+use std::io::Write as _;
 
 pub(super) fn config(common: &Common) -> Result<u8, Ended> {
     let reading = load(common);
@@ -11,7 +13,7 @@ pub(super) fn config(common: &Common) -> Result<u8, Ended> {
     };
     match common.output {
         Output::Json => println!("{:#}", config.to_json()),
-        Output::Terminal | Output::Html => print!("{}", config.to_yaml()),
+        Output::Terminal | Output::Html | Output::Markdown | Output::Junit => print!("{}", config.to_yaml()),
     }
     Ok(0)
 }
@@ -37,5 +39,48 @@ pub(super) fn rules(arguments: &Rules) -> Result<u8, Ended> {
     for (key, why) in facts.without {
         println!("Not {}: {why}", key.as_str());
     }
+    Ok(0)
+}
+
+pub(super) fn schema(arguments: &Schema) -> Result<u8, Ended> {
+    let schema = match arguments.of {
+        SchemaOf::Rules => rules_schema(),
+        SchemaOf::Defaults => defaults_schema(),
+        SchemaOf::Config => crate::config::schema(),
+        SchemaOf::Report => crate::report::json::schema().map_err(|error| Ended::Because(2, error.to_string()))?,
+    };
+    printed(format!("{schema:#}\n").as_bytes())
+}
+
+pub(super) fn completions(arguments: &Completions) -> Result<u8, Ended> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command(), "fieldmark", &mut script);
+    printed(&script)
+}
+
+pub(super) fn man() -> Result<u8, Ended> {
+    let mut program = command().disable_help_subcommand(true);
+    program.build();
+    let mut page = Vec::new();
+    let mut rendered = clap_mangen::Man::new(program.clone()).render(&mut page);
+    // one page: the commands are sections of it
+    for command in program.get_subcommands() {
+        let man = clap_mangen::Man::new(command.clone());
+        rendered = rendered.and_then(|()| section(&man, &mut page));
+    }
+    rendered.map_err(|error| Ended::Because(2, format!("the man page cannot be made: {error}")))?;
+    printed(&page)
+}
+
+fn section(man: &clap_mangen::Man, page: &mut Vec<u8>) -> std::io::Result<()> {
+    man.render_name_section(page)?;
+    man.render_synopsis_section(page)?;
+    man.render_options_section(page)?;
+    man.render_extra_section(page)
+}
+
+/// Prints to standard output; a reader that has gone away is no failure.
+fn printed(text: &[u8]) -> Result<u8, Ended> {
+    std::io::stdout().lock().write_all(text).ok();
     Ok(0)
 }

@@ -14,6 +14,7 @@ mod mask;
 mod origin;
 mod render;
 mod rule_files;
+mod schema;
 mod secret;
 mod show;
 mod source;
@@ -26,11 +27,12 @@ pub use mask::mask;
 pub use origin::{Origin, Setting};
 pub use render::{Style, render};
 pub use rule_files::{DEFAULTS, RuleFile, RuleFiles};
+pub use schema::schema;
 pub use secret::Secret;
 pub use show::{Effective, Part};
 pub use source::{
     AddressBy, BLOCKS_PER_MINUTE, Budget, DETECT, Examples, FULL_EVERY, MigrationsBy, PER_BLOCK, ROWS_PER_CHECK,
-    SAMPLE_ROWS, SERVER_TIME, SampleConfig, SampleSize, SourceConfig,
+    SAMPLE_ROWS, SERVER_TIME, SampleConfig, SampleSize, SourceConfig, SqlRules,
 };
 
 use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems, parse};

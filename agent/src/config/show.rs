@@ -135,6 +135,7 @@ impl SourceConfig {
         push(all, at(&["full_every"]), &self.full_every, |every| json!(duration_text(*every)));
         push(all, at(&["migrations_by", "role"]), &self.migrations_by.role, |role| json!(role));
         push(all, at(&["migrations_by", "application_name"]), &self.migrations_by.application_name, |name| json!(name));
+        push(all, at(&["sql"]), &self.sql, |sql| json!(sql.as_str()));
     }
 }
 

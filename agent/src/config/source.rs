@@ -36,6 +36,8 @@ pub struct SourceConfig {
     pub full_every: Setting<Duration>,
     /// Whose sessions are migrations.
     pub migrations_by: MigrationsBy,
+    /// Whether rules in the database's own SQL may run here.
+    pub sql: Setting<SqlRules>,
 }
 
 /// How an address was given.
@@ -108,6 +110,27 @@ impl Examples {
     }
 }
 
+/// Whether rules in a database's own SQL may run on a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SqlRules {
+    /// They are refused.
+    Deny,
+    /// They run, read-only.
+    Allow,
+}
+
+impl SqlRules {
+    pub(super) const WORDS: [(&str, Self); 2] = [("deny", Self::Deny), ("allow", Self::Allow)];
+
+    /// The word of the configuration file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Allow => "allow",
+        }
+    }
+}
+
 /// Whose sessions are migrations. A pattern is a name in which `*` stands for any text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MigrationsBy {
@@ -169,6 +192,7 @@ pub(super) fn read(
     let examples = source.word("examples", &Examples::WORDS, problems);
     let full_every = source.duration("full_every", problems);
     let migrations_by = read_migrations_by(&mut source, problems);
+    let sql = source.word("sql", &SqlRules::WORDS, problems);
     lacking::of_source(&mut source, problems);
     source.finish(problems);
 
@@ -205,6 +229,7 @@ pub(super) fn read(
         examples: Setting::or(examples, Examples::Keys),
         full_every: Setting::or(full_every, FULL_EVERY),
         migrations_by,
+        sql: Setting::or(sql, SqlRules::Deny),
     })
 }
 

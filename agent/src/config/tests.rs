@@ -79,6 +79,7 @@ sources:
     migrations_by:
       role: null  # default
       application_name: null  # default
+    sql: deny  # default
 rules: [\"rules/**/*.yaml\"]  # default
 marks:
   keep: 14d  # default
@@ -167,6 +168,7 @@ sources:
     migrations_by:
       role: null  # default
       application_name: null  # default
+    sql: deny  # default
   b:
     url_env: B_URL  # fieldmark.yaml:6
     # url: \"postgres://u:***@h:5433/d?sslmode=require\"  # environment variable B_URL
@@ -184,6 +186,7 @@ sources:
     migrations_by:
       role: \"deploy_*\"  # fieldmark.yaml:10
       application_name: flyway  # fieldmark.yaml:10
+    sql: deny  # default
 rules: [a.yaml, \"b/*.yaml\"]  # fieldmark.yaml:11
 marks:
   keep: 2h  # fieldmark.yaml:12
@@ -506,5 +509,29 @@ fn a_password_that_others_may_read_is_warned_of() {
         let shown = fixture.shown(&reading);
         assert_eq!(shown.contains("holds a password"), warned, "{shown}");
         assert!(reading.config.is_some() && !format!("{reading:?}").contains("hunter2"));
+    }
+}
+
+/// The schema has the keys that the parser takes, level by level, as the parser tells them itself.
+#[test]
+fn the_schema_has_the_keys_of_the_parser() {
+    let schema = schema();
+    let keys = |value: &serde_json::Value| -> std::collections::BTreeSet<String> {
+        value["properties"].as_object().unwrap().keys().cloned().collect()
+    };
+    let source = &schema["properties"]["sources"]["additionalProperties"];
+    let shop = |inside: &str| format!("version: 1\nsources:\n  shop: {{ url: 'postgres://fm@db/shop', {inside} }}\n");
+    for (text, of) in [
+        (format!("{SMALL}nonsense: 1\n"), &schema),
+        (shop("nonsense: 1"), source),
+        (shop("sample: { nonsense: 1 }"), &source["properties"]["sample"]["anyOf"][1]),
+        (shop("budget: { nonsense: 1 }"), &source["properties"]["budget"]),
+        (shop("migrations_by: { nonsense: 1 }"), &source["properties"]["migrations_by"]),
+        (format!("{SMALL}marks: {{ nonsense: 1 }}\n"), &schema["properties"]["marks"]),
+    ] {
+        let told = problems_of(&text, "");
+        let allowed = told.split_once("allowed: ").unwrap_or_else(|| panic!("{told}")).1;
+        let allowed = allowed.trim_end().split("; ").next().unwrap().split(", ").map(str::to_owned).collect();
+        assert_eq!(keys(of), allowed, "{told}");
     }
 }

@@ -76,7 +76,7 @@ async fn migrate(name: &str, shop: &Shop, place: &Path, common: &Common, signals
     let marking = || Marking { mark_dir: None, control: CONTROL };
     if name == "good" {
         say(&common, "\n$ fieldmark check\n");
-        check::run(&common, &Check { no_enlarge: false, duty: 0.5 }, signals).await?;
+        check::run(&common, &Check { plan: false, no_enlarge: false, duty: 0.5 }, signals).await?;
     }
     let writer = Writer::start(shop).await?;
     say(&common, "\n$ fieldmark before        (another connection keeps writing)\n");

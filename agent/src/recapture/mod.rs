@@ -25,7 +25,6 @@ use fieldmark_change::{
     Alignment, ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, NewlyFailing, Rename,
     StampEvidence, TableInput, TablePair, TablePairing, align, judge, key_after, overall, pair_columns, pair_tables,
 };
-use fieldmark_engine::kind::Plan;
 use fieldmark_engine::rule::{Rule, TableRules};
 use fieldmark_model::migration::{MigrationReport, RuleChange, TableChange, Verdict};
 use fieldmark_model::{Catalogue, Chunk, Counters, Outcome, SourceName, Table, TableName};
@@ -254,9 +253,8 @@ impl<'r> SourceRecapture<'_, 'r> {
         chunk: &Chunk,
     ) -> Result<Vec<(&'r Rule, Vec<usize>)>, Error> {
         // rules of the table as a whole are not about rows
-        let of_rows = |plan: &Plan| !matches!(plan, Plan::Fresh { .. } | Plan::RowCount { .. });
         let of_state = |check: &TableCheck<'_>, index: usize| {
-            check.states.get(index).filter(|state| of_rows(&state.plan)).map(|state| state.rule)
+            check.states.get(index).filter(|state| state.plan.is_of_rows()).map(|state| state.rule)
         };
         let run = RunFacts { now: self.mark.1.mark.now, ..self.run.clone() };
         let mut check = TableCheck::new(rules, table, catalogue, &run, self.settings, self.state, true);

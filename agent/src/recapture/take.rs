@@ -9,7 +9,7 @@ use crate::state::SourceState;
 use chrono::Utc;
 use fieldmark_document::Place;
 use fieldmark_engine::language::resolve_table;
-use fieldmark_engine::rule::{AcrossMigrations, TableRules};
+use fieldmark_engine::rule::{AcrossMigrations, Pattern, TableRules};
 use fieldmark_model::{Catalogue, Chunk, RuleId, SourceName, Table, TableKind};
 use fieldmark_source::Error;
 use std::collections::{BTreeMap, HashMap};
@@ -209,6 +209,7 @@ fn bare_rules(source: &SourceName, table: &Table) -> TableRules {
         source: source.clone(),
         schema: Some(table.name.schema.clone()),
         table: table.name.name.clone(),
+        pattern: Pattern::default(),
         place: Place::start_of("(no rule file)"),
         owner: None,
         escalation: None,
@@ -218,6 +219,7 @@ fn bare_rules(source: &SourceName, table: &Table) -> TableRules {
         pii: Vec::new(),
         rules: Vec::new(),
         across: AcrossMigrations::default(),
+        across_place: None,
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a report means for whoever runs the command: the exit code, and why.
 
 use super::Report;
-use super::words::{self, count, how_many, plural};
+use super::words::{self, Standing, count, how_many, plural};
+use fieldmark_model::Severity;
 use fieldmark_model::migration::{Expectation, TableChange, Verdict};
-use fieldmark_model::{Outcome, Severity, Status};
 
 /// Good.
 pub const GOOD: u8 = 0;
@@ -40,16 +40,22 @@ pub fn conclusion(report: &Report) -> Conclusion {
     let mut unknown = Vec::new();
     let mut warnings = Vec::new();
 
-    for status in [Status::Failed, Status::Inconclusive, Status::NotEvaluated] {
-        let reasons = if status == Status::Failed { &mut bad } else { &mut unknown };
-        let rules = matching(&report.outcomes, status, |severity| severity != Severity::Info);
-        if rules > 0 {
-            reasons.push(format!("{} {}", plural(rules, "rule"), words::status(status)));
+    for (standing, rules) in words::tally(report.outcomes.iter().filter(|outcome| outcome.severity != Severity::Info)) {
+        let rules = plural(rules, "rule");
+        match standing {
+            Standing::Failed => bad.push(format!("{rules} {}", standing.word())),
+            Standing::Inconclusive | Standing::NotEvaluated => unknown.push(format!("{rules} {}", standing.word())),
+            Standing::Known => warnings.push(format!("{rules} failed by no more rows than the baseline knows")),
+            Standing::Passed => {}
         }
-        let quiet = matching(&report.outcomes, status, |severity| severity == Severity::Info);
-        if quiet > 0 {
-            warnings.push(format!("{} of severity info {}", plural(quiet, "rule"), words::status(status)));
+    }
+    for (standing, rules) in words::tally(report.outcomes.iter().filter(|outcome| outcome.severity == Severity::Info)) {
+        if !matches!(standing, Standing::Known | Standing::Passed) {
+            warnings.push(format!("{} of severity info {}", plural(rules, "rule"), standing.word()));
         }
+    }
+    if report.findings_fail && !report.findings.is_empty() {
+        bad.push(plural(how_many(&report.findings), "finding"));
     }
     for error in &report.errors {
         unknown.push(match &error.source {
@@ -101,10 +107,6 @@ pub fn conclusion(report: &Report) -> Conclusion {
     Conclusion { code, reasons, warnings }
 }
 
-fn matching(outcomes: &[Outcome], status: Status, severity: impl Fn(Severity) -> bool) -> u64 {
-    how_many(outcomes.iter().filter(|outcome| outcome.status == status && severity(outcome.severity)))
-}
-
 /// Whether something surprising was seen in a table, be its own verdict that or a worse one.
 fn is_surprising(table: &TableChange) -> bool {
     table.verdict == Verdict::Surprising
@@ -126,6 +128,7 @@ mod tests {
     use crate::report::fixture;
     use crate::report::{ErrorSummary, MigrationSummary};
     use fieldmark_model::SourceName;
+    use fieldmark_model::Status;
 
     /// A report with nothing to complain of.
     fn good() -> Report {

@@ -6,7 +6,7 @@ use fieldmark_model::migration::{
     ColumnChange, ColumnFate, Expectation, Loss, LossKind, MigrationReport, RenameEvidence, RuleChange, TableChange,
     Verdict,
 };
-use fieldmark_model::outcome::UnknownBy;
+use fieldmark_model::outcome::{Baseline, UnknownBy};
 use fieldmark_model::{Counters, Finding, NotEvaluated, Outcome, RuleId, Severity, SourceName, Status, TableName};
 
 fn time(seconds: i64) -> DateTime<Utc> {
@@ -59,6 +59,7 @@ fn total_adds_up() -> Outcome {
         tolerance: 0.001,
         unknown: 12,
         unknown_by: UnknownBy { null: 9, expression_error: 3, ..UnknownBy::default() },
+        baseline: Some(Baseline { rows: 19, since: time(-1_128_413), grown: true }),
         ..sampled("total_adds_up", "expect", 27, 2_843, [0.006_27, 0.013_78], Status::Failed)
     }
 }
@@ -74,6 +75,7 @@ pub(super) fn check() -> Report {
         finished: time(8),
         seed: 7_203_114_559,
         strict: false,
+        findings_fail: false,
         sources: vec![SourceSummary {
             name: SourceName::new("shop"),
             database: "PostgreSQL 15.18".into(),
@@ -82,6 +84,8 @@ pub(super) fn check() -> Report {
             rows_read: 14_000,
             statements: 61,
             statement_seconds: 1.84,
+            blocks: Some(7_310),
+            server_blocks: Some(9_882),
         }],
         samples: vec![
             SampleSummary {

@@ -1,7 +1,7 @@
 //! Reports: what a run gave, for people and for programs.
 //!
-//! A command fills one [`Report`]. [`terminal`], [`json`] and [`html`] render it, each a pure function of the report and
-//! of nothing else; [`exit_code`] says what it means for the shell. What numbers mean in words is decided once, in
+//! A command fills one [`Report`]. [`terminal`], [`json`], [`html`], [`markdown`] and [`junit`] render it, each a pure
+//! function of the report and of nothing else; [`exit_code`] says what it means for the shell. What numbers mean in words is decided once, in
 //! [`words`], so that no format can show a sampled pass without its bound.
 
 pub mod conclusion;
@@ -9,6 +9,8 @@ pub mod conclusion;
 mod fixture;
 pub mod html;
 pub mod json;
+pub mod junit;
+pub mod markdown;
 pub mod terminal;
 pub mod words;
 
@@ -39,6 +41,8 @@ pub struct Report {
     pub seed: u64,
     /// Whether `--strict` was given: a surprising change fails the run whatever the rule files say.
     pub strict: bool,
+    /// Whether a finding fails the run: it is what the run was for.
+    pub findings_fail: bool,
     /// The sources that were read.
     pub sources: Vec<SourceSummary>,
     /// How the rows of each table were drawn, in order of source and table.
@@ -143,6 +147,12 @@ pub struct SourceSummary {
     pub statements: u64,
     /// Wall time of our statements in seconds.
     pub statement_seconds: f64,
+    /// Blocks that our statements touched, cached ones included, as they can be told from what was asked and what came; `null` where the
+    /// database has no blocks.
+    pub blocks: Option<u64>,
+    /// Blocks that were touched meanwhile in the tables of rules and those they refer to, by anybody, as the server's own statistics have
+    /// it; `null` where it has none.
+    pub server_blocks: Option<u64>,
 }
 
 /// What became of the marked rows, over all sources.

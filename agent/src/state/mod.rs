@@ -6,7 +6,7 @@
 //!   digest.key                 32 random bytes, the key of keyed digests
 //!   locks/<source>.lock        held while a mark or state of the source is written; never removed
 //!   locks/.identity.lock       held while identity.json or digest.key is written
-//!   state/<source>.json        small state: last row counts, whole-table passes, watermarks, keys of known failing rows, budget
+//!   state/<source>.json        small state: last row counts, whole-table passes, watermarks, keys of known failing rows, baselines, budget
 //!   marks/<source>/…           marks, one folder for each
 //! ```
 //!
@@ -16,6 +16,7 @@
 //! wrote is left alone. A source's name that is no plain file name is written with `%` and hexadecimal digits.
 
 mod atomic;
+mod baseline;
 mod error;
 mod failing;
 mod identity;
@@ -26,11 +27,12 @@ mod tests;
 mod watermark;
 
 pub use atomic::{AtomicFile, make_folder, sweep, write};
+pub use baseline::{Counted, Recorded};
 pub use error::StateError;
 pub use failing::{FailingRows, FailingRule};
 pub use identity::{DigestKey, Identity, host_name};
 pub use lock::{Lock, PATIENCE};
-pub use source::{Balance, RowCount, SourceState};
+pub use source::{Balance, LastCheck, RowCount, SourceState};
 pub use watermark::Watermark;
 
 use fieldmark_model::SourceName;

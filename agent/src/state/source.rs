@@ -1,6 +1,7 @@
 //! What is remembered of one source.
 
 use super::atomic;
+use super::baseline::Recorded;
 use super::error::StateError;
 use super::failing::FailingRows;
 use super::watermark::Watermark;
@@ -31,6 +32,12 @@ pub struct SourceState {
     /// Rows that failed, to be read again.
     #[serde(default)]
     pub failing: BTreeMap<TableName, FailingRows>,
+    /// Failing rows that are known and may only become fewer.
+    #[serde(default)]
+    pub baselines: BTreeMap<RuleId, Recorded>,
+    /// The last check.
+    #[serde(default)]
+    pub last_check: Option<LastCheck>,
     /// What is left of the source's budget of server time.
     #[serde(default)]
     pub server_time: Option<Balance>,
@@ -43,6 +50,23 @@ pub struct Balance {
     pub left_seconds: f64,
     /// When.
     pub time: DateTime<Utc>,
+}
+
+/// What a check gave, in a few numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastCheck {
+    /// When it began.
+    pub time: DateTime<Utc>,
+    /// Rules that passed.
+    pub passed: u64,
+    /// That failed, without those by known rows.
+    pub failed: u64,
+    /// That failed by rows that the baseline knows.
+    pub known: u64,
+    /// That a sample could not tell.
+    pub inconclusive: u64,
+    /// That were not evaluated.
+    pub not_evaluated: u64,
 }
 
 /// The rows of a table at some time.

@@ -88,7 +88,7 @@ fn the_form_on_disk_does_not_change_by_accident() {
     let compact: String = text.split_whitespace().collect();
     assert_eq!(
         compact,
-        r#"{"version":1,"row_counts":{"public.\"a.b\"\"c\"\"\"":{"rows":7,"exact":true,"time":"2023-11-14T22:13:20Z"}},"whole_passes":{},"watermarks":{},"failing":{},"server_time":null}"#
+        r#"{"version":1,"row_counts":{"public.\"a.b\"\"c\"\"\"":{"rows":7,"exact":true,"time":"2023-11-14T22:13:20Z"}},"whole_passes":{},"watermarks":{},"failing":{},"baselines":{},"last_check":null,"server_time":null}"#
     );
 }
 

@@ -16,6 +16,8 @@ pub struct TableRules {
     pub schema: Option<String>,
     /// The table's name.
     pub table: String,
+    /// Whether schema and table are patterns, in which `*` stands for any characters: rules of every table that fits.
+    pub pattern: Pattern,
     /// Where `table:` stands.
     pub place: Place,
     /// Who answers for it.
@@ -34,6 +36,24 @@ pub struct TableRules {
     pub rules: Vec<Rule>,
     /// What has to hold between before and after.
     pub across: AcrossMigrations,
+    /// Where a section `across_migrations` stands, if one does.
+    pub across_place: Option<Place>,
+}
+
+/// Which parts of a table's name are patterns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pattern {
+    /// The schema is one.
+    pub schema: bool,
+    /// The table is one.
+    pub table: bool,
+}
+
+impl Pattern {
+    /// Whether any part is one.
+    pub fn is_any(self) -> bool {
+        self.schema || self.table
+    }
 }
 
 /// How many rows to read of a table.

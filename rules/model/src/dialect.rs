@@ -11,3 +11,13 @@ pub enum Dialect {
     /// SQLite 3.
     Sqlite,
 }
+
+impl Dialect {
+    /// Whether people name the schema of a table.
+    pub fn has_schemas(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            Self::Sqlite => false,
+        }
+    }
+}

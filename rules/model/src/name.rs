@@ -61,6 +61,11 @@ impl TableName {
     /// Reads `schema.table`, `table` or parts in SQL double quotes; `None` for the schema where it is left out.
     /// Returns no parts for text that is not a dotted name (an open quote, an empty part).
     pub fn split(text: &str) -> Option<Vec<String>> {
+        Some(Self::split_quoted(text)?.into_iter().map(|(part, _)| part).collect())
+    }
+
+    /// The same; of each part whether it stood in quotes.
+    pub fn split_quoted(text: &str) -> Option<Vec<(String, bool)>> {
         let mut parts = Vec::new();
         let mut rest = text;
         loop {
@@ -86,7 +91,7 @@ impl TableName {
             if part.is_empty() {
                 return None;
             }
-            parts.push(part);
+            parts.push((part, rest.starts_with('"')));
             if after.is_empty() {
                 return Some(parts);
             }
@@ -98,6 +103,35 @@ impl TableName {
 /// One identifier in SQL double quotes, inner quotes doubled: the one function that quotes identifiers.
 pub fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Whether a name follows a pattern in which `*` stands for any characters. Goes back to the last `*` only, so that the time is at
+/// most the product of both lengths.
+pub fn fits(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut at, mut of) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while of < name.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at + 1, of));
+                at += 1;
+            }
+            Some(byte) if Some(byte) == name.get(of) => {
+                at += 1;
+                of += 1;
+            }
+            _ => match star {
+                Some((after, from)) => {
+                    star = Some((after, from + 1));
+                    at = after;
+                    of = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
 }
 
 fn plain(part: &str) -> bool {

@@ -153,6 +153,17 @@ pub struct KnownFailing {
     pub since: Option<DateTime<Utc>>,
 }
 
+/// Failing rows that were recorded as known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// At most so many rows of the table were known to fail.
+    pub rows: u64,
+    /// When they were recorded.
+    pub since: DateTime<Utc>,
+    /// Whether more fail now, for certain.
+    pub grown: bool,
+}
+
 /// What one rule gave on one sample. Field names are those of the JSON report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -206,8 +217,14 @@ pub struct Outcome {
     /// Rows that were known to fail and were read again; `null` where none was known. They have no weight in `fraction` and `interval`.
     #[serde(default)]
     pub known_failing: Option<KnownFailing>,
-    /// What was measured, of kinds that measure (`row_count`: rows, `fresh`: lag in seconds).
+    /// What was measured, of kinds that measure (`row_count`: rows, `fresh`: lag in seconds, `distribution`: the statistic).
     pub value: Option<f64>,
+    /// Interval of `value`, where that was estimated from a sample.
+    #[serde(default)]
+    pub value_interval: Option<[f64; 2]>,
+    /// Failing rows that the baseline knows; `null` where the rule has none, or does not fail.
+    #[serde(default)]
+    pub baseline: Option<Baseline>,
     /// Up to five failing rows, shown as the source's `examples` setting says.
     pub examples: Vec<String>,
     /// SQL that shows the failing rows, with the rule's literals and never a row's.
@@ -219,6 +236,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether it fails by rows that the baseline knows, and by no more than those: shown, and no alarm.
+    pub fn is_known(&self) -> bool {
+        self.status == Status::Failed && self.baseline.is_some_and(|baseline| !baseline.grown)
+    }
+
     /// An outcome that says nothing yet: status `not_evaluated`, nothing counted.
     pub fn blank(source: SourceName, table: TableName, rule: RuleId, kind: impl Into<String>) -> Self {
         Self {
@@ -247,6 +269,8 @@ impl Outcome {
             moving: false,
             known_failing: None,
             value: None,
+            value_interval: None,
+            baseline: None,
             examples: Vec::new(),
             sql: None,
             description: None,

@@ -59,6 +59,8 @@ pub struct Estimate {
     pub all_rows: bool,
     /// Joint confidence of the interval.
     pub level: Level,
+    /// Rows of the table that `where` keeps, as far as the draw tells.
+    pub rows_checked: f64,
     /// Independent rows that would say as much.
     pub effective_rows: f64,
     /// Checked rows / effective rows, at least 1.
@@ -165,6 +167,7 @@ pub fn estimate(strata: &[StratumEvidence], level: Level) -> Estimate {
         bounds,
         all_rows,
         level,
+        rows_checked: total,
         effective_rows,
         design_effect: if effective_rows > 0.0 { (checked / effective_rows).max(1.0) } else { 1.0 },
         units,

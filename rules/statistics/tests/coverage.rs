@@ -495,6 +495,7 @@ fn populations_and_means() {
     let level = Level::NINETY_FIVE;
     let mut rng = generator(31);
     let mut covered = [0; 4];
+    let mut with_interval = 0;
     for _ in 0..DRAWS {
         shuffle_front(&mut rng, &mut blocks, 300);
         let (mut rows, mut tally, mut values) = (LiveRows::default(), Tally::new(), MeanTally::new());
@@ -517,11 +518,54 @@ fn populations_and_means() {
         covered[1] += usize::from(of_where.interval().contains(kept as f64));
         let evidence = MeanEvidence { method, population: guess, tally: values };
         let got = estimate_mean(&[evidence], level).unwrap();
-        covered[2] += usize::from(got.interval.unwrap().contains(mean));
+        with_interval += usize::from(got.interval.is_some());
+        covered[2] += usize::from(got.interval.is_none_or(|interval| interval.contains(mean)));
         let hits = (0..200).filter(|_| rng.random_bool(0.3)).count() as u64;
         let keys = KeyHits { span: 1_000_000, drawn: 200, hits };
         covered[3] += usize::from(keys.population(level).interval().contains(300_000.0));
     }
-    println!("rows, rows of where, mean, keys: {covered:?}");
+    println!("rows, rows of where, mean, keys: {covered:?}; an interval of the mean in {with_interval}");
     assert!(covered.iter().all(|&c| c >= LEAST_COVERED), "{covered:?}");
+}
+
+/// The mean of values that are skewed: of all samples few give an interval that does not hold.
+#[test]
+fn means_of_skewed_values() {
+    use fieldmark_statistics::mean::{MeanEvidence, MeanTally, estimate_mean};
+    let normal = |rng: &mut rand_chacha::ChaCha12Rng| {
+        let (one, other): (f64, f64) = (rng.random(), rng.random());
+        (-2.0 * (1.0 - one).ln()).sqrt() * (std::f64::consts::TAU * other).cos()
+    };
+    type Draw<'a> = (&'a str, f64, &'a dyn Fn(&mut rand_chacha::ChaCha12Rng) -> f64);
+    let draws: [Draw<'_>; 6] = [
+        ("normal", 0.0, &|rng| normal(rng)),
+        ("exponential", 1.0, &|rng| -(1.0 - rng.random::<f64>()).ln()),
+        ("lognormal 1", 0.5f64.exp(), &|rng| normal(rng).exp()),
+        ("lognormal 1.5", 1.125f64.exp(), &|rng| (1.5 * normal(rng)).exp()),
+        ("one in a hundred", 10.99, &|rng| if rng.random_bool(0.01) { 1_000.0 } else { 1.0 }),
+        ("Pareto 3", 1.5, &|rng| (1.0 - rng.random::<f64>()).powf(-1.0 / 3.0)),
+    ];
+    let population = Population::Estimated { rows: 1e9, interval: Interval { low: 0.0, high: 1e12 } };
+    for (name, mean, draw) in draws {
+        for rows in [100, 1_000, 5_000] {
+            let mut rng = generator(77 + rows);
+            let (mut given, mut covered) = (0, 0);
+            for _ in 0..DRAWS {
+                let mut tally = MeanTally::new();
+                (0..rows).for_each(|_| tally.add_row(Some(draw(&mut rng))));
+                let evidence = MeanEvidence { method: Method::IndependentRows, population, tally };
+                let Some(interval) = estimate_mean(&[evidence], Level::NINETY_FIVE).unwrap().interval else { continue };
+                given += 1;
+                covered += usize::from(interval.contains(mean));
+            }
+            let share = covered as f64 / f64::from(given).max(1.0);
+            println!("{name} {rows}: an interval in {given} of {DRAWS}, {covered} cover ({share:.4})");
+            let honest = f64::from(given) * 0.95 - 3.3 * (f64::from(given) * 0.95 * 0.05).sqrt();
+            let light = ["normal", "exponential", "lognormal 1"].contains(&name);
+            assert!(!light || covered as f64 >= honest, "{name} {rows}: {covered} of {given}");
+            let wrong = given as usize - covered;
+            assert!(DRAWS - wrong >= LEAST_COVERED, "{name} {rows}: {wrong} of {DRAWS} are wrong");
+            assert!(name != "normal" || given as usize >= DRAWS * 99 / 100, "{given}");
+        }
+    }
 }

@@ -60,7 +60,7 @@ async fn settings_hold_in_each_read() -> anyhow::Result<()> {
     assert_eq!(values, [r#"{"2024-02-29 10:00:00+00"}"#, "P1D", "{0.30000000000000004}", r#"{"\\x00"}"#]);
     let q = table(&fixture, &mut source, "q").await?;
     let chunk = source.scan(&Read::new(&q, &names(&["query"])), &Cursor::start(), 10).await?.chunk;
-    assert!(texts(&chunk)?[0][0].as_deref().unwrap().starts_with("/* fieldmark */ COPY (SELECT"));
+    assert!(texts(&chunk)?[0][0].as_deref().unwrap().starts_with("/* fieldmark statement='rows' */ COPY (SELECT"));
     Ok(())
 }
 
@@ -112,7 +112,7 @@ async fn every_statement_carries_the_comment() -> anyhow::Result<()> {
     let ours = format!("from kinds.pg_stat_statements where userid = '{role}'::regrole");
     assert!(fixture.ask(&format!("select count(*) {ours}")).await?.parse::<u32>()? > 5);
     let others = fixture
-        .ask(&format!("select coalesce(string_agg(query, E'\n'), '') {ours} and query not like '/* fieldmark */%'"))
+        .ask(&format!("select coalesce(string_agg(query, E'\n'), '') {ours} and query not like '/* fieldmark %'"))
         .await?;
     assert_eq!(others, "");
     Ok(())

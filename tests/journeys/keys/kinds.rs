@@ -35,6 +35,11 @@ references | columns | references: { @, to: 'parents.(id, odd)' } | columns: [ki
 references | to | references: { column: kin, @ } | to: parents.id | to: elders.id | failed | 0 | 1000
 fresh | column | fresh: { @, within: 1d } | column: touched | column: begun | status | passed | failed
 fresh | within | fresh: { column: touched, @ } | within: 30m | within: 1d | status | failed | passed
+distribution | column | distribution: { @, null_fraction: \"<= 5%\" } | column: maybe | column: n | status | failed | passed
+distribution | mean | distribution: { column: n, @ } | mean: [1000, 1001] | mean: \"<= 1000\" | status | passed | failed
+distribution | mean | distribution: { column: n, null_fraction: \"<= 1\", @ } | | mean: \">= 1000.5\" | /outcomes/0/value | 0.0 | 1000.5
+distribution | null_fraction | distribution: { column: maybe, @ } | null_fraction: [0.1, 0.1] | null_fraction: \">= 11%\" | status | passed | failed
+sql | sql | @ | sql: SELECT id FROM t WHERE maybe IS NULL | sql: SELECT id FROM t WHERE n > 1999 | failed | 200 | 1
 row_count | min | row_count: { max: 3000, @ } | | min: 2001 | status | passed | failed
 row_count | min | row_count: { @ } | min: 2000 | min: 2001 | failed | 0 | 1
 row_count | max | row_count: { min: 1000, @ } | | max: 1999 | status | passed | failed

@@ -9,6 +9,7 @@ unique | timeout | unique: n, @ | timeout: 1m | timeout: 1ms | status | passed |
 unique | timeout | unique: n, @ | timeout: 1m | timeout: 1ms | reason | no failure in 10 000 rows; at most 0.037 % can fail | timeout
 references | timeout | references: { column: n, to: lone.n }, @ | timeout: 1m | timeout: 1ms | status | passed | not_evaluated
 references | timeout | references: { column: n, to: lone.n }, @ | timeout: 1m | timeout: 1ms | reason | no failure in 10 000 rows; at most 0.037 % can fail | timeout
+sql | timeout | sql: SELECT a.id FROM many a CROSS JOIN few b WHERE a.n + b.n < 0, @ | timeout: 1m | timeout: 1ms | status | passed | not_evaluated
 fresh | timeout | fresh: { column: at, within: 1d }, @ | timeout: 1m | timeout: 1ms | status | passed | not_evaluated
 ";
 
@@ -19,6 +20,7 @@ unique | full_every | unique: n, @ | full_every: 0s | full_every: 1d | reason | 
 unique | full_every | unique: n, @ | full_every: 0s | | reason | no failure in 10 000 rows; at most 0.037 % can fail | too_expensive
 references | full_every | references: { column: n, to: lone.n }, @ | full_every: 0s | full_every: 1d | status | passed | not_evaluated
 references | full_every | references: { column: n, to: lone.n }, @ | full_every: 0s | full_every: 1d | reason | no failure in 10 000 rows; at most 0.037 % can fail | too_expensive
+sql | full_every | sql: SELECT id FROM many WHERE n < 0, @ | full_every: 0s | full_every: 1d | status | passed | not_evaluated
 fresh | full_every | fresh: { column: at, within: 1d }, @ | full_every: 0s | full_every: 1d | status | passed | not_evaluated
 ";
 

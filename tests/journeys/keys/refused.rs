@@ -29,6 +29,15 @@ row_count | detect: 1% | row_count: { min: 1 } | it counts rows: there is no fai
 row_count | nulls: fail | row_count: { min: 1 } | it counts rows, whatever is in them
 row_count | timeout: 5s | row_count: { min: 1 } | the count comes with the sample and has its limits
 row_count | full_every: 1d | row_count: { min: 1 } | the count comes with the sample
+distribution | tolerance: 1% | distribution: { column: n, mean: [1, 9] } | it speaks of a statistic of all rows: there is no failing fraction; widen its limits
+distribution | detect: 1% | distribution: { column: n, mean: [1, 9] } | it speaks of a statistic of all rows: its own interval decides
+distribution | nulls: fail | distribution: { column: n, mean: [1, 9] } | `mean` leaves NULLs out, and `null_fraction` is about them
+distribution | timeout: 5s | distribution: { column: n, mean: [1, 9] } | it is judged on the rows read for the sample and sends no statement of its own
+distribution | full_every: 1d | distribution: { column: n, mean: [1, 9] } | it is judged on the rows read for the sample and needs no pass over the table
+sql | where: id > 1 | sql: SELECT id FROM t | write the condition into the query
+sql | tolerance: 1% | sql: SELECT id FROM t | it counts rows: there is no failing fraction; write the number into the query (`HAVING`)
+sql | detect: 1% | sql: SELECT id FROM t | the query speaks of all rows: nothing is sampled
+sql | nulls: fail | sql: SELECT id FROM t | the query decides by itself what a NULL counts as
 expect | timeout: 5s | expect: n > 0 | it is judged on the rows read for the sample and sends no statement of its own
 expect | full_every: 1d | expect: n > 0 | it is judged on the rows read for the sample and needs no pass over the table
 ";
@@ -66,18 +75,4 @@ fn a_default_without_a_meaning_for_a_kind_is_not_applied_to_it() {
     let plain = super::report(&shop, &[]);
     shop.write("rules/_defaults.yaml", "version: 1\nnulls: fail\ntimeout: 5s\nfull_every: 1d\n");
     assert_eq!(super::report(&shop, &[])["outcomes"], plain["outcomes"]);
-}
-
-#[test]
-fn kinds_of_a_later_version_are_refused_as_such() {
-    let shop = shop();
-    for (rule, why) in [
-        ("distribution: { column: n, mean: [1, 9] }", "distribution rules are not in this version"),
-        ("sql: SELECT id FROM t", "rules in a database's own SQL are not in this version"),
-    ] {
-        shop.rules("t", &format!("rules:\n  - {rule}\n"));
-        let (kind, _) = rule.split_once(':').unwrap();
-        let says = format!("rules/t.yaml:4:5: `{kind}` is refused in a rule; {why}\n");
-        assert_eq!(shop.run(&["check"]).gives(78).err, says);
-    }
 }

@@ -70,6 +70,15 @@ fresh | id | fresh: { column: begun, within: 1d }, @ | | id: mine | rule | shop.
 fresh | severity | fresh: { column: begun, within: 1d }, @ | | severity: info | /exit_code | 1 | 0
 fresh | severity | fresh: { column: begun, within: 1d }, @ | | severity: page | severity | ticket | page
 fresh | description | fresh: { column: begun, within: 1d }, @ | | description: why | description | null | why
+distribution | id | distribution: { column: n, mean: [1, 9] }, @ | | id: mine | rule | shop.t.distribution.n.mean | mine
+distribution | severity | distribution: { column: n, mean: [1, 9] }, @ | | severity: info | /exit_code | 1 | 0
+distribution | severity | distribution: { column: n, mean: [1, 9] }, @ | | severity: page | severity | ticket | page
+distribution | description | distribution: { column: n, mean: [1, 9] }, @ | | description: why | description | null | why
+distribution | where | distribution: { column: n, mean: [1, 9] }, @ | | where: id <= 9 | status | failed | passed
+sql | id | sql: SELECT id FROM t WHERE n < 9, @ | | id: mine | rule | shop.t.sql.75f5117c | mine
+sql | severity | sql: SELECT id FROM t WHERE n < 9, @ | | severity: info | /exit_code | 1 | 0
+sql | severity | sql: SELECT id FROM t WHERE n < 9, @ | | severity: page | severity | ticket | page
+sql | description | sql: SELECT id FROM t WHERE n < 9, @ | | description: why | description | null | why
 row_count | id | row_count: { min: 3000 }, @ | | id: mine | rule | shop.t.row_count | mine
 row_count | severity | row_count: { min: 3000 }, @ | | severity: info | /exit_code | 1 | 0
 row_count | severity | row_count: { min: 3000 }, @ | | severity: page | severity | ticket | page
@@ -129,7 +138,7 @@ pub(super) struct Kinds {
 pub(super) fn kinds(shop: &Shop) -> Kinds {
     let all = shop.run(&["rules"]).gives(0).out;
     let names: Vec<&str> = all.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')).collect();
-    assert!(names.len() >= 11, "{names:?}");
+    assert!(names.len() >= 13, "{names:?}");
     let mut kinds = Kinds { takes: BTreeSet::new(), refuses: BTreeSet::new() };
     for kind in names {
         let out = shop.run(&["rules", kind]).gives(0).out;

@@ -8,6 +8,7 @@ use super::courtesy::Call;
 use super::literal::{array_literal, quote_literal};
 use super::rows::in_full;
 use super::statement::copy;
+use crate::label::Name;
 use crate::{Error, Horizon, Sessions};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
@@ -26,7 +27,7 @@ const HORIZON: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::int
     (extract(epoch FROM clock_timestamp()) * 1000000)::int8";
 
 /// Sessions of this database that have a transaction id. Asked without a transaction, so everything is named in full.
-const SESSIONS: &str = "/* fieldmark */ SELECT \
+const SESSIONS: &str = "SELECT \
     pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text, a.pid::pg_catalog.text, \
     a.backend_xid::pg_catalog.text, pg_catalog.pg_get_userbyid(a.usesysid)::pg_catalog.text, a.application_name \
     FROM pg_catalog.pg_stat_get_activity(NULL) a WHERE a.backend_xid IS NOT NULL \
@@ -37,7 +38,7 @@ const SESSIONS: &str = "/* fieldmark */ SELECT \
 fn held(processes: &[&str]) -> String {
     let list = quote_literal(&array_literal(processes.iter().map(|process| Some(*process))));
     format!(
-        "/* fieldmark */ SELECT l.transactionid::pg_catalog.text FROM pg_catalog.pg_locks l \
+        "SELECT l.transactionid::pg_catalog.text FROM pg_catalog.pg_locks l \
          WHERE l.locktype OPERATOR(pg_catalog.=) 'transactionid' AND l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock' \
          AND l.granted AND l.pid OPERATOR(pg_catalog.=) ANY ({list}::pg_catalog.int4[])"
     )
@@ -46,7 +47,7 @@ fn held(processes: &[&str]) -> String {
 impl PostgresSource {
     pub(super) async fn read_horizon(&mut self, call: &Call) -> Result<Horizon, Error> {
         let asked = Utc::now();
-        let [answers] = self.answers(call, &[copy(HORIZON)]).await?;
+        let [answers] = self.answers(call, &[(Name::Horizon, copy(HORIZON))]).await?;
         let half_way = asked + (Utc::now() - asked) / 2;
         let Some(answer) = answers.first() else { return Ok(Horizon::default()) };
         let next = answer.integer(0).and_then(|next| u64::try_from(next).ok());
@@ -67,7 +68,7 @@ impl PostgresSource {
         call: &Call,
         sessions: &[Sessions],
     ) -> Result<BTreeSet<u64>, Error> {
-        let all = self.session.glance(call, SESSIONS).await?;
+        let all = self.session.glance(call, Name::Sessions, SESSIONS).await?;
         let field = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
         let matching: Vec<&[Option<String>]> = all
             .iter()
@@ -79,7 +80,7 @@ impl PostgresSource {
         let id = |text: String| Some(in_full(text.parse().ok()?, near));
         let mut ids: BTreeSet<u64> = matching.iter().filter_map(|row| id(field(row, 2))).collect();
         let processes: Vec<&str> = matching.iter().filter_map(|row| row.get(1)?.as_deref()).collect();
-        let locks = self.session.glance(call, &held(&processes)).await?;
+        let locks = self.session.glance(call, Name::Held, &held(&processes)).await?;
         ids.extend(locks.iter().filter_map(|row| id(field(row, 0))));
         Ok(ids)
     }

@@ -3,6 +3,7 @@
 use super::courtesy::Limits;
 use super::fault;
 use crate::Error;
+use crate::label::{Name, SharedLabel};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _, ValueRef as _};
 use std::net::IpAddr;
@@ -50,11 +51,14 @@ pub(super) struct Server {
     options: PgConnectOptions,
     /// Without user and password.
     pub(super) address: String,
+    pub(super) label: SharedLabel,
 }
 
 /// What a fresh connection says of itself.
 pub(super) struct Greeting {
     pub(super) version: String,
+    /// `server_version_num`.
+    pub(super) number: u32,
     /// `server_encoding`.
     pub(super) encoding: String,
     /// Schemas of the search path that exist.
@@ -86,7 +90,7 @@ impl Server {
             parsed = parsed.ssl_mode(mode);
         }
         let address = shown(&parsed);
-        Ok(Self { options: parsed, address })
+        Ok(Self { options: parsed, address, label: SharedLabel::default() })
     }
 
     /// A new connection, not yet asked anything.
@@ -106,13 +110,15 @@ impl Server {
         let unreachable =
             |reason: &str| Error::Unreachable { address: self.address.clone(), reason: reason.to_owned() };
         let mut connection = self.connect().await?;
-        let rows = tokio::time::timeout(CONNECT_TIMEOUT, simple(&mut connection, GREETING)).await;
+        let greeting = self.label.labelled(Name::Greeting, GREETING);
+        let rows = tokio::time::timeout(CONNECT_TIMEOUT, simple(&mut connection, &greeting)).await;
         let rows =
             rows.map_err(|_| unreachable("no answer"))?.map_err(|error| fault::of_connect(&error, &self.address))?;
         let mut fields = rows.into_iter().flatten().map(Option::unwrap_or_default);
         let mut field = || fields.next().unwrap_or_default();
         let (version, number, encoding, schemas, reserve) = (field(), field(), field(), field(), field());
-        let refusal = if number.parse::<u32>().is_ok_and(|number| number < 140_000) {
+        let number = number.parse::<u32>().unwrap_or(u32::MAX);
+        let refusal = if number < 140_000 {
             Some("PostgreSQL 14 or later is needed")
         } else if reserve == "true" {
             Some("too many connections: only those reserved for superusers are left")
@@ -124,12 +130,12 @@ impl Server {
             return Err(unreachable(reason));
         }
         let schemas = serde_json::from_str(&schemas).unwrap_or_default();
-        Ok((connection, Greeting { version, encoding, schemas }))
+        Ok((connection, Greeting { version, number, encoding, schemas }))
     }
 }
 
 /// The search path is read here, as it is before a chunk empties it.
-const GREETING: &str = "/* fieldmark */ SELECT \
+const GREETING: &str = "SELECT \
     pg_catalog.current_setting('server_version'), \
     pg_catalog.current_setting('server_version_num'), \
     pg_catalog.current_setting('server_encoding'), \

@@ -3,6 +3,7 @@
 use super::connect::{Server, hang_up, simple};
 use super::literal::quote_literal;
 use crate::Cancel;
+use crate::label::Name;
 use async_trait::async_trait;
 use sqlx::PgConnection;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,10 +36,12 @@ pub(super) enum Purpose {
     Indexed,
     /// The catalogue.
     Catalogue,
+    /// A query of a rule's own: nothing is known of it.
+    Query,
 }
 
 /// Settings of every transaction, all local to it. From `standard_conforming_strings` on they fix how text is read and written.
-const SETTINGS: [(&str, &str); 23] = [
+const SETTINGS: [(&str, &str); 22] = [
     ("idle_in_transaction_session_timeout", "1s"),
     ("client_connection_check_interval", "500ms"),
     ("max_parallel_workers_per_gather", "0"),
@@ -46,7 +49,6 @@ const SETTINGS: [(&str, &str); 23] = [
     ("work_mem", "4MB"),
     // a hidden row is an error and not a silent half table
     ("row_security", "off"),
-    ("search_path", ""),
     // a chunk ends at its last row: rows have to come in physical order, and only those of the range be read
     ("synchronize_seqscans", "off"),
     ("enable_tidscan", "on"),
@@ -69,57 +71,62 @@ const SETTINGS: [(&str, &str); 23] = [
 impl Purpose {
     fn lock_timeout(self) -> &'static str {
         match self {
-            Self::Rows | Self::Indexed => "20ms",
+            Self::Rows | Self::Indexed | Self::Query => "20ms",
             Self::Catalogue => "50ms",
         }
     }
 
     pub(super) fn statement_timeout(self, limits: Limits) -> Duration {
         match self {
-            Self::Rows | Self::Indexed => limits.read,
+            Self::Rows | Self::Indexed | Self::Query => limits.read,
             Self::Catalogue => limits.catalogue,
         }
     }
 }
 
+/// Statements that are sent together, each with its name.
+pub(super) type Together = Vec<(Name, String)>;
+
 /// What begins a read: one round trip. Settings are made by `set_config(.., true)`, which is `SET LOCAL`, and end with the
 /// transaction; so they hold for us alone, behind a pooler too. The answer's last columns are the next transaction id and the backend's number.
-pub(super) fn begin(purpose: Purpose, limits: Limits, encoding: &str) -> String {
+pub(super) fn begin(purpose: Purpose, limits: Limits, encoding: &str, search_path: &str) -> Together {
     let isolation = match purpose {
         // one statement, and then the question whether it was right, which has to see what is true at its end
-        Purpose::Rows | Purpose::Indexed => "READ COMMITTED",
+        Purpose::Rows | Purpose::Indexed | Purpose::Query => "READ COMMITTED",
         // several statements that have to fit together
         Purpose::Catalogue => "REPEATABLE READ",
     };
-    format!("/* fieldmark */ BEGIN ISOLATION LEVEL {isolation} READ ONLY; {}", settings(purpose, limits, encoding))
+    vec![
+        (Name::Begin, format!("BEGIN ISOLATION LEVEL {isolation} READ ONLY")),
+        (Name::Settings, settings(purpose, limits, encoding, search_path)),
+    ]
 }
 
 /// What begins a read of several statements over one snapshot. The table is locked before the snapshot is taken: what the
 /// catalogue says in that snapshot is then true of the rows. A materialized view cannot be locked so, and changes all at once.
-pub(super) fn begin_snapshot(purpose: Purpose, limits: Limits, encoding: &str, table: Option<&str>) -> String {
-    let lock = table.map(|table| format!("/* fieldmark */ LOCK TABLE ONLY {table} IN ACCESS SHARE MODE; "));
-    format!(
-        "/* fieldmark */ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-         /* fieldmark */ SET LOCAL lock_timeout = '{}'; /* fieldmark */ SET LOCAL statement_timeout = '{}ms'; \
-         {}{}",
-        purpose.lock_timeout(),
-        purpose.statement_timeout(limits).as_millis(),
-        lock.unwrap_or_default(),
-        settings(purpose, limits, encoding),
-    )
+pub(super) fn begin_snapshot(purpose: Purpose, limits: Limits, encoding: &str, table: Option<&str>) -> Together {
+    let mut together = vec![
+        (Name::Begin, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned()),
+        (Name::Limit, format!("SET LOCAL lock_timeout = '{}'", purpose.lock_timeout())),
+        (Name::Limit, format!("SET LOCAL statement_timeout = '{}ms'", purpose.statement_timeout(limits).as_millis())),
+    ];
+    together.extend(table.map(|table| (Name::Lock, format!("LOCK TABLE ONLY {table} IN ACCESS SHARE MODE"))));
+    together.push((Name::Settings, settings(purpose, limits, encoding, "")));
+    together
 }
 
-fn settings(purpose: Purpose, limits: Limits, encoding: &str) -> String {
+fn settings(purpose: Purpose, limits: Limits, encoding: &str, search_path: &str) -> String {
     let statement_timeout = format!("{}ms", purpose.statement_timeout(limits).as_millis());
     let planner = match purpose {
         Purpose::Rows => ("off", "on"),
         Purpose::Indexed => ("off", "off"),
-        Purpose::Catalogue => ("on", "on"),
+        Purpose::Catalogue | Purpose::Query => ("on", "on"),
     };
     let given = [
         ("lock_timeout", purpose.lock_timeout()),
         ("statement_timeout", statement_timeout.as_str()),
         ("client_encoding", encoding),
+        ("search_path", search_path),
         ("enable_seqscan", planner.0),
         ("enable_hashjoin", planner.1),
         ("enable_mergejoin", planner.1),
@@ -130,7 +137,7 @@ fn settings(purpose: Purpose, limits: Limits, encoding: &str) -> String {
         .map(|(name, value)| format!("pg_catalog.set_config('{name}', {}, true)", quote_literal(value)))
         .collect();
     format!(
-        "/* fieldmark */ SELECT {}, \
+        "SELECT {}, \
          pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text, \
          pg_catalog.pg_backend_pid()::pg_catalog.text",
         calls.join(", ")
@@ -182,7 +189,8 @@ impl Cancel for Interrupt {
             running.backend
         };
         let Some(backend) = backend else { return };
-        let sql = format!("/* fieldmark */ SELECT pg_catalog.pg_cancel_backend({backend})");
+        let sql = format!("SELECT pg_catalog.pg_cancel_backend({backend})");
+        let sql = self.server.label.labelled(Name::Cancel, &sql);
         let cancel = async {
             let mut connection: PgConnection = self.server.connect().await?;
             simple(&mut connection, &sql).await.ok();

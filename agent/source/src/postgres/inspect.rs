@@ -4,12 +4,14 @@ use super::layout::{DOMAINS, family};
 use super::literal::names;
 use super::rows::Answer;
 use super::statement::copy;
+use crate::Check;
+use crate::label::Name;
 use fieldmark_model::catalogue::ForeignKey;
 use fieldmark_model::{Catalogue, Column, Table, TableKind, TableName};
 use std::collections::HashMap;
 
 /// The statements, in the order in which [`catalogue`] takes their answers.
-pub(super) fn statements(schemas: &[String]) -> [String; 5] {
+pub(super) fn statements(schemas: &[String]) -> [(Name, String); 5] {
     // partitions are not tables of their own: their parent is
     let relations = format!(
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ANY ({}) \
@@ -19,38 +21,52 @@ pub(super) fn statements(schemas: &[String]) -> [String; 5] {
     );
     let wanted = format!("(SELECT c.oid, c.relkind, c.relhassubclass {relations}) AS r");
     [
-        copy(&format!(
-            "SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, c.relfilenode::int8, \
+        (
+            Name::Tables,
+            copy(&format!(
+                "SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, c.relfilenode::int8, \
              c.reltuples::float8, c.relpages {relations}"
-        )),
+            )),
+        ),
         // rows and pages of a parent are those of its parts
-        copy(&format!(
-            "WITH RECURSIVE tree(root, part) AS (SELECT r.oid, r.oid FROM {wanted} WHERE r.relkind = 'p' OR r.relhassubclass \
+        (
+            Name::Sums,
+            copy(&format!(
+                "WITH RECURSIVE tree(root, part) AS (SELECT r.oid, r.oid FROM {wanted} WHERE r.relkind = 'p' OR r.relhassubclass \
              UNION ALL SELECT t.root, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.part) \
              SELECT t.root::int8, sum(c.reltuples)::float8, sum(c.relpages)::int8, bool_or(c.reltuples < 0) FROM tree t \
              JOIN pg_class c ON c.oid = t.part WHERE c.relkind <> 'p' GROUP BY t.root"
-        )),
+            )),
+        ),
         // PostgreSQL 18 says attnotnull of a constraint that old rows may break
-        copy(&format!(
-            "{DOMAINS} SELECT a.attrelid::int8, a.attnum, a.attname::text, format_type(a.atttypid, a.atttypmod), \
+        (
+            Name::Columns,
+            copy(&format!(
+                "{DOMAINS} SELECT a.attrelid::int8, a.attnum, a.attname::text, format_type(a.atttypid, a.atttypmod), \
              a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' \
              AND NOT k.convalidated AND k.conkey = ARRAY[a.attnum]), \
              t.oid::int8, CASE WHEN d.oid IS NULL THEN a.atttypmod ELSE d.modifier END, t.typtype = 'e', t.typlen \
              FROM {wanted} JOIN pg_attribute a ON a.attrelid = r.oid LEFT JOIN domain d ON d.oid = a.atttypid \
              JOIN pg_type t ON t.oid = coalesce(d.base, a.atttypid) \
              WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"
-        )),
+            )),
+        ),
         // b-trees alone: other indexes give no order, and most no equality. Those of a parent say nothing of its heirs' rows
-        copy(&format!(
-            "SELECT i.indrelid::int8, i.indisprimary, i.indisunique, i.indnkeyatts, i.indkey::text FROM {wanted} \
+        (
+            Name::Indexes,
+            copy(&format!(
+                "SELECT i.indrelid::int8, i.indisprimary, i.indisunique, i.indnkeyatts, i.indkey::text FROM {wanted} \
              JOIN pg_index i ON i.indrelid = r.oid JOIN pg_class x ON x.oid = i.indexrelid \
              WHERE x.relam = 403 AND i.indisvalid AND i.indislive AND i.indpred IS NULL \
              AND NOT (r.relkind = 'r' AND r.relhassubclass AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = r.oid)) \
              ORDER BY i.indexrelid"
-        )),
+            )),
+        ),
         // a key that is not validated is not one that all rows follow; those of partitions repeat their parent's
-        copy(&format!(
-            "SELECT k.conrelid::int8, n.nspname::text, c.relname::text, \
+        (
+            Name::ForeignKeys,
+            copy(&format!(
+                "SELECT k.conrelid::int8, n.nspname::text, c.relname::text, \
              (SELECT json_agg(a.attname ORDER BY u.n)::text FROM unnest(k.conkey) WITH ORDINALITY u(num, n) \
               JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num), \
              (SELECT json_agg(a.attname ORDER BY u.n)::text FROM unnest(k.confkey) WITH ORDINALITY u(num, n) \
@@ -58,8 +74,30 @@ pub(super) fn statements(schemas: &[String]) -> [String; 5] {
              FROM {wanted} JOIN pg_constraint k ON k.conrelid = r.oid JOIN pg_class c ON c.oid = k.confrelid \
              JOIN pg_namespace n ON n.oid = c.relnamespace \
              WHERE k.contype = 'f' AND k.convalidated AND k.conparentid = 0 ORDER BY k.conname"
-        )),
+            )),
+        ),
     ]
+}
+
+/// Columns of CHECK constraints that all rows follow, and columns whose type is a domain with one.
+pub(super) fn checks(schemas: &[String]) -> String {
+    let list = names(schemas);
+    copy(&format!(
+        "SELECT n.nspname::text, c.relname::text, (SELECT json_agg(a.attname)::text FROM unnest(k.conkey) u(num) \
+         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num) \
+         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = ANY ({list}) AND k.contype = 'c' AND k.convalidated AND k.conkey IS NOT NULL \
+         UNION ALL SELECT n.nspname::text, c.relname::text, json_build_array(a.attname)::text \
+         FROM pg_constraint k JOIN pg_attribute a ON a.atttypid = k.contypid AND a.attnum > 0 AND NOT a.attisdropped \
+         JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = ANY ({list}) AND k.contype = 'c' AND k.convalidated AND k.contypid <> 0"
+    ))
+}
+
+/// One of them, from its answer.
+pub(super) fn check(answer: &Answer) -> Option<Check> {
+    let columns = serde_json::from_str(&answer.text(2)?).ok()?;
+    Some(Check { table: TableName::new(answer.text(0)?, answer.text(1)?), columns })
 }
 
 /// The tables, from the answers.

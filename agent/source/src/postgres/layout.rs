@@ -91,7 +91,7 @@ pub(super) fn relation(name: &TableName) -> String {
 /// Everything of [`Layout`] in one statement.
 pub(super) fn statement(name: &TableName) -> String {
     format!(
-        "/* fieldmark */ COPY ({DOMAINS} \
+        "COPY ({DOMAINS} \
          SELECT a.attname::text, a.attnum, a.atttypid::int8, a.atttypmod, format_type(a.atttypid, a.atttypmod), \
          t.oid::int8, CASE WHEN d.oid IS NULL THEN a.atttypmod ELSE d.modifier END, t.typtype = 'e', t.typlen, \
          format_type(t.oid, -1), t.typcategory = 'A', \
@@ -180,7 +180,7 @@ impl Expected {
 /// Asks whether it is all as expected. Run after a read and before the transaction ends: the read's own locks keep it so.
 pub(super) fn question(expected: &[Expected]) -> String {
     let parts: Vec<&str> = expected.iter().map(|expected| expected.sql.as_str()).collect();
-    format!("/* fieldmark */ SELECT {}", parts.join(", "))
+    format!("SELECT {}", parts.join(", "))
 }
 
 /// Judges the answer.

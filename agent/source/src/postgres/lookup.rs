@@ -6,6 +6,7 @@ use super::literal::Keys;
 use super::rows::Extras;
 use super::statement::Bound;
 use super::{Fetch, PostgresSource, scan, statement};
+use crate::label::Name;
 use crate::{Error, Read, Reference};
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::{Int64Type, Schema};
@@ -54,7 +55,7 @@ impl PostgresSource {
             sql: statement::copy(&statement::by_key(&layout.name, &list, &keys, &targets)),
             expected: vec![Expected::columns(&layout.name, &[columns.as_slice(), &targets].concat())],
             columns,
-            ..Fetch::rows(read.value_limit_bytes)
+            ..Fetch::rows(Name::RowsByKey, read.value_limit_bytes)
         };
         self.chunk(call, &fetch, read.table, read.columns).await
     }
@@ -81,7 +82,7 @@ impl PostgresSource {
             sql: statement::copy(&sql),
             expected: vec![Expected::columns(&layout.name, &[columns.as_slice(), &targets].concat())],
             columns,
-            ..Fetch::rows(read.value_limit_bytes)
+            ..Fetch::rows(Name::Sharing, read.value_limit_bytes)
         };
         self.chunk(call, &fetch, read.table, read.columns).await
     }
@@ -105,7 +106,7 @@ impl PostgresSource {
             sql: statement::copy(&statement::has_parent(&layout, &keys, &targets)),
             expected: vec![Expected::columns(&layout.name, &targets)],
             columns: vec![&counter],
-            ..Fetch::rows(Read::VALUE_LIMIT_BYTES)
+            ..Fetch::rows(Name::Parents, Read::VALUE_LIMIT_BYTES)
         };
         let (rows, _) = self.fetch(call, &fetch, &|_| None).await?;
         let batch = rows.snapshot()?;
@@ -152,7 +153,7 @@ impl PostgresSource {
                 Expected::columns(&to.name, &referred),
             ],
             columns,
-            ..Fetch::rows(read.value_limit_bytes)
+            ..Fetch::rows(Name::Orphans, read.value_limit_bytes)
         };
         self.chunk(call, &fetch, read.table, read.columns).await
     }
@@ -174,7 +175,7 @@ impl PostgresSource {
             sql: statement::copy(&statement::extremes(&layout.name, column, Read::VALUE_LIMIT_BYTES)),
             expected: vec![Expected::columns(&layout.name, &columns)],
             columns: vec![*column, *column],
-            ..Fetch::rows(Read::VALUE_LIMIT_BYTES)
+            ..Fetch::rows(Name::Extremes, Read::VALUE_LIMIT_BYTES)
         };
         let (rows, _) = self.fetch(call, &fetch, &|_| None).await?;
         let schema = table.arrow_schema([column.name.as_str()]);
@@ -202,7 +203,7 @@ impl PostgresSource {
             sql: statement::copy(&query),
             expected: vec![Expected::columns(&layout.name, &targets)],
             columns: targets,
-            ..Fetch::rows(Read::VALUE_LIMIT_BYTES)
+            ..Fetch::rows(Name::KeyAfter, Read::VALUE_LIMIT_BYTES)
         };
         let chunk = self.chunk(call, &fetch, table, key).await?;
         if chunk.defects.is_empty() {
@@ -235,7 +236,7 @@ impl PostgresSource {
             sql: statement::copy(&statement::in_key_order(&layout.name, &list, &targets, &bounds, (0, rows))),
             expected: vec![Expected::columns(&layout.name, &[columns.as_slice(), &targets].concat())],
             columns,
-            ..Fetch::rows(read.value_limit_bytes)
+            ..Fetch::rows(Name::RowsBetween, read.value_limit_bytes)
         };
         self.chunk(call, &fetch, read.table, read.columns).await
     }
@@ -254,7 +255,7 @@ impl PostgresSource {
             sum("pg_stat_get_tuples_updated"),
             sum("pg_stat_get_tuples_deleted"),
         ));
-        let [answers] = self.answers(call, &[statement]).await?;
+        let [answers] = self.answers(call, &[(Name::Counters, statement)]).await?;
         let answer = answers.first().filter(|answer| answer.integer(0) > Some(0));
         let answer = answer.ok_or_else(|| Error::SchemaChanged { code: "42P01".to_owned() })?;
         let counter = |at| answer.integer(at).and_then(|count| u64::try_from(count).ok());

@@ -2,7 +2,7 @@
 //!
 //! Every call is one short read-only transaction (drawing blocks: one for each batch of them), begun with its settings in one
 //! round trip, read whole, ended. All settings are local to the transaction. A connection whose transaction did not end as
-//! it should is closed, and the next call makes a new one. Statements carry `/* fieldmark */` and the connection its
+//! it should is closed, and the next call makes a new one. Statements carry a comment ([`crate::label`]) and the connection its
 //! application name. Nothing is prepared, so that a pooler in transaction mode may stand between.
 //!
 //! # Connecting
@@ -57,25 +57,32 @@ mod copy;
 mod courtesy;
 mod extent;
 mod fault;
+pub mod grants;
 mod inspect;
 mod layout;
 mod literal;
 mod lookup;
 mod numeric;
+mod preview;
+mod privilege;
+mod query;
 mod rows;
 mod sample;
 mod scan;
 mod session;
 mod statement;
+mod statistics;
 mod types;
 
 pub use connect::ConnectOptions;
 pub use courtesy::Limits;
 pub(crate) use scan::ScanPlace;
 
+use crate::label::{Label, Name, SharedLabel};
 use crate::request::Place;
 use crate::{
-    BlockDraw, BlockSample, Cancel, Cursor, Error, Facts, Horizon, Read, Reference, ScanChunk, Sessions, Source,
+    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Preview, Privileges, Query, Read,
+    Reference, ScanChunk, Sessions, Source,
 };
 use arrow::array::{AsArray as _, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Int64Type, Schema};
@@ -99,6 +106,9 @@ pub struct PostgresSource {
     layouts: HashMap<TableName, Arc<Layout>>,
     frame: Option<sample::Frame>,
     touched: u64,
+    label: SharedLabel,
+    /// `server_version_num`.
+    version: u32,
 }
 
 /// Layouts that are kept at most.
@@ -118,6 +128,7 @@ const QUESTION: Duration = Duration::from_millis(100);
 pub async fn connect(options: &ConnectOptions) -> Result<PostgresSource, Error> {
     let server = connect::Server::new(options)?;
     let address = server.address.clone();
+    let label = server.label.clone();
     let interrupt = Arc::new(Interrupt::new(server.clone()));
     let (session, greeting) = Session::open(server, options.limits).await?;
     let facts = Facts {
@@ -132,11 +143,22 @@ pub async fn connect(options: &ConnectOptions) -> Result<PostgresSource, Error> 
         },
     };
     let schemas = options.schemas.clone().unwrap_or(greeting.schemas);
-    Ok(PostgresSource { facts, schemas, session, interrupt, layouts: HashMap::new(), frame: None, touched: 0 })
+    Ok(PostgresSource {
+        facts,
+        schemas,
+        session,
+        interrupt,
+        layouts: HashMap::new(),
+        frame: None,
+        touched: 0,
+        label,
+        version: greeting.number,
+    })
 }
 
 /// One statement and how its rows are read.
 struct Fetch<'a> {
+    name: Name,
     purpose: Purpose,
     sql: String,
     expected: Vec<Expected>,
@@ -147,8 +169,9 @@ struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
-    fn rows(value_bytes: usize) -> Self {
+    fn rows(name: Name, value_bytes: usize) -> Self {
         Self {
+            name,
             purpose: Purpose::Rows,
             sql: String::new(),
             expected: Vec::new(),
@@ -170,14 +193,14 @@ impl PostgresSource {
     async fn answers<const N: usize>(
         &mut self,
         call: &Call,
-        statements: &[String; N],
+        statements: &[(Name, String); N],
     ) -> Result<[Vec<Answer>; N], Error> {
         let mut transaction = self.session.begin(call, Purpose::Catalogue, false).await?;
         let mut answers = [const { Vec::new() }; N];
-        for (sql, answers) in statements.iter().zip(&mut answers) {
+        for ((name, sql), answers) in statements.iter().zip(&mut answers) {
             let mut frames = copy::Frames::default();
             let read = transaction
-                .copy(sql, &mut |piece| {
+                .copy(*name, sql, &mut |piece| {
                     frames.push(piece, &mut |row| {
                         answers.push(Answer::read(row)?);
                         Ok(())
@@ -189,7 +212,7 @@ impl PostgresSource {
                 return Err(internal(&error));
             }
         }
-        transaction.finish("").await?;
+        transaction.commit().await?;
         Ok(answers)
     }
 
@@ -201,7 +224,7 @@ impl PostgresSource {
         {
             return Ok(Arc::clone(layout));
         }
-        let [answers] = self.answers(call, &[layout::statement(&table.name)]).await?;
+        let [answers] = self.answers(call, &[(Name::Layout, layout::statement(&table.name))]).await?;
         let layout = Arc::new(Layout::new(&table.name, &answers));
         fits(&layout)?;
         if self.layouts.len() >= LAYOUTS {
@@ -243,26 +266,27 @@ impl PostgresSource {
         let mut rows = Rows::new(&fetch.columns, self.bounds(fetch.value_bytes, raw), fetch.extras, fetch.stops);
         let mut transaction = self.session.begin(call, fetch.purpose, raw).await?;
         rows.near(transaction.next_transaction());
-        let read = transaction.copy(&fetch.sql, &mut |piece| rows.push(piece)).await?;
+        let read = transaction.copy(fetch.name, &fetch.sql, &mut |piece| rows.push(piece)).await?;
         let read = read.and_then(|()| rows.end_statement());
         let asked = read.as_ref().ok().and_then(|()| question(&rows));
-        let check = if fetch.expected.is_empty() { String::new() } else { layout::question(&fetch.expected) };
         let Some(asked) = asked else {
-            let answer = transaction.finish(&check).await?;
-            if !fetch.expected.is_empty() {
+            if fetch.expected.is_empty() {
+                transaction.commit().await?;
+            } else {
+                let answer = transaction.finish(Name::Verify, &layout::question(&fetch.expected)).await?;
                 layout::verify(&fetch.expected, &answer)?;
             }
             // bytes that make no sense are the schema's fault first
             return read.map(|()| (rows, true)).map_err(|error| internal(&error));
         };
         if !fetch.expected.is_empty() {
-            let answer = transaction.text(&check).await?;
+            let answer = transaction.text(Name::Verify, &layout::question(&fetch.expected)).await?;
             if let Err(error) = layout::verify(&fetch.expected, &answer) {
                 transaction.close().await;
                 return Err(error);
             }
         }
-        let more = match transaction.finish_within(&format!("/* fieldmark */ SELECT {asked}"), QUESTION).await {
+        let more = match transaction.finish_within(Name::Further, &format!("SELECT {asked}"), QUESTION).await {
             Ok(answer) => {
                 answer.first().and_then(|row| row.first()).is_none_or(|answer| answer.as_deref() != Some("f"))
             }
@@ -285,7 +309,7 @@ impl PostgresSource {
     }
 
     async fn parts(&mut self, call: &Call, table: &Table) -> Result<Vec<extent::Part>, Error> {
-        let [answers] = self.answers(call, &[extent::statement(&table.name)]).await?;
+        let [answers] = self.answers(call, &[(Name::Parts, extent::statement(&table.name))]).await?;
         extent::parts(table, &answers).ok_or_else(|| Error::SchemaChanged { code: "42P01".to_owned() })
     }
 
@@ -299,7 +323,7 @@ impl PostgresSource {
         let place = match &from.0 {
             Place::Start => ScanPlace::start(read.table.name.clone(), self.parts(call, read.table).await?),
             Place::Postgres(place) if place.table == read.table.name => place.clone(),
-            Place::Postgres(_) | Place::Sqlite(_) => {
+            Place::Postgres(_) | Place::Sqlite(_) | Place::Memory(_) => {
                 return Err(Error::Internal { what: "a cursor of another table".to_owned() });
             }
         };
@@ -351,6 +375,10 @@ impl Source for PostgresSource {
 
     fn canceller(&self) -> Arc<dyn Cancel> {
         Arc::clone(&self.interrupt) as Arc<dyn Cancel>
+    }
+
+    fn label(&mut self, label: Label) {
+        self.label.set(label);
     }
 
     async fn catalogue(&mut self) -> Result<Catalogue, Error> {
@@ -458,5 +486,36 @@ impl Source for PostgresSource {
     async fn transactions(&mut self, sessions: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
         let call = self.interrupt.enter();
         self.running_transactions(&call, sessions).await
+    }
+
+    async fn query(&mut self, query: &Query<'_>) -> Result<Answered, Error> {
+        let call = self.interrupt.enter();
+        self.answer_query(&call, query).await
+    }
+
+    async fn expected_cost(&mut self, query: &Query<'_>) -> Result<Option<f64>, Error> {
+        let call = self.interrupt.enter();
+        self.explain_query(&call, query).await.map(Some)
+    }
+
+    async fn blocks_seen(&mut self, tables: &[&Table]) -> Result<Option<u64>, Error> {
+        let call = self.interrupt.enter();
+        self.blocks_by_statistics(&call, tables).await
+    }
+
+    async fn privileges(&mut self) -> Result<Option<Privileges>, Error> {
+        let call = self.interrupt.enter();
+        self.granted(&call).await.map(Some)
+    }
+
+    async fn preview(&mut self, read: &Read<'_>, ask: Preview<'_>) -> Result<Vec<(Name, String)>, Error> {
+        let call = self.interrupt.enter();
+        self.previewed(&call, read, ask).await
+    }
+
+    async fn checks(&mut self) -> Result<Vec<Check>, Error> {
+        let call = self.interrupt.enter();
+        let [answers] = self.answers(&call, &[(Name::Checks, inspect::checks(&self.schemas))]).await?;
+        Ok(answers.iter().filter_map(inspect::check).collect())
     }
 }

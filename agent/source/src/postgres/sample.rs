@@ -21,6 +21,7 @@ use super::extent::{By, Part};
 use super::layout::{self, Expected};
 use super::rows::{Extras, Rows, Tid};
 use super::{PostgresSource, internal, statement, unconvertible};
+use crate::label::Name;
 use crate::{BlockDraw, BlockSample, Error, Pace, Read};
 use fieldmark_model::TableName;
 use rand::{RngExt as _, SeedableRng as _};
@@ -113,7 +114,7 @@ impl PostgresSource {
                 .map(|(part, block)| statement::any_row_from(&part.name, true, Tid { block: *block, position: 0 }))
                 .collect();
             let transaction = self.session.begin(call, Purpose::Rows, false).await?;
-            let rows = transaction.finish(&format!("/* fieldmark */ SELECT {}", questions.join(", "))).await?;
+            let rows = transaction.finish(Name::Further, &format!("SELECT {}", questions.join(", "))).await?;
             answers.extend(rows.iter().flatten().map(|answer| answer.as_deref() == Some("t")));
         }
         Ok(answers)
@@ -205,7 +206,7 @@ impl PostgresSource {
             })
             .collect();
         let mut read = transaction
-            .copy(&statement::copy(&ranges.join(" UNION ALL ")), &mut |piece| places.push(piece))
+            .copy(Name::BlockPlaces, &statement::copy(&ranges.join(" UNION ALL ")), &mut |piece| places.push(piece))
             .await?
             .and_then(|()| places.end_statement());
         let mut index = HashMap::new();
@@ -233,11 +234,11 @@ impl PostgresSource {
         if read.is_ok() && !chosen.is_empty() {
             let sql = format!("SELECT {list} FROM {from} WHERE t.ctid = ANY ({})", statement::tids(&chosen));
             read = transaction
-                .copy(&statement::copy(&sql), &mut |piece| rows.push(piece))
+                .copy(Name::BlockRows, &statement::copy(&sql), &mut |piece| rows.push(piece))
                 .await?
                 .and_then(|()| rows.end_statement());
         }
-        let answer = transaction.finish(&layout::question(expected)).await?;
+        let answer = transaction.finish(Name::Verify, &layout::question(expected)).await?;
         if let Err(error) = layout::verify(expected, &answer) {
             self.layouts.clear();
             return Err(error);

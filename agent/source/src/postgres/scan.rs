@@ -20,6 +20,7 @@ use super::rows::{Extras, Rows, SOFT_BYTES, Tid};
 use super::statement::Bound;
 use super::types::Family;
 use super::{Fetch, statement};
+use crate::label::Name;
 use crate::{Error, Read};
 use std::sync::Arc;
 
@@ -150,7 +151,7 @@ pub(super) fn step<'a>(
         columns: if counts { vec![counter] } else { columns.to_vec() },
         extras,
         stops,
-        ..Fetch::rows(read.value_limit_bytes)
+        ..Fetch::rows(Name::Rows, read.value_limit_bytes)
     };
     Step { fetch, limit, to, counts }
 }

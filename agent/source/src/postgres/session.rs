@@ -6,11 +6,12 @@
 
 use super::connect::{Greeting, Server, hang_up, simple};
 use super::copy::Malformed;
-use super::courtesy::{self, Call, Limits, Purpose};
+use super::courtesy::{self, Call, Limits, Purpose, Together};
 use super::fault;
 use crate::Error;
+use crate::label::{Name, SharedLabel};
 use futures::TryStreamExt as _;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use std::future::Future;
 use std::time::Duration;
 
@@ -53,8 +54,20 @@ impl Session {
         purpose: Purpose,
         raw: bool,
     ) -> Result<Transaction<'s>, Error> {
-        let sql = courtesy::begin(purpose, self.limits, self.client_encoding(raw));
-        self.start(call, purpose, &sql).await
+        let begin = courtesy::begin(purpose, self.limits, self.client_encoding(raw), "");
+        self.start(call, purpose.statement_timeout(self.limits), begin).await
+    }
+
+    /// Begins a transaction of a rule's own query, which may take so long, with a search path.
+    pub(super) async fn begin_query<'s>(
+        &'s mut self,
+        call: &'s Call,
+        time: Duration,
+        search_path: &str,
+    ) -> Result<Transaction<'s>, Error> {
+        let limits = Limits { read: time, ..self.limits };
+        let begin = courtesy::begin(Purpose::Query, limits, self.client_encoding(false), search_path);
+        self.start(call, time, begin).await
     }
 
     /// Begins a transaction of several statements over one snapshot, of `table` (quoted) where that is to be locked.
@@ -64,12 +77,17 @@ impl Session {
         table: Option<&str>,
         raw: bool,
     ) -> Result<Transaction<'s>, Error> {
-        let sql = courtesy::begin_snapshot(Purpose::Rows, self.limits, self.client_encoding(raw), table);
-        self.start(call, Purpose::Rows, &sql).await
+        let begin = courtesy::begin_snapshot(Purpose::Rows, self.limits, self.client_encoding(raw), table);
+        self.start(call, Purpose::Rows.statement_timeout(self.limits), begin).await
     }
 
     /// Runs one small statement by itself, without a transaction and its settings: for questions that touch no table, asked often.
-    pub(super) async fn glance(&mut self, call: &Call, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+    pub(super) async fn glance(
+        &mut self,
+        call: &Call,
+        name: Name,
+        sql: &str,
+    ) -> Result<Vec<Vec<Option<String>>>, Error> {
         if call.is_cancelled() {
             return Err(Error::Cancelled);
         }
@@ -77,15 +95,25 @@ impl Session {
             Some(connection) => connection,
             None => self.server.greeted().await?.0,
         };
-        let limit = self.limits.catalogue;
-        let mut alone =
-            Transaction { home: &mut self.connection, connection: Some(connection), call, limit, next_transaction: 0 };
-        let rows = alone.text(sql).await?;
+        let mut alone = Transaction {
+            label: &self.server.label,
+            home: &mut self.connection,
+            connection: Some(connection),
+            call,
+            limit: self.limits.catalogue,
+            next_transaction: 0,
+        };
+        let rows = alone.text(name, sql).await?;
         *alone.home = alone.connection.take();
         Ok(rows)
     }
 
-    async fn start<'s>(&'s mut self, call: &'s Call, purpose: Purpose, sql: &str) -> Result<Transaction<'s>, Error> {
+    async fn start<'s>(
+        &'s mut self,
+        call: &'s Call,
+        limit: Duration,
+        begin: Together,
+    ) -> Result<Transaction<'s>, Error> {
         if call.is_cancelled() {
             return Err(Error::Cancelled);
         }
@@ -93,10 +121,15 @@ impl Session {
             Some(connection) => connection,
             None => self.server.greeted().await?.0,
         };
-        let limit = purpose.statement_timeout(self.limits);
-        let mut transaction =
-            Transaction { home: &mut self.connection, connection: Some(connection), call, limit, next_transaction: 0 };
-        let rows = transaction.text(sql).await?;
+        let mut transaction = Transaction {
+            label: &self.server.label,
+            home: &mut self.connection,
+            connection: Some(connection),
+            call,
+            limit,
+            next_transaction: 0,
+        };
+        let rows = transaction.together(begin).await?;
         let mut answers = rows.last().into_iter().flat_map(|row| row.iter().rev());
         let mut number = || answers.next().and_then(|answer| answer.as_deref()?.parse::<u64>().ok());
         let backend = number().and_then(|pid| i32::try_from(pid).ok());
@@ -108,6 +141,7 @@ impl Session {
 
 /// A transaction that has begun.
 pub(super) struct Transaction<'s> {
+    label: &'s SharedLabel,
     home: &'s mut Option<PgConnection>,
     connection: Option<PgConnection>,
     call: &'s Call,
@@ -125,14 +159,16 @@ impl Transaction<'_> {
     /// where the first of them are found wanting.
     pub(super) async fn copy(
         &mut self,
+        name: Name,
         sql: &str,
         take: &mut (dyn FnMut(&[u8]) -> Result<(), Malformed> + Send),
     ) -> Result<Result<(), Malformed>, Error> {
-        let mut connection = self.take(sql).await?;
+        let sql = self.label.labelled(name, sql);
+        let mut connection = self.take(&sql).await?;
         self.run(async move {
             let work = async {
                 let mut taken = Ok(());
-                let mut bytes = connection.copy_out_raw(sql).await?;
+                let mut bytes = connection.copy_out_raw(&sql).await?;
                 while let Some(piece) = bytes.try_next().await? {
                     if taken.is_ok() {
                         taken = take(&piece);
@@ -146,20 +182,68 @@ impl Transaction<'_> {
         .await
     }
 
-    /// Runs small statements; all rows of all of them as text.
-    pub(super) async fn text(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
-        let mut connection = self.take(sql).await?;
+    /// Runs a small statement; its rows as text.
+    pub(super) async fn text(&mut self, name: Name, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+        self.together(vec![(name, sql.to_owned())]).await
+    }
+
+    /// Runs small statements in one round trip; all rows of all of them as text.
+    async fn together(&mut self, statements: Together) -> Result<Vec<Vec<Option<String>>>, Error> {
+        let labelled: Vec<String> = statements.iter().map(|(name, sql)| self.label.labelled(*name, sql)).collect();
+        let sql = labelled.join("; ");
+        let mut connection = self.take(&sql).await?;
         self.run(async move {
-            let result = simple(&mut connection, sql).await;
+            let result = simple(&mut connection, &sql).await;
             (connection, result)
         })
         .await
     }
 
+    /// Runs one statement as such, whatever its text: a second one in it is an error of the server's, and none of the transaction's end.
+    /// Its rows have a number and a text.
+    pub(super) async fn alone(&mut self, name: Name, sql: &str) -> Result<Vec<(i64, Option<String>)>, Error> {
+        let sql = self.label.labelled(name, sql);
+        let mut connection = self.take(&sql).await?;
+        self.run(async move {
+            let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_all(&mut connection).await;
+            let read =
+                |row: &sqlx::postgres::PgRow| Ok((row.try_get::<i64, _>(0)?, row.try_get::<Option<String>, _>(1)?));
+            let result = rows.and_then(|rows| rows.iter().map(read).collect());
+            (connection, result)
+        })
+        .await
+    }
+
+    /// The one text that a statement gives, which is run as such.
+    pub(super) async fn explained(&mut self, name: Name, sql: &str) -> Result<String, Error> {
+        let sql = self.label.labelled(name, sql);
+        let mut connection = self.take(&sql).await?;
+        self.run(async move {
+            let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut connection).await;
+            // json, which is not among the types that are decoded here: its bytes are its text
+            let text = |row: sqlx::postgres::PgRow| {
+                let value = row.try_get_raw(0)?;
+                value.as_str().map(str::to_owned).map_err(sqlx::Error::Decode)
+            };
+            let result = row.and_then(text);
+            (connection, result)
+        })
+        .await
+    }
+
+    /// Ends the transaction.
+    pub(super) async fn commit(self) -> Result<(), Error> {
+        self.end(Vec::new()).await.map(|_| ())
+    }
+
     /// Runs a last statement and ends the transaction, in one round trip.
-    pub(super) async fn finish(mut self, last: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
-        let separator = if last.is_empty() { "" } else { "; " };
-        let rows = self.text(&format!("{last}{separator}/* fieldmark */ COMMIT")).await?;
+    pub(super) async fn finish(self, name: Name, last: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+        self.end(vec![(name, last.to_owned())]).await
+    }
+
+    async fn end(mut self, mut last: Together) -> Result<Vec<Vec<Option<String>>>, Error> {
+        last.push((Name::Commit, "COMMIT".to_owned()));
+        let rows = self.together(last).await?;
         if self.call.is_cancelled() {
             // a cancel that was too late for this statement must not meet the next one
             self.close().await;
@@ -173,11 +257,13 @@ impl Transaction<'_> {
     /// As [`Transaction::finish`], the last statement under a limit of its own.
     pub(super) async fn finish_within(
         mut self,
+        name: Name,
         last: &str,
         limit: Duration,
     ) -> Result<Vec<Vec<Option<String>>>, Error> {
         self.limit = limit;
-        self.finish(&format!("/* fieldmark */ SET LOCAL statement_timeout = '{}ms'; {last}", limit.as_millis())).await
+        let set = format!("SET LOCAL statement_timeout = '{}ms'", limit.as_millis());
+        self.end(vec![(Name::Limit, set), (name, last.to_owned())]).await
     }
 
     /// Ends the transaction and the connection.

@@ -8,7 +8,7 @@ use fieldmark_model::name::quote_identifier;
 
 /// `COPY (..) TO STDOUT`.
 pub(super) fn copy(query: &str) -> String {
-    format!("/* fieldmark */ COPY ({query}) TO STDOUT (FORMAT binary)")
+    format!("COPY ({query}) TO STDOUT (FORMAT binary)")
 }
 
 /// `t."name"`.

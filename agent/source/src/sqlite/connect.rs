@@ -4,6 +4,7 @@ use super::keys::add_functions;
 use super::worker::{Control, Ticket};
 use super::{Address, Limits};
 use crate::Error;
+use crate::label::{Name, SharedLabel};
 use crate::sqlite::failure::{failure, opening};
 use fieldmark_model::TableName;
 use rusqlite::config::DbConfig;
@@ -27,6 +28,7 @@ const PRAGMAS: [&str; 7] =
 pub(super) struct Session {
     address: Address,
     control: Arc<Control>,
+    label: SharedLabel,
     open: Option<Open>,
 }
 
@@ -41,8 +43,8 @@ struct Open {
 pub(super) type KnownColumns = HashMap<TableName, (i64, Vec<(String, String)>)>;
 
 impl Session {
-    pub(super) fn new(address: Address, control: Arc<Control>) -> Self {
-        Self { address, control, open: None }
+    pub(super) fn new(address: Address, control: Arc<Control>, label: SharedLabel) -> Self {
+        Self { address, control, label, open: None }
     }
 
     /// Closes the connection; the next call opens another one.
@@ -82,11 +84,11 @@ impl Session {
         Ok(&self.open.as_ref().ok_or_else(closed)?.connection)
     }
 
-    /// The connection, and what is known of the columns of tables.
-    pub(super) fn parts(&mut self) -> Result<(&Connection, &mut KnownColumns), Error> {
+    /// The connection, what is known of the columns of tables, and the label of statements.
+    pub(super) fn parts(&mut self) -> Result<(&Connection, &mut KnownColumns, &SharedLabel), Error> {
         let closed = || Error::Internal { what: "the SQLite connection is not open".to_owned() };
         let open = self.open.as_mut().ok_or_else(closed)?;
-        Ok((&open.connection, &mut open.columns))
+        Ok((&open.connection, &mut open.columns, &self.label))
     }
 
     /// Opens the file, also when another file took its place: a handle would go on reading the old one for ever.
@@ -102,7 +104,7 @@ impl Session {
             return Ok(());
         }
         self.open = None;
-        let connection = connect(path).map_err(|error| opening(error, self.address.shown()))?;
+        let connection = connect(path, &self.label).map_err(|error| opening(error, self.address.shown()))?;
         self.control.connected(connection.get_interrupt_handle());
         self.open = Some(Open { connection, file, columns: HashMap::new() });
         Ok(())
@@ -121,7 +123,7 @@ fn identity(_: &Metadata) -> Option<(u64, u64)> {
 }
 
 /// Opens a file that is there, read only, and fences the connection in.
-pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, label: &SharedLabel) -> rusqlite::Result<Connection> {
     // a relative path that begins with `file:` would be taken for a URI
     let path = if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -133,11 +135,12 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     connection.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
     connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1)?;
-    connection.execute_batch("/* fieldmark */ PRAGMA query_only = ON")?;
+    connection.execute_batch(&label.labelled(Name::QueryOnly, "PRAGMA query_only = ON"))?;
     add_functions(&connection)?;
     connection.authorizer(Some(authorize))?;
     // reads the header and the whole schema: what is no database, or a damaged one, is told here
-    connection.query_row("/* fieldmark */ SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))?;
+    let schema = label.labelled(Name::Schema, "SELECT count(*) FROM main.sqlite_schema");
+    connection.query_row(&schema, [], |_| Ok(()))?;
     Ok(connection)
 }
 
@@ -174,7 +177,7 @@ mod tests {
                 "create table t (id integer primary key); create index i on t (id + 1); insert into t values (1)",
             )
             .unwrap();
-        let connection = connect(&path).unwrap();
+        let connection = connect(&path, &SharedLabel::default()).unwrap();
         let allowed = [
             "select * from t",
             "with recursive c(x) as (select 1 union all select x + 1 from c limit 3) select sum(x) from c",

@@ -7,6 +7,7 @@ use super::connect::Session;
 use super::failure::failure;
 use super::types;
 use crate::Error;
+use crate::label::{Name, SharedLabel};
 use fieldmark_model::catalogue::ForeignKey;
 use fieldmark_model::{Catalogue, Column, Table, TableKind, TableName};
 use rusqlite::{Connection, Params, Row};
@@ -20,11 +21,12 @@ const ATTEMPTS: usize = 5;
 impl Session {
     /// Every table, as of one version of the schema.
     pub(super) fn catalogue(&mut self) -> Result<Catalogue, Error> {
-        let (connection, _) = self.parts()?;
+        let (connection, _, label) = self.parts()?;
+        let connection = Labelled { connection, label };
         for _ in 0..ATTEMPTS {
-            let version = schema_version(connection)?;
-            let tables = tables(connection);
-            if schema_version(connection)? == version {
+            let version = schema_version(&connection)?;
+            let tables = tables(&connection);
+            if schema_version(&connection)? == version {
                 return Ok(Catalogue { tables: tables? });
             }
         }
@@ -32,17 +34,25 @@ impl Session {
     }
 }
 
-fn schema_version(connection: &Connection) -> Result<i64, Error> {
-    connection.query_row("/* fieldmark */ PRAGMA main.schema_version", [], |row| row.get(0)).map_err(failure)
+/// A connection with what its statements say of themselves.
+struct Labelled<'a> {
+    connection: &'a Connection,
+    label: &'a SharedLabel,
+}
+
+fn schema_version(connection: &Labelled<'_>) -> Result<i64, Error> {
+    let version = query(connection, (Name::SchemaVersion, "PRAGMA main.schema_version"), [], |row| row.get(0))?;
+    version.first().copied().ok_or_else(|| Error::Internal { what: "a schema without a version".to_owned() })
 }
 
 fn query<T>(
-    connection: &Connection,
-    sql: &str,
+    connection: &Labelled<'_>,
+    (name, sql): (Name, &str),
     params: impl Params,
     each: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, Error> {
-    let mut statement = connection.prepare(sql).map_err(failure)?;
+    let sql = connection.label.labelled(name, sql);
+    let mut statement = connection.connection.prepare(&sql).map_err(failure)?;
     let rows = statement.query_map(params, each).map_err(failure)?;
     rows.collect::<Result<_, _>>().map_err(failure)
 }
@@ -54,12 +64,12 @@ struct Relation {
     without_rowid: bool,
 }
 
-fn tables(connection: &Connection) -> Result<Vec<Table>, Error> {
+fn tables(connection: &Labelled<'_>) -> Result<Vec<Table>, Error> {
     // with a real table in it, the statement notices a schema that somebody else changed
-    let sql = "/* fieldmark */ SELECT l.name, l.type, l.wr FROM (SELECT 1 FROM main.sqlite_schema LIMIT 1) AS s \
+    let sql = "SELECT l.name, l.type, l.wr FROM (SELECT 1 FROM main.sqlite_schema LIMIT 1) AS s \
                CROSS JOIN pragma_table_list AS l WHERE l.schema = 'main' AND l.type <> 'shadow' \
                AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY l.name COLLATE BINARY";
-    let relations = query(connection, sql, [], |row| {
+    let relations = query(connection, (Name::Tables, sql), [], |row| {
         let kind = match row.get_ref(1)?.as_str()? {
             "view" => TableKind::View,
             "virtual" => TableKind::Virtual,
@@ -90,15 +100,14 @@ fn tables(connection: &Connection) -> Result<Vec<Table>, Error> {
     Ok(tables)
 }
 
-fn table(connection: &Connection, relation: &Relation) -> Result<Table, Error> {
+fn table(connection: &Labelled<'_>, relation: &Relation) -> Result<Table, Error> {
     struct Declared {
         column: Column,
         key: i64,
         hidden: i64,
     }
-    let sql =
-        "/* fieldmark */ SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
-    let mut declared = query(connection, sql, [&relation.name], |row| {
+    let sql = "SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
+    let mut declared = query(connection, (Name::Columns, sql), [&relation.name], |row| {
         let key = row.get(3)?;
         let not_null: bool = row.get(2)?;
         let nullable = !not_null && (key == 0 || !relation.without_rowid);
@@ -146,11 +155,11 @@ fn table(connection: &Connection, relation: &Relation) -> Result<Table, Error> {
 /// Unique sets of columns, columns of all indexes, and whether the primary key is among them; the key first.
 type Indexes = (Vec<Vec<String>>, Vec<Vec<String>>, bool);
 
-fn indexes(connection: &Connection, table: &str) -> Result<Indexes, Error> {
-    let sql = "/* fieldmark */ SELECT l.seq, l.\"unique\", l.origin = 'pk', x.name FROM pragma_index_list(?1, 'main') AS l \
+fn indexes(connection: &Labelled<'_>, table: &str) -> Result<Indexes, Error> {
+    let sql = "SELECT l.seq, l.\"unique\", l.origin = 'pk', x.name FROM pragma_index_list(?1, 'main') AS l \
                CROSS JOIN pragma_index_xinfo(l.name, 'main') AS x WHERE l.partial = 0 AND x.key = 1 \
                ORDER BY l.origin = 'pk' DESC, l.seq DESC, x.seqno";
-    let rows = query(connection, sql, [table], |row| {
+    let rows = query(connection, (Name::Indexes, sql), [table], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?, row.get::<_, bool>(2)?, row.get::<_, Option<String>>(3)?))
     })?;
     let mut key_has_index = false;
@@ -172,10 +181,11 @@ fn indexes(connection: &Connection, table: &str) -> Result<Indexes, Error> {
 
 /// Rows of tables as the last ANALYZE left them in `sqlite_stat1`: the first number of an index's statistics, which a partial
 /// index has smaller.
-fn estimates(connection: &Connection) -> Result<HashMap<String, u64>, Error> {
-    let sql =
-        "/* fieldmark */ SELECT tbl, stat FROM main.sqlite_stat1 WHERE typeof(tbl) = 'text' AND typeof(stat) = 'text'";
-    let rows = match query(connection, sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))) {
+fn estimates(connection: &Labelled<'_>) -> Result<HashMap<String, u64>, Error> {
+    let sql = "SELECT tbl, stat FROM main.sqlite_stat1 WHERE typeof(tbl) = 'text' AND typeof(stat) = 'text'";
+    let rows = match query(connection, (Name::Estimates, sql), [], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+    }) {
         Ok(rows) => rows,
         // never analysed
         Err(Error::SchemaChanged { .. }) => return Ok(HashMap::new()),
@@ -197,10 +207,10 @@ struct Declared {
     columns: Vec<(String, Option<String>)>,
 }
 
-fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<Declared>, Error> {
-    let sql = "/* fieldmark */ SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') \
+fn foreign_keys(connection: &Labelled<'_>, table: &str) -> Result<Vec<Declared>, Error> {
+    let sql = "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') \
                ORDER BY id DESC, seq";
-    let rows = query(connection, sql, [table], |row| {
+    let rows = query(connection, (Name::ForeignKeys, sql), [table], |row| {
         Ok((
             row.get::<_, i64>(0)?,
             row.get::<_, String>(1)?,

@@ -38,10 +38,12 @@
 
 mod address;
 mod cells;
+mod checks;
 mod connect;
 mod failure;
 mod inspect;
 mod keys;
+mod query;
 mod read;
 mod sample;
 mod statement;
@@ -53,8 +55,11 @@ mod worker;
 pub use address::Address;
 pub(crate) use read::ScanPlace;
 
+use crate::label::{Label, SharedLabel};
+use crate::preview::stand_in;
 use crate::{
-    BlockDraw, BlockSample, Cancel, Cursor, Error, Facts, Horizon, Read, Reference, ScanChunk, Sessions, Source,
+    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Name, Preview, Privileges, Query,
+    Read, Reference, ScanChunk, Sessions, Source,
 };
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -88,6 +93,7 @@ pub struct SqliteSource {
     facts: Facts,
     limits: Limits,
     worker: Worker,
+    label: SharedLabel,
 }
 
 /// Opens a file under the default [`Limits`].
@@ -102,7 +108,8 @@ pub async fn open(address: &Address) -> Result<SqliteSource, Error> {
 /// Opens a file under limits of one's own. Errors as of [`open`].
 pub async fn open_with(address: &Address, limits: Limits) -> Result<SqliteSource, Error> {
     let control = Arc::new(Control::default());
-    let session = Session::new(address.clone(), Arc::clone(&control));
+    let label = SharedLabel::default();
+    let session = Session::new(address.clone(), Arc::clone(&control), label.clone());
     let mut worker = Worker::start(session, control)?;
     worker.run(limits.catalogue, |_| Ok(())).await?;
     let facts = Facts {
@@ -111,7 +118,7 @@ pub async fn open_with(address: &Address, limits: Limits) -> Result<SqliteSource
         address: address.shown(),
         default_schema: Some(inspect::SCHEMA.to_owned()),
     };
-    Ok(SqliteSource { facts, limits, worker })
+    Ok(SqliteSource { facts, limits, worker, label })
 }
 
 impl SqliteSource {
@@ -132,6 +139,10 @@ impl Source for SqliteSource {
 
     fn canceller(&self) -> Arc<dyn Cancel> {
         self.worker.control()
+    }
+
+    fn label(&mut self, label: Label) {
+        self.label.set(label);
     }
 
     async fn catalogue(&mut self) -> Result<Catalogue, Error> {
@@ -251,5 +262,44 @@ impl Source for SqliteSource {
 
     async fn transactions(&mut self, _: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
         Ok(BTreeSet::new())
+    }
+
+    async fn query(&mut self, query: &Query<'_>) -> Result<Answered, Error> {
+        let (statement, most) = (query::statement(query), query.count);
+        self.worker.run(query.time, move |session| session.answer(&statement, most)).await
+    }
+
+    async fn expected_cost(&mut self, query: &Query<'_>) -> Result<Option<f64>, Error> {
+        // SQLite says how it would go about it, and not what that costs; whether it can be understood at all it does say
+        let statement = query::explain(query);
+        self.worker
+            .run(self.limits.read, move |session| session.rows(&statement, |_| Ok(ControlFlow::Break(()))))
+            .await?;
+        Ok(None)
+    }
+
+    async fn blocks_seen(&mut self, _: &[&Table]) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
+
+    async fn privileges(&mut self) -> Result<Option<Privileges>, Error> {
+        Ok(None)
+    }
+
+    async fn preview(&mut self, read: &Read<'_>, ask: Preview<'_>) -> Result<Vec<(Name, String)>, Error> {
+        let stand_in = |names: &[String]| stand_in(read.table, names);
+        let statement = match ask {
+            Preview::Pass => read::first(read)?,
+            Preview::Keys(key) => sample::by_key(read, key, &stand_in(key)?)?,
+            Preview::Blocks => return Ok(Vec::new()),
+            Preview::Sharing(columns) => sample::sharing(read, columns, &stand_in(columns)?, 2)?,
+            Preview::Parents(reference) => sample::has_parent(reference, &stand_in(reference.columns)?)?,
+            Preview::Extremes(column) => sample::extremes(read.table, column)?.0,
+        };
+        Ok(vec![(statement.name, statement.sql)])
+    }
+
+    async fn checks(&mut self) -> Result<Vec<Check>, Error> {
+        self.worker.run(self.limits.catalogue, Session::checks).await
     }
 }

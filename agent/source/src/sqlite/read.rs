@@ -8,7 +8,8 @@ use super::cells::Cells;
 use super::connect::Session;
 use super::failure::failure;
 use super::keys::Stored;
-use super::statement::{CONTEXT, Statement, columns, expect, references, row_value, select_list};
+use super::statement::{Statement, columns, expect, references, row_value, select_list};
+use crate::label::Name;
 use crate::request::Place;
 use crate::{Cursor, Error, Read, ScanChunk};
 use fieldmark_model::{Table, TableKind};
@@ -38,13 +39,26 @@ enum Order {
     Whole,
 }
 
+/// The statement of a first chunk.
+pub(super) fn first(read: &Read<'_>) -> Result<Statement, Error> {
+    const ROWS: usize = 2_048;
+    let order = match (read.table.kind, rowid_name(read.table)) {
+        (TableKind::View | TableKind::Virtual, _) => Order::Whole,
+        (_, Some(name)) if read.table.row_number.is_some() => Order::Rowid(name),
+        (_, _) => Order::Key(key(read.table)?),
+    };
+    statement(read, &ScanPlace { order, after: Vec::new() }, ROWS)
+}
+
 impl Session {
     /// One chunk of a pass.
     pub(super) fn scan(&mut self, read: &Read<'_>, from: &Cursor, rows: usize) -> Result<ScanChunk, Error> {
         let place = match &from.0 {
             Place::Start => ScanPlace { order: self.order(read.table)?, after: Vec::new() },
             Place::Sqlite(place) => place.clone(),
-            Place::Postgres(_) => return Err(Error::Internal { what: "a cursor of another source".to_owned() }),
+            Place::Postgres(_) | Place::Memory(_) => {
+                return Err(Error::Internal { what: "a cursor of another source".to_owned() });
+            }
         };
         let rows = if matches!(place.order, Order::Whole) { WHOLE_ROWS + 1 } else { rows.max(1) };
         let statement = statement(read, &place, rows)?;
@@ -73,12 +87,10 @@ impl Session {
     /// What a pass over this relation follows, asked of the database: the catalogue does not tell.
     fn order(&mut self, table: &Table) -> Result<Order, Error> {
         // with a real table in it, the statement notices a schema that somebody else changed
-        let sql = format!(
-            "{CONTEXT} SELECT l.type, l.wr FROM (SELECT 1 FROM main.sqlite_schema LIMIT 1) AS s \
-             CROSS JOIN pragma_table_list(?1) AS l WHERE l.schema = 'main'"
-        );
-        let (connection, _) = self.parts()?;
-        let mut prepared = connection.prepare(&sql).map_err(failure)?;
+        let sql = "SELECT l.type, l.wr FROM (SELECT 1 FROM main.sqlite_schema LIMIT 1) AS s \
+                   CROSS JOIN pragma_table_list(?1) AS l WHERE l.schema = 'main'";
+        let (connection, _, label) = self.parts()?;
+        let mut prepared = connection.prepare(&label.labelled(Name::Parts, sql)).map_err(failure)?;
         let found =
             prepared.query_row([&table.name.name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)));
         let Some((kind, without_rowid)) = found.optional().map_err(failure)? else {
@@ -123,13 +135,11 @@ fn statement(read: &Read<'_>, place: &ScanPlace, rows: usize) -> Result<Statemen
     let name = table.name.quoted();
     let mut used: Vec<&[String]> = vec![read.columns];
     let sql = match &place.order {
-        Order::Whole => format!("{CONTEXT} SELECT {list} FROM {name} AS t LIMIT {rows}"),
+        Order::Whole => format!("SELECT {list} FROM {name} AS t LIMIT {rows}"),
         Order::Rowid(rowid) => {
             let after = if place.after.is_empty() { String::new() } else { format!("WHERE t.{rowid} > ?1") };
             // an index that has all the columns would need a sort
-            format!(
-                "{CONTEXT} SELECT t.{rowid}, {list} FROM {name} AS t NOT INDEXED {after} ORDER BY t.{rowid} LIMIT {rows}"
-            )
+            format!("SELECT t.{rowid}, {list} FROM {name} AS t NOT INDEXED {after} ORDER BY t.{rowid} LIMIT {rows}")
         }
         Order::Key(key) => {
             used.push(key);
@@ -141,10 +151,10 @@ fn statement(read: &Read<'_>, place: &ScanPlace, rows: usize) -> Result<Statemen
                 let places: Vec<String> = (1..=key.len()).map(|at| format!("?{at}")).collect();
                 format!("WHERE {} > {}", row_value(&columns), row_value(&places))
             };
-            format!("{CONTEXT} SELECT {order}, {list} FROM {name} AS t {after} ORDER BY {order} LIMIT {rows}")
+            format!("SELECT {order}, {list} FROM {name} AS t {after} ORDER BY {order} LIMIT {rows}")
         }
     };
-    Ok(Statement { sql, params: place.after.clone(), expects: vec![expect(table, &used)?] })
+    Ok(Statement { name: Name::Rows, sql, params: place.after.clone(), expects: vec![expect(table, &used)?] })
 }
 
 /// SQL of what identifies a row of `t`: a key that is never NULL, or the rowid.

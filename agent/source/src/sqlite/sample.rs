@@ -3,8 +3,9 @@
 use super::cells::guarded;
 use super::keys::{Keys, Stored, stored};
 use super::read::identity;
-use super::statement::{CONTEXT, Statement, columns, expect, reference, references, row_value, select_list};
+use super::statement::{Statement, columns, expect, reference, references, row_value, select_list};
 use super::types::{Affinity, affinity};
+use crate::label::Name;
 use crate::{Error, Read, Reference};
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
@@ -17,7 +18,8 @@ pub(super) fn by_key(read: &Read<'_>, key: &[String], keys: &RecordBatch) -> Res
     let list = select_list("t", read.table, read.columns, read.value_limit_bytes);
     let found = among("t", read.table, &key_columns, &keys);
     Ok(Statement {
-        sql: format!("{CONTEXT} SELECT {list} FROM {} AS t WHERE {found}", read.table.name.quoted()),
+        name: Name::RowsByKey,
+        sql: format!("SELECT {list} FROM {} AS t WHERE {found}", read.table.name.quoted()),
         params: vec![keys.json],
         expects: vec![expect(read.table, &[read.columns, key])?],
     })
@@ -31,6 +33,7 @@ pub(super) fn orphans(
     reference: &Reference<'_>,
 ) -> Result<Statement, Error> {
     let mut statement = by_key(read, key, keys)?;
+    statement.name = Name::Orphans;
     let from = references("t", read.table, reference.columns);
     let not_null: Vec<String> = from.iter().map(|column| format!("{column} IS NOT NULL")).collect();
     // without its own affinity and collation the referring value is compared as SQLite's foreign keys do: by the parent's
@@ -47,7 +50,8 @@ pub(super) fn has_parent(reference: &Reference<'_>, values: &RecordBatch) -> Res
     let keys = Keys::numbered(&reference.from.name, &columns(reference.from, reference.columns)?, values)?;
     let parent = parent(reference, &keys.values())?;
     Ok(Statement {
-        sql: format!("{CONTEXT} SELECT v.value ->> 0 FROM json_each(?1) AS v WHERE {parent}"),
+        name: Name::Parents,
+        sql: format!("SELECT v.value ->> 0 FROM json_each(?1) AS v WHERE {parent}"),
         params: vec![keys.json],
         expects: vec![expect(reference.to, &[reference.to_columns])?],
     })
@@ -87,7 +91,7 @@ pub(super) fn sharing(
                 .map(|(value, column)| same("s", table, column, value))
                 .collect::<Vec<_>>();
             format!(
-                "{CONTEXT} SELECT {list} FROM json_each(?1) AS v CROSS JOIN {name} AS t \
+                "SELECT {list} FROM json_each(?1) AS v CROSS JOIN {name} AS t \
                  WHERE {} IN (SELECT {} FROM {name} AS s WHERE {} LIMIT {at_most})",
                 row_value(&identity),
                 inner.join(", "),
@@ -107,14 +111,19 @@ pub(super) fn sharing(
                 references("t", table, names).iter().map(|column| format!("{column} COLLATE BINARY")).collect();
             inner.push(format!("row_number() OVER (PARTITION BY {}) AS n", by.join(", ")));
             format!(
-                "{CONTEXT} SELECT {} FROM (SELECT {} FROM {name} AS t WHERE {}) AS n WHERE n.n <= {at_most}",
+                "SELECT {} FROM (SELECT {} FROM {name} AS t WHERE {}) AS n WHERE n.n <= {at_most}",
                 list.join(", "),
                 inner.join(", "),
                 among("t", table, &shared, &keys),
             )
         }
     };
-    Ok(Statement { sql, params: vec![keys.json], expects: vec![expect(table, &[read.columns, names])?] })
+    Ok(Statement {
+        name: Name::Sharing,
+        sql,
+        params: vec![keys.json],
+        expects: vec![expect(table, &[read.columns, names])?],
+    })
 }
 
 /// Whether a row's columns equal an element of the parameter. Text is compared twice: under the column's collation, by which
@@ -174,7 +183,8 @@ pub(super) fn extremes(table: &Table, name: &str) -> Result<(Statement, Vec<Colu
     };
     let list = [guarded("m.a", Read::VALUE_LIMIT_BYTES), guarded("m.b", Read::VALUE_LIMIT_BYTES)].concat().join(", ");
     let statement = Statement {
-        sql: format!("{CONTEXT} WITH m AS MATERIALIZED ({both}) SELECT {list} FROM m"),
+        name: Name::Extremes,
+        sql: format!("WITH m AS MATERIALIZED ({both}) SELECT {list} FROM m"),
         params: Vec::new(),
         expects: vec![expect(table, &[&names])?],
     };
@@ -204,8 +214,9 @@ pub(super) fn key_after(
     }
     let condition = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
     let statement = Statement {
+        name: Name::KeyAfter,
         sql: format!(
-            "{CONTEXT} SELECT {list}, {} FROM {} AS t {condition} ORDER BY {order} LIMIT 1 OFFSET {}",
+            "SELECT {list}, {} FROM {} AS t {condition} ORDER BY {order} LIMIT 1 OFFSET {}",
             classes.join(", "),
             table.name.quoted(),
             step.saturating_sub(1).min(i64::MAX.unsigned_abs()),
@@ -238,8 +249,9 @@ pub(super) fn between(
     }
     let condition = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
     Ok(Statement {
+        name: Name::RowsBetween,
         sql: format!(
-            "{CONTEXT} SELECT {list} FROM {} AS t {condition} ORDER BY {} LIMIT {rows}",
+            "SELECT {list} FROM {} AS t {condition} ORDER BY {} LIMIT {rows}",
             read.table.name.quoted(),
             sql_columns.join(", "),
         ),

@@ -7,17 +7,16 @@ use super::failure::failure;
 use super::keys::Stored;
 use super::types::{ROWID, rowid};
 use crate::Error;
+use crate::label::{Name, SharedLabel};
 use fieldmark_model::name::quote_identifier;
 use fieldmark_model::{Chunk, Column, Table, TableName};
 use rusqlite::{Connection, Row, params_from_iter};
 use std::ops::ControlFlow;
 
-/// Leads every statement.
-pub(super) const CONTEXT: &str = "/* fieldmark */";
-
 /// A statement and what has to be true of the schema for it to mean what was asked.
 #[derive(Debug)]
 pub(super) struct Statement {
+    pub(super) name: Name,
     pub(super) sql: String,
     pub(super) params: Vec<Stored>,
     /// Columns of each table that it uses.
@@ -31,21 +30,21 @@ impl Session {
         statement: &Statement,
         mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<ControlFlow<()>>,
     ) -> Result<(), Error> {
-        let (connection, known) = self.parts()?;
-        let mut prepared = connection.prepare(&statement.sql).map_err(failure)?;
+        let (connection, known, label) = self.parts()?;
+        let mut prepared = connection.prepare(&label.labelled(statement.name, &statement.sql)).map_err(failure)?;
         let mut rows = prepared.query(params_from_iter(&statement.params)).map_err(failure)?;
         let mut verified = false;
         while let Some(row) = rows.next().map_err(failure)? {
             if !verified {
                 // inside the statement's own read transaction: the same state of the schema
-                verify(connection, known, &statement.expects)?;
+                verify(connection, label, known, &statement.expects)?;
                 verified = true;
             }
             if each(row).map_err(failure)?.is_break() {
                 return Ok(());
             }
         }
-        if verified { Ok(()) } else { verify(connection, known, &statement.expects) }
+        if verified { Ok(()) } else { verify(connection, label, known, &statement.expects) }
     }
 
     /// Runs a statement that gives these columns only.
@@ -59,14 +58,15 @@ impl Session {
 /// SQLite would read a column that was retyped, or another one of the same name, without a word.
 fn verify(
     connection: &Connection,
+    label: &SharedLabel,
     known: &mut KnownColumns,
     expects: &[(TableName, Vec<Column>)],
 ) -> Result<(), Error> {
-    let version: i64 =
-        connection.query_row("/* fieldmark */ PRAGMA main.schema_version", [], |row| row.get(0)).map_err(failure)?;
+    let sql = label.labelled(Name::SchemaVersion, "PRAGMA main.schema_version");
+    let version: i64 = connection.query_row(&sql, [], |row| row.get(0)).map_err(failure)?;
     for (table, columns) in expects {
         if known.get(table).is_none_or(|(of, _)| *of != version) {
-            known.insert(table.clone(), (version, declared(connection, table)?));
+            known.insert(table.clone(), (version, declared(connection, label, table)?));
         }
         let there = known.get(table).map(|(_, columns)| columns.as_slice()).unwrap_or_default();
         let same = |column: &Column| there.iter().any(|(name, of)| *name == column.name && *of == column.declared);
@@ -77,9 +77,9 @@ fn verify(
     Ok(())
 }
 
-fn declared(connection: &Connection, table: &TableName) -> Result<Vec<(String, String)>, Error> {
-    let sql = "/* fieldmark */ SELECT name, type FROM pragma_table_xinfo(?1, 'main')";
-    let mut statement = connection.prepare(sql).map_err(failure)?;
+fn declared(connection: &Connection, label: &SharedLabel, table: &TableName) -> Result<Vec<(String, String)>, Error> {
+    let sql = label.labelled(Name::Verify, "SELECT name, type FROM pragma_table_xinfo(?1, 'main')");
+    let mut statement = connection.prepare(&sql).map_err(failure)?;
     let rows = statement.query_map([&table.name], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failure)?;
     rows.collect::<Result<_, _>>().map_err(failure)
 }

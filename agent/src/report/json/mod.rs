@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use fieldmark_model::migration::{
     ColumnChange, ColumnFate, Expectation, Loss, MigrationReport, RenameEvidence, TableChange, Verdict,
 };
-use fieldmark_model::outcome::{KnownFailing, UnknownBy};
+use fieldmark_model::outcome::{Baseline, KnownFailing, UnknownBy};
 use fieldmark_model::{Counters, Finding, Outcome, RuleId, Severity, SourceName, Status, TableName};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -105,6 +105,8 @@ struct JsonOutcome<'a> {
     interval: Option<[f64; 2]>,
     level: Option<f64>,
     value: Option<f64>,
+    value_interval: Option<[f64; 2]>,
+    baseline: Option<Baseline>,
     tolerance: f64,
     detect: f64,
     severity: Severity,
@@ -145,6 +147,8 @@ impl<'a> JsonOutcome<'a> {
             interval: outcome.interval,
             level: outcome.level,
             value: outcome.value,
+            value_interval: outcome.value_interval,
+            baseline: outcome.baseline,
             tolerance: outcome.tolerance,
             detect: outcome.detect,
             severity: outcome.severity,
@@ -304,6 +308,14 @@ impl<'a> JsonColumn<'a> {
             reason: &column.reason,
         }
     }
+}
+
+/// The JSON Schema of what [`render`] gives.
+///
+/// # Errors
+/// It is no JSON; a test holds that it is.
+pub fn schema() -> serde_json::Result<serde_json::Value> {
+    serde_json::from_str(include_str!("../../../schema/report.json"))
 }
 
 #[cfg(test)]

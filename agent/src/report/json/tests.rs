@@ -168,7 +168,9 @@ fn the_form_is_this_one() {
           "tables": 2,
           "rows_read": 14000,
           "statements": 61,
-          "statement_seconds": 1.84
+          "statement_seconds": 1.84,
+          "blocks": 7310,
+          "server_blocks": 9882
         }
       ],
       "samples": [
@@ -210,6 +212,8 @@ fn the_form_is_this_one() {
           ],
           "level": 0.95,
           "value": null,
+          "value_interval": null,
+          "baseline": null,
           "tolerance": 0.0,
           "detect": 0.001,
           "severity": "ticket",
@@ -229,4 +233,17 @@ fn the_form_is_this_one() {
       "notes": []
     }
     "#);
+}
+
+/// Every key is in the schema, and the schema has no other.
+#[test]
+fn the_schema_has_the_keys_that_are_written() {
+    let schema = schema().unwrap();
+    let outcome: BTreeSet<&str> = keys(&schema["$defs"]["outcome"]["properties"]).into_iter().collect();
+    let report = value(&full());
+    assert_eq!(outcome, keys(&report["outcomes"][0]).into_iter().collect());
+    assert_eq!(
+        keys(&schema["$defs"]["column"]["properties"]).into_iter().collect::<BTreeSet<_>>(),
+        keys(&report["tables"][0]["columns"][0]).into_iter().collect()
+    );
 }

@@ -1,8 +1,8 @@
 //! What became of marked rows, for a terminal: the verdict first, then table by table.
 
 use super::paint::{BOLD, DIM, GREEN, PLAIN, Page, RED, Span, YELLOW, span};
-use super::{Columns, Row, rule_body, rule_details, status_span};
-use crate::report::words::{self, count, how_many, plural};
+use super::{Columns, Row, rule_body, rule_details, standing_span};
+use crate::report::words::{self, Standing, count, how_many, plural};
 use crate::report::{MigrationSummary, Report};
 use anstyle::Style;
 use fieldmark_model::migration::{ColumnChange, Expectation, MigrationReport, RuleChange, TableChange, Verdict};
@@ -118,7 +118,7 @@ fn table(page: &mut Page, report: &Report, source: &MigrationReport, change: &Ta
         .transitions
         .iter()
         .map(|outcome| Row {
-            head: vec![status_span(outcome.status)],
+            head: vec![standing_span(outcome)],
             id: outcome.rule.to_string(),
             body: rule_body(outcome),
         })
@@ -214,8 +214,8 @@ fn column_body(column: &ColumnChange) -> Vec<Span> {
 
 /// `✔ → ✘ failed`.
 fn before_after(rule: &RuleChange) -> Vec<Span> {
-    let before = span(format!("{} → ", words::glyph(rule.before.status)), DIM);
-    vec![before, status_span(rule.after.status)]
+    let before = span(format!("{} → ", Standing::of(&rule.before).glyph()), DIM);
+    vec![before, standing_span(&rule.after)]
 }
 
 fn rule_change_body(rule: &RuleChange) -> Vec<Span> {

@@ -3,7 +3,7 @@
 mod migration;
 mod paint;
 
-use super::words::{self, count, how_many, plural};
+use super::words::{self, Standing, count, how_many, plural};
 use super::{Report, SampleSummary, conclusion};
 use anstyle::Style;
 use fieldmark_model::{Outcome, SourceName, Status, TableName};
@@ -100,18 +100,19 @@ pub(in crate::report) fn sample_facts(samples: &[&SampleSummary], outcomes: &[&O
     facts
 }
 
-/// The style of a status.
-fn style(status: Status) -> Style {
-    match status {
-        Status::Passed => GREEN,
-        Status::Failed => RED,
-        Status::Inconclusive => YELLOW,
-        Status::NotEvaluated => DIM,
+/// The style of a standing.
+fn style(standing: Standing) -> Style {
+    match standing {
+        Standing::Passed => GREEN,
+        Standing::Failed => RED,
+        Standing::Known | Standing::Inconclusive => YELLOW,
+        Standing::NotEvaluated => DIM,
     }
 }
 
-fn status_span(status: Status) -> Span {
-    span(format!("{} {}", words::glyph(status), words::status(status)), style(status))
+fn standing_span(outcome: &Outcome) -> Span {
+    let standing = Standing::of(outcome);
+    span(format!("{} {}", standing.glyph(), standing.word()), style(standing))
 }
 
 /// The rules of one table: status, id and what was seen, in columns where there is room.
@@ -119,7 +120,7 @@ fn rules(page: &mut Page, outcomes: &[&Outcome]) {
     let rows: Vec<Row> = outcomes
         .iter()
         .map(|outcome| Row {
-            head: vec![status_span(outcome.status)],
+            head: vec![standing_span(outcome)],
             id: outcome.rule.to_string(),
             body: rule_body(outcome),
         })
@@ -139,6 +140,9 @@ fn rule_body(outcome: &Outcome) -> Vec<Span> {
     }
     if let Some(unknown) = words::unknown(outcome) {
         spans.push(span(format!("; {unknown}"), YELLOW));
+    }
+    if let Some(known) = words::baseline(outcome) {
+        spans.push(span(format!("; {known}"), YELLOW));
     }
     spans
 }
@@ -321,12 +325,14 @@ fn summary(page: &mut Page, report: &Report, look: &Look) {
         let mut spans = Vec::new();
         let rules = how_many(&report.outcomes);
         spans.push(span(plural(rules, "rule"), BOLD));
-        for (index, (status, n)) in words::tally(report.outcomes.iter()).into_iter().enumerate() {
+        for (index, (standing, n)) in words::tally(report.outcomes.iter()).into_iter().enumerate() {
             spans.push(span(if index == 0 { ": " } else { ", " }, PLAIN));
-            spans.push(span(format!("{} {}", count(n), words::status(status)), style(status)));
+            spans.push(span(format!("{} {}", count(n), standing.word()), style(standing)));
         }
         page.paragraph(0, 2, &spans);
-    } else if report.migration.is_none() {
+    } else if report.findings_fail && report.findings.is_empty() && report.errors.is_empty() {
+        page.paragraph(0, 2, &[span("✔ nothing was found", GREEN)]);
+    } else if report.migration.is_none() && !report.findings_fail {
         page.paragraph(0, 2, &[span("no rule was checked", YELLOW)]);
     }
     let rows = report.sources.iter().map(|source| source.rows_read).sum();
@@ -336,6 +342,9 @@ fn summary(page: &mut Page, report: &Report, look: &Look) {
         facts.push_str(&format!(" · intervals of {level} confidence"));
     }
     page.paragraph(0, 2, &[span(facts, DIM)]);
+    for source in &report.sources {
+        page.paragraph(0, 2, &[span(format!("{}: {}", source.name, words::cost(source)), DIM)]);
+    }
     let conclusion = conclusion(report);
     if conclusion.code != 0 {
         let style = if conclusion.code == super::conclusion::UNKNOWN { YELLOW } else { RED };

@@ -3,9 +3,11 @@
 //! Groups of digits and units are joined by [`NARROW`], a space that does not break; the terminal shows it as a space.
 
 mod change;
+mod cost;
 mod number;
 mod outcome;
 
 pub use change::*;
+pub use cost::*;
 pub use number::*;
 pub use outcome::*;

@@ -18,6 +18,24 @@ pub fn count(n: u64) -> String {
     text
 }
 
+/// A measured number with four significant digits at least, its whole part grouped: `4 812`, `12.34`, `0.001235`.
+pub fn amount(value: f64) -> String {
+    if !value.is_finite() {
+        return "?".into();
+    }
+    let first = if value == 0.0 { 0 } else { decimal_exponent(value.abs(), 4) };
+    if first > 15 {
+        return format!("{value:.3e}");
+    }
+    let precision = usize::try_from((3 - first).clamp(0, 12)).unwrap_or(0);
+    let text = format!("{:.precision$}", value.abs());
+    let (whole, rest) = text.split_once('.').unwrap_or((&text, ""));
+    let rest = rest.trim_end_matches('0');
+    let grouped = count(whole.parse().unwrap_or(0));
+    let sign = if value < 0.0 && (grouped != "0" || !rest.is_empty()) { "-" } else { "" };
+    if rest.is_empty() { format!("{sign}{grouped}") } else { format!("{sign}{grouped}.{rest}") }
+}
+
 /// How many there are.
 pub fn how_many<T>(items: impl IntoIterator<Item = T>) -> u64 {
     u64::try_from(items.into_iter().count()).unwrap_or(u64::MAX)
@@ -152,6 +170,23 @@ mod tests {
             [(0, "0"), (999, "999"), (1000, "1 000"), (200_000, "200 000"), (u64::MAX, "18 446 744 073 709 551 615")]
         {
             assert_eq!(plain(&count(n)), text);
+        }
+    }
+
+    #[test]
+    fn amounts_have_four_significant_digits() {
+        for (value, text) in [
+            (4812.3, "4 812"),
+            (-1_234_567.8, "-1 234 568"),
+            (12.3444, "12.34"),
+            (0.001_234_56, "0.001235"),
+            (0.0, "0"),
+            (100.0, "100"),
+            (9999.96, "10 000"),
+            (1e20, "1.000e20"),
+            (f64::NAN, "?"),
+        ] {
+            assert_eq!(plain(&amount(value)), text, "{value}");
         }
     }
 

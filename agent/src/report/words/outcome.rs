@@ -4,24 +4,68 @@ use super::number::whole;
 use super::{count, duration, how_many, percent, percent_over, plural};
 use fieldmark_model::{NotEvaluated, Outcome, Severity, Status};
 
-/// The word for a status, as in a sentence: `failed`.
-pub fn status(status: Status) -> &'static str {
-    match status {
-        Status::Passed => "passed",
-        Status::Failed => "failed",
-        Status::Inconclusive => "inconclusive",
-        Status::NotEvaluated => "not evaluated",
+/// What an outcome is for its reader: its status, and whether a failure is one that the baseline knows. The worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It fails, and that is news.
+    Failed,
+    /// It could not tell.
+    Inconclusive,
+    /// It was not evaluated.
+    NotEvaluated,
+    /// It fails by no more rows than the baseline knows.
+    Known,
+    /// It passed.
+    Passed,
+}
+
+impl Standing {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 5] = [Self::Failed, Self::Inconclusive, Self::NotEvaluated, Self::Known, Self::Passed];
+
+    /// That of an outcome.
+    pub fn of(outcome: &Outcome) -> Self {
+        match outcome.status {
+            Status::Failed if outcome.is_known() => Self::Known,
+            Status::Failed => Self::Failed,
+            Status::Inconclusive => Self::Inconclusive,
+            Status::NotEvaluated => Self::NotEvaluated,
+            Status::Passed => Self::Passed,
+        }
+    }
+
+    /// The word for it, as in a sentence: `failed`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Inconclusive => "inconclusive",
+            Self::NotEvaluated => "not evaluated",
+            Self::Known => "known",
+            Self::Passed => "passed",
+        }
+    }
+
+    /// The glyph that goes with the word.
+    pub fn glyph(self) -> &'static str {
+        match self {
+            Self::Failed => "✘",
+            Self::Inconclusive => "?",
+            Self::NotEvaluated => "–",
+            Self::Known => "~",
+            Self::Passed => "✔",
+        }
     }
 }
 
-/// The glyph that goes with the word.
-pub fn glyph(status: Status) -> &'static str {
-    match status {
-        Status::Passed => "✔",
-        Status::Failed => "✘",
-        Status::Inconclusive => "?",
-        Status::NotEvaluated => "–",
-    }
+/// What the baseline knows of a failing rule: `more than the 41 rows known since 2026-03-14`; `None` where it knows nothing.
+pub fn baseline(outcome: &Outcome) -> Option<String> {
+    let known = outcome.baseline?;
+    let (rows, since) = (plural(known.rows, "row"), known.since.format("%Y-%m-%d"));
+    Some(if known.grown {
+        format!("more than the {rows} known since {since}")
+    } else {
+        format!("no more than the {rows} known since {since}")
+    })
 }
 
 /// The word for a severity.
@@ -168,11 +212,11 @@ pub fn level(outcomes: &[Outcome]) -> Option<String> {
     levels.fold(None, |least: Option<f64>, level| Some(least.map_or(level, |least| least.min(level)))).map(percent)
 }
 
-/// How many outcomes have each status, in words: `8 passed, 2 failed`.
-pub fn tally<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> Vec<(Status, u64)> {
-    [Status::Failed, Status::Inconclusive, Status::NotEvaluated, Status::Passed]
+/// How many outcomes there are of each standing that there is, the worst first.
+pub fn tally<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> Vec<(Standing, u64)> {
+    Standing::ALL
         .into_iter()
-        .map(|status| (status, how_many(outcomes.clone().filter(|outcome| outcome.status == status))))
+        .map(|standing| (standing, how_many(outcomes.clone().filter(|outcome| Standing::of(outcome) == standing))))
         .filter(|(_, n)| *n > 0)
         .collect()
 }

@@ -6,11 +6,13 @@
 
 mod expression;
 mod functions;
+mod number;
 mod program;
 mod transition;
 mod verdict;
 
 pub use expression::{ExpressionProblem, Names, check_expression};
+pub use number::numbers;
 pub use program::{RowProgram, Skipped};
 pub use transition::{Transition, TransitionProgram};
 pub use verdict::{RowVerdict, RowVerdicts};

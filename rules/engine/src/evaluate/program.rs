@@ -3,12 +3,14 @@
 use super::expression::{ExpressionProblem, Names, compile_expr, compile_text};
 use super::run::answers;
 use super::verdict::{RowVerdict, RowVerdicts};
-use crate::kind::{DefectPolicy, Plan, Refusal};
+use crate::kind::{DefectPolicy, Plan, Refusal, Statistic};
 use crate::rule::Rule;
 use arrow::array::BooleanArray;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Schema;
 use chrono::{DateTime, Utc};
+use datafusion_common::Column;
+use datafusion_expr::Expr;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::utils::collect_columns;
 use fieldmark_model::{Cell, Chunk};
@@ -101,9 +103,17 @@ fn compile(index: usize, rule: &Rule, schema: &Schema, now: DateTime<Utc>) -> Re
             let compiled = compile_text(text, &names, now).map_err(refused)?;
             (Some(Part::new(compiled)), DefectPolicy::Unknown)
         }
-        Plan::Unique { .. } | Plan::References { .. } | Plan::Fresh { .. } | Plan::RowCount { .. } => {
-            (None, DefectPolicy::Unknown)
+        // a row fails where the column is NULL: counted so, its fraction has its interval
+        Plan::Distribution { column, statistic: Statistic::NullFraction, .. } => {
+            let present = Expr::Column(Column::from_name(column)).is_not_null();
+            (Some(Part::new(compile_expr(present, &names, now).map_err(refused)?)), DefectPolicy::Present)
         }
+        Plan::Distribution { statistic: Statistic::Mean, .. }
+        | Plan::Unique { .. }
+        | Plan::References { .. }
+        | Plan::Fresh { .. }
+        | Plan::RowCount { .. }
+        | Plan::Sql { .. } => (None, DefectPolicy::Unknown),
     };
     Ok(Compiled { rule: index, filter, condition, defects, nulls: rule.nulls, plan })
 }
@@ -151,6 +161,7 @@ impl Compiled {
                 let schema = chunk.batch.schema();
                 columns.iter().filter_map(|name| schema.index_of(name).ok()).collect()
             }
+            (None, Plan::Distribution { column, .. }) => chunk.batch.schema().index_of(column).into_iter().collect(),
             (None, _) => Vec::new(),
         };
         for defect in &chunk.defects {

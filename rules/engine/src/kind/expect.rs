@@ -1,7 +1,7 @@
 //! `expect`: an SQL expression over the row holds.
 
 use super::sentence::meaning;
-use super::{CommonKey, Dialect, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, Dialect, Facts, Form, Kind, Plan, Reading, Refusal};
 use crate::language::plain_sql;
 use arrow::datatypes::Schema;
 use datafusion_sql::sqlparser::ast::{BinaryOperator, Expr, Value, visit_expressions_mut};
@@ -24,6 +24,7 @@ pub(super) static FACTS: Facts = Facts {
     example: "expect: total_cents = subtotal_cents + tax_cents",
     keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect, CommonKey::Nulls],
     without: super::ROW_BY_ROW,
+    form: Form::Expression,
     read,
 };
 

@@ -2,7 +2,7 @@
 
 use super::column::{Family, subject};
 use super::sentence::meaning;
-use super::{CommonKey, Dialect, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes};
 use arrow::datatypes::Schema;
 use fieldmark_document::{MapReader, Node, Placed, Problems};
 use std::sync::Arc;
@@ -23,6 +23,13 @@ pub(super) static FACTS: Facts = Facts {
         (CommonKey::Detect, "it speaks of the table's maximum: nothing is sampled"),
         (CommonKey::Nulls, "it speaks of the table's maximum, which leaves NULLs out"),
     ],
+    form: Form::Keys {
+        keys: &[
+            Key::required("column", Takes::Column, "a date or time"),
+            Key::required("within", Takes::Duration, "how old the newest may be"),
+        ],
+        at_least_one: &[],
+    },
     read,
 };
 

@@ -5,7 +5,7 @@ use super::judge::{Check, each_text, judged};
 use super::literal::{Literal, Toward, check_order, float, nanoseconds, narrow, rounded};
 use super::sentence::{bounds, meaning, outside, sql};
 use super::time::{DAY, Moment, read_moment};
-use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, DefectPolicy, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Date64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
@@ -29,6 +29,14 @@ pub(super) static FACTS: Facts = Facts {
     example: "in_range: { column: total_cents, min: 0, max: 100000000 }",
     keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect, CommonKey::Nulls],
     without: super::ROW_BY_ROW,
+    form: Form::Keys {
+        keys: &[
+            Key::required("column", Takes::Column, "the column"),
+            Key::optional("min", Takes::Value, "least value, a number or a time, included"),
+            Key::optional("max", Takes::Value, "greatest value, a number or a time, included"),
+        ],
+        at_least_one: &["min", "max"],
+    },
     read,
 };
 

@@ -4,7 +4,7 @@ use super::column::{Family, subject};
 use super::judge::{Check, judged};
 use super::literal::{Literal, binary};
 use super::sentence::{meaning, sql};
-use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, DefectPolicy, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Schema};
 use datafusion_expr::lit;
@@ -22,6 +22,13 @@ pub(super) static FACTS: Facts = Facts {
     example: "in_set: { column: status, values: [new, paid, shipped, cancelled] }",
     keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect, CommonKey::Nulls],
     without: super::ROW_BY_ROW,
+    form: Form::Keys {
+        keys: &[
+            Key::required("column", Takes::Column, "the column"),
+            Key::required("values", Takes::Values, "all that it may be; at least one"),
+        ],
+        at_least_one: &[],
+    },
     read,
 };
 

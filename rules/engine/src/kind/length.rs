@@ -4,7 +4,7 @@ use super::column::subject;
 use super::judge::{Check, each_text, judged};
 use super::literal::check_order;
 use super::sentence::{bounds, meaning, outside, sql};
-use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, DefectPolicy, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes};
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::Schema;
 use fieldmark_document::{MapReader, Node, Placed, Problem, Problems};
@@ -20,6 +20,14 @@ pub(super) static FACTS: Facts = Facts {
     example: "length: { column: country, min: 2, max: 2 }",
     keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect, CommonKey::Nulls],
     without: super::ROW_BY_ROW,
+    form: Form::Keys {
+        keys: &[
+            Key::required("column", Takes::Column, "the column"),
+            Key::optional("min", Takes::Count, "fewest characters"),
+            Key::optional("max", Takes::Count, "most characters"),
+        ],
+        at_least_one: &["min", "max"],
+    },
     read,
 };
 

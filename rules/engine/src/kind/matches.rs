@@ -3,7 +3,7 @@
 use super::column::{Family, subject};
 use super::judge::{Check, each_text, judged};
 use super::sentence::{meaning, quote_text, sql, unlike};
-use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, DefectPolicy, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes};
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::Schema;
 use fieldmark_document::{MapReader, Node, Placed, Problem, Problems};
@@ -21,6 +21,13 @@ pub(super) static FACTS: Facts = Facts {
     example: r"matches: { column: email, pattern: '^[^@\s]+@[^@\s]+$' }",
     keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect, CommonKey::Nulls],
     without: super::ROW_BY_ROW,
+    form: Form::Keys {
+        keys: &[
+            Key::required("column", Takes::Column, "the column"),
+            Key::required("pattern", Takes::Text, "a regular expression of Rust's `regex`"),
+        ],
+        at_least_one: &[],
+    },
     read,
 };
 

@@ -6,7 +6,9 @@
 
 mod column;
 mod defect;
+mod distribution;
 mod expect;
+mod form;
 mod fresh;
 mod in_range;
 mod in_set;
@@ -18,10 +20,13 @@ mod not_null;
 mod references;
 mod row_count;
 mod sentence;
+mod sql;
 mod time;
 mod type_is;
 mod unique;
 
+pub use distribution::Statistic;
+pub use form::{Form, Key, Takes};
 pub(crate) use sentence::read_columns;
 pub use time::{Moment, read_moment};
 
@@ -35,7 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Every kind that rule files may use, in the order of the reference.
-pub static KINDS: [&Facts; 11] = [
+pub static KINDS: [&Facts; 13] = [
     &not_null::FACTS,
     &unique::FACTS,
     &in_set::FACTS,
@@ -46,7 +51,9 @@ pub static KINDS: [&Facts; 11] = [
     &references::FACTS,
     &fresh::FACTS,
     &row_count::FACTS,
+    &distribution::FACTS,
     &expect::FACTS,
+    &sql::FACTS,
 ];
 
 /// Why statements of a rule's own have no meaning for kinds that are judged row by row.
@@ -68,6 +75,8 @@ pub struct Facts {
     pub keys: &'static [CommonKey],
     /// Keys that have none, and why.
     pub without: &'static [(CommonKey, &'static str)],
+    /// The form of its settings, for the JSON schema; a test holds it against what `read` takes.
+    pub form: Form,
     /// Reads its settings; problems are added, `None` where there is one.
     pub read: fn(&Node, &mut Problems) -> Option<Vec<Reading>>,
 }
@@ -103,6 +112,18 @@ impl CommonKey {
             Self::Nulls => "nulls",
             Self::Timeout => "timeout",
             Self::FullEvery => "full_every",
+        }
+    }
+
+    /// What it is, in a few words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Where => "an SQL expression over the row's columns: the rule speaks of the rows for which it is true",
+            Self::Tolerance => "failing fraction that is allowed (default 0)",
+            Self::Detect => "failing fraction that a sampled pass has to rule out (default: the source's, 0.1%)",
+            Self::Nulls => "what a row counts as for which the rule is NULL (default: pass, as in a SQL CHECK)",
+            Self::Timeout => "time that the rule's own statements may take in one check, all of them together",
+            Self::FullEvery => "how often a pass over a whole table may answer the rule (default: the source's, 24h)",
         }
     }
 }
@@ -142,6 +163,10 @@ pub trait Kind: fmt::Debug + Send + Sync {
     /// SQL condition that is true for a failing row, for people to run on the database itself, in its dialect; only the rule's own
     /// literals, identifiers quoted. `None` where the kind does not speak of single rows of its own table.
     fn failing_sql(&self, dialect: Dialect) -> Option<String>;
+    /// SQL of the statistic that it is about, for people to run; `None` where it is about none.
+    fn statistic_sql(&self) -> Option<String> {
+        None
+    }
     /// What the rule demands, as a sentence of few words for reports (`status is one of 4 values`).
     fn wording(&self) -> String;
 }
@@ -193,6 +218,37 @@ pub enum Plan {
         /// Largest relative change against the last stored count.
         change: Option<f64>,
     },
+    /// By a statistic of a column over the rows that `where` keeps.
+    Distribution {
+        /// The column.
+        column: String,
+        /// What is measured.
+        statistic: Statistic,
+        /// At least.
+        low: Option<f64>,
+        /// At most.
+        high: Option<f64>,
+    },
+    /// By a query of the database's own: the rows that it gives fail.
+    Sql {
+        /// The query, without a semicolon.
+        text: String,
+    },
+}
+
+impl Plan {
+    /// Whether it speaks of single rows, and not only of the table as a whole.
+    pub fn is_of_rows(&self) -> bool {
+        match self {
+            Self::Row { .. } | Self::Expression { .. } | Self::Unique { .. } | Self::References { .. } => true,
+            Self::Fresh { .. } | Self::RowCount { .. } | Self::Distribution { .. } | Self::Sql { .. } => false,
+        }
+    }
+
+    /// Whether the rows that are read for the table have a part in its answer.
+    pub fn needs_rows(&self) -> bool {
+        !matches!(self, Self::Fresh { .. } | Self::Sql { .. })
+    }
 }
 
 /// How a row is judged in which a column of the rule has a defect (a value that its Arrow column could not hold).

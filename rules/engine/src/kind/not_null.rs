@@ -2,7 +2,7 @@
 
 use super::column::subject;
 use super::sentence::{meaning, read_columns, sql};
-use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, DefectPolicy, Dialect, Facts, Form, Kind, Plan, Reading, Refusal};
 use arrow::datatypes::Schema;
 use fieldmark_document::{Node, Placed, Problems};
 use std::sync::Arc;
@@ -19,6 +19,7 @@ pub(super) static FACTS: Facts = Facts {
         (CommonKey::Timeout, "it is judged on the rows read for the sample and sends no statement of its own"),
         (CommonKey::FullEvery, "it is judged on the rows read for the sample and needs no pass over the table"),
     ],
+    form: Form::Columns,
     read,
 };
 

@@ -2,7 +2,7 @@
 
 use super::column::present;
 use super::sentence::{joined, meaning, read_columns};
-use super::{CommonKey, Dialect, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes};
 use arrow::datatypes::Schema;
 use fieldmark_document::{MapReader, Node, Placed, Problem, Problems};
 use fieldmark_model::TableName;
@@ -19,6 +19,14 @@ pub(super) static FACTS: Facts = Facts {
     example: "references: { column: customer_id, to: customers.id }",
     keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect, CommonKey::Timeout, CommonKey::FullEvery],
     without: &[(CommonKey::Nulls, "a row with a NULL among the columns passes (MATCH SIMPLE)")],
+    form: Form::Keys {
+        keys: &[
+            Key::optional("column", Takes::Column, "the referring column"),
+            Key::optional("columns", Takes::Columns, "the referring columns, where there are several"),
+            Key::required("to", Takes::Text, "`table.column`, `schema.table.column` or `table.(a, b)`"),
+        ],
+        at_least_one: &["column", "columns"],
+    },
     read,
 };
 

@@ -2,7 +2,7 @@
 
 use super::literal::check_order;
 use super::sentence::{bounds, meaning};
-use super::{CommonKey, Dialect, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes};
 use arrow::datatypes::Schema;
 use fieldmark_document::{MapReader, Node, Placed, Problem, Problems, ratio_of};
 use std::sync::Arc;
@@ -23,6 +23,14 @@ pub(super) static FACTS: Facts = Facts {
         (CommonKey::Timeout, "the count comes with the sample and has its limits"),
         (CommonKey::FullEvery, "the count comes with the sample"),
     ],
+    form: Form::Keys {
+        keys: &[
+            Key::optional("min", Takes::Count, "fewest rows"),
+            Key::optional("max", Takes::Count, "most rows"),
+            Key::optional("change", Takes::Ratio, "largest change against the last stored count"),
+        ],
+        at_least_one: &["min", "max", "change"],
+    },
     read,
 };
 

@@ -4,7 +4,7 @@ use super::column::{Family, subject};
 use super::judge::{Check, each_text, judged};
 use super::sentence::{meaning, sql, unlike};
 use super::time::read_moment;
-use super::{CommonKey, DefectPolicy, Dialect, Facts, Kind, Plan, Reading, Refusal, ValueType};
+use super::{CommonKey, DefectPolicy, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes, ValueType};
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Schema};
@@ -24,6 +24,13 @@ pub(super) static FACTS: Facts = Facts {
     example: "type_is: { column: payload, type: json }",
     keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect, CommonKey::Nulls],
     without: super::ROW_BY_ROW,
+    form: Form::Keys {
+        keys: &[
+            Key::required("column", Takes::Column, "the column"),
+            Key::required("type", Takes::ValueType, "what its values are, or read as"),
+        ],
+        at_least_one: &[],
+    },
     read,
 };
 

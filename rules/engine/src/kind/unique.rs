@@ -2,7 +2,7 @@
 
 use super::column::present;
 use super::sentence::{joined, meaning, read_columns};
-use super::{CommonKey, Dialect, Facts, Kind, Plan, Reading, Refusal};
+use super::{CommonKey, Dialect, Facts, Form, Kind, Plan, Reading, Refusal};
 use arrow::datatypes::Schema;
 use fieldmark_document::{Node, Placed, Problems};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ pub(super) static FACTS: Facts = Facts {
     example: "unique: [order_no]",
     keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect, CommonKey::Timeout, CommonKey::FullEvery],
     without: &[(CommonKey::Nulls, "NULLs are distinct: a row with a NULL among the columns passes")],
+    form: Form::Columns,
     read,
 };
 

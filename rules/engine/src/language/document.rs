@@ -7,7 +7,7 @@ use super::rules::{Ids, read_rules};
 use super::table::{Common, Named, read_sample};
 use crate::kind::read_columns;
 use crate::rule::{Rule, SampleWish};
-use fieldmark_document::{MapReader, Node, Placed, Problems};
+use fieldmark_document::{MapReader, Node, Place, Placed, Problems};
 
 /// A document with what its folder's defaults say kept apart.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub(super) struct Document {
     pub(super) pii: Vec<Placed<String>>,
     pub(super) rules: Vec<Rule>,
     pub(super) across: Across,
+    pub(super) across_place: Option<Place>,
     pub(super) defaults: Applying,
 }
 
@@ -41,6 +42,7 @@ impl Document {
             Some(items) => read_rules(items, &prefix, defaults, ids, problems),
             None => Vec::new(),
         };
+        let across_place = map.place_of("across_migrations").cloned();
         let across = match map.map("across_migrations", problems) {
             Some(map) => Across::read(map, &prefix, ids, problems),
             None => Across::default(),
@@ -50,6 +52,6 @@ impl Document {
             map.refuse(key, "write it at a rule, or for all rules of a folder in `_defaults.yaml`", problems);
         }
         map.finish(problems);
-        Some(Self { named: named?, common, key, sample, pii, rules, across, defaults: defaults.clone() })
+        Some(Self { named: named?, common, key, sample, pii, rules, across, across_place, defaults: defaults.clone() })
     }
 }

@@ -43,15 +43,18 @@ fn one(named: Named, documents: Vec<Document>, problems: &mut Problems) -> Optio
     let mut pii: Vec<Placed<String>> = Vec::new();
     let mut rules = Vec::new();
     let mut across = Vec::new();
+    let mut across_place = None;
     for document in documents {
         add(&mut pii, document.pii);
         rules.extend(document.rules);
         across.push(document.across);
+        across_place = across_place.or(document.across_place);
     }
     Some(TableRules {
         source: SourceName::new(named.source),
         schema: named.schema,
         table: named.table,
+        pattern: named.pattern,
         place,
         owner,
         escalation,
@@ -61,6 +64,7 @@ fn one(named: Named, documents: Vec<Document>, problems: &mut Problems) -> Optio
         pii,
         rules,
         across: merge_across(across, problems),
+        across_place,
     })
 }
 

@@ -22,11 +22,15 @@ mod defaults;
 mod document;
 mod fingerprint;
 mod merge;
+mod pattern;
 mod rules;
+mod schema;
 mod table;
 
 pub use check::{check_catalogue, check_sources, resolve_table};
 pub(crate) use fingerprint::plain_sql;
+pub use pattern::expand_patterns;
+pub use schema::{defaults_schema, rules_schema};
 
 use crate::rule::TableRules;
 use defaults::Defaults;

@@ -10,12 +10,6 @@ use fieldmark_model::{RuleId, Severity};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Kinds of the language that this version does not read.
-const LATER: [(&str, &str); 2] = [
-    ("distribution", "distribution rules are not in this version"),
-    ("sql", "rules in a database's own SQL are not in this version"),
-];
-
 /// Ids given so far in a set of files, with their places.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
@@ -66,12 +60,6 @@ fn read_rule(
 ) -> Option<Vec<Rule>> {
     let mut map = MapReader::new(item, "a rule", problems)?;
     let before = problems.len();
-    for (kind, why) in LATER {
-        if map.refuse(kind, why, problems) {
-            // what else the rule says belongs to a kind that is not read
-            return None;
-        }
-    }
     let kinds: Vec<&'static Facts> = KINDS.into_iter().filter(|facts| map.has(facts.name)).collect();
     let facts = match kinds.as_slice() {
         [facts] => *facts,

@@ -1,6 +1,6 @@
 //! What a document says about its table as a whole.
 
-use crate::rule::SampleWish;
+use crate::rule::{Pattern, SampleWish};
 use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems};
 use fieldmark_model::TableName;
 use fieldmark_model::name::quote_identifier;
@@ -39,26 +39,39 @@ pub(super) struct Named {
     pub(super) source: String,
     pub(super) schema: Option<String>,
     pub(super) table: String,
+    /// Which parts are patterns: those with a `*` that stand in no quotes.
+    pub(super) pattern: Pattern,
 }
 
 impl Named {
     /// Reads `source.schema.table` or `source.table`.
     pub(super) fn read(text: &Placed<String>, problems: &mut Problems) -> Option<Self> {
-        const ALLOWED: &str = "`source.schema.table` or `source.table`, odd names in SQL double quotes";
+        const ALLOWED: &str = "`source.schema.table` or `source.table`, odd names in SQL double quotes; in schema and table \
+                               `*` stands for any characters";
         let problem = |what: &str| Problem::new(what, &text.place).value(format!("`{}`", text.value.escape_debug()));
-        let Some(parts) = TableName::split(&text.value) else {
+        let Some(parts) = TableName::split_quoted(&text.value) else {
             problems.push(problem("`table` is no name of a table").allowed(ALLOWED));
             return None;
         };
-        if parts.iter().any(|part| part.contains(['*', '?'])) && !text.value.contains('"') {
-            let problem = problem("patterns of tables are not in this version").allowed(ALLOWED);
-            problems.push(problem.help("write one document for each table; quotes make `*` part of a name"));
+        let is_pattern = |part: &(String, bool)| part.0.contains('*') && !part.1;
+        if parts.first().is_some_and(is_pattern) {
+            problems
+                .push(problem("the source is no pattern").allowed(ALLOWED).help("write one document for each source"));
             return None;
         }
-        let mut parts = parts.into_iter();
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(source), Some(table), None, None) => Some(Self { source, schema: None, table }),
-            (Some(source), Some(schema), Some(table), None) => Some(Self { source, schema: Some(schema), table }),
+        match parts.as_slice() {
+            [source, table] => Some(Self {
+                source: source.0.clone(),
+                schema: None,
+                table: table.0.clone(),
+                pattern: Pattern { schema: false, table: is_pattern(table) },
+            }),
+            [source, schema, table] => Some(Self {
+                source: source.0.clone(),
+                schema: Some(schema.0.clone()),
+                table: table.0.clone(),
+                pattern: Pattern { schema: is_pattern(schema), table: is_pattern(table) },
+            }),
             _ => {
                 problems.push(problem("`table` has to name a source and a table").allowed(ALLOWED));
                 None
@@ -68,15 +81,20 @@ impl Named {
 
     /// The name as ids begin with it: parts joined by points, quoted where they need it.
     pub(super) fn in_ids(&self) -> String {
-        let plain = |part: &str| part.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
-        let parts = [Some(&self.source), self.schema.as_ref(), Some(&self.table)];
-        let spelled: Vec<String> = parts
-            .into_iter()
-            .flatten()
-            .map(|part| if plain(part) { part.clone() } else { quote_identifier(part) })
-            .collect();
-        spelled.join(".")
+        in_ids(&self.source, self.schema.as_deref(), &self.table, self.pattern)
     }
+}
+
+/// A table's name as ids begin with it.
+pub(super) fn in_ids(source: &str, schema: Option<&str>, table: &str, pattern: Pattern) -> String {
+    let plain = |part: &str| part.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
+    let parts = [Some((source, false)), schema.map(|schema| (schema, pattern.schema)), Some((table, pattern.table))];
+    let spelled: Vec<String> = parts
+        .into_iter()
+        .flatten()
+        .map(|(part, is_pattern)| if is_pattern || plain(part) { part.to_owned() } else { quote_identifier(part) })
+        .collect();
+    spelled.join(".")
 }
 
 /// `all`, `{ rows: 10000, per_block: 1 }` or `{ fraction: 1% }`.

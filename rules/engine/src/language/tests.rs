@@ -160,19 +160,19 @@ fn broken_files_are_told_what_is_allowed() {
         ("version: 1\n".to_owned(), "1:1: `table` is missing in a rule file"),
         (
             "version: 1\ntable: t\n".to_owned(),
-            "2:8: `table` has to name a source and a table: `t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes",
+            "2:8: `table` has to name a source and a table: `t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes; in schema and table `*` stands for any characters",
         ),
         (
             "version: 1\ntable: a.b.c.d\n".to_owned(),
-            "2:8: `table` has to name a source and a table: `a.b.c.d`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes",
+            "2:8: `table` has to name a source and a table: `a.b.c.d`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes; in schema and table `*` stands for any characters",
         ),
         (
             "version: 1\ntable: 's.\"t'\n".to_owned(),
-            "2:8: `table` is no name of a table: `s.\\\"t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes",
+            "2:8: `table` is no name of a table: `s.\\\"t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes; in schema and table `*` stands for any characters",
         ),
         (
-            "version: 1\ntable: s.*.t\n".to_owned(),
-            "2:8: patterns of tables are not in this version: `s.*.t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes; write one document for each table; quotes make `*` part of a name",
+            "version: 1\ntable: \"*.p.t\"\n".to_owned(),
+            "2:8: the source is no pattern: `*.p.t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes; in schema and table `*` stands for any characters; write one document for each source",
         ),
         (format!("{head}ownr: x\n"), "3:1: unknown key in a rule file: `ownr`; allowed: KEYS; did you mean `owner`?"),
         (format!("{head}owner: ' '\n"), "3:8: `owner` is empty; leave it out, or fill it"),
@@ -203,11 +203,11 @@ fn broken_files_are_told_what_is_allowed() {
         ),
         (
             rule("not_nul: [a]"),
-            "4:5: a rule needs a kind: `not_nul`; allowed: not_null, unique, in_set, in_range, matches, length, type_is, references, fresh, row_count, expect; did you mean `not_null`?",
+            "4:5: a rule needs a kind: `not_nul`; allowed: not_null, unique, in_set, in_range, matches, length, type_is, references, fresh, row_count, distribution, expect, sql; did you mean `not_null`?",
         ),
         (
             rule("{ id: x, where: a }"),
-            "4:5: a rule needs a kind; allowed: not_null, unique, in_set, in_range, matches, length, type_is, references, fresh, row_count, expect",
+            "4:5: a rule needs a kind; allowed: not_null, unique, in_set, in_range, matches, length, type_is, references, fresh, row_count, distribution, expect, sql",
         ),
         (rule("not_null"), "4:5: a rule has to be a mapping: `not_null`; allowed: `key: value`"),
         (

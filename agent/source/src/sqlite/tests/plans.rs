@@ -4,6 +4,7 @@ use super::super::connect::connect;
 use super::super::sample;
 use super::super::statement::Statement;
 use super::{File, names, table};
+use crate::label::SharedLabel;
 use crate::{Read, Reference};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
@@ -12,9 +13,9 @@ use rusqlite::params_from_iter;
 use std::sync::Arc;
 
 fn plan(file: &File, statement: &Statement) -> String {
-    assert!(statement.sql.starts_with("/* fieldmark */ "));
+    assert!(statement.sql.starts_with("SELECT ") || statement.sql.starts_with("WITH "));
     let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
-    let connection = connect(&file.path()).unwrap();
+    let connection = connect(&file.path(), &SharedLabel::default()).unwrap();
     let mut prepared = connection.prepare(&sql).unwrap();
     let rows = prepared.query_map(params_from_iter(&statement.params), |row| row.get::<_, String>(3)).unwrap();
     rows.collect::<Result<Vec<_>, _>>().unwrap().join("\n")

@@ -2,7 +2,7 @@
 
 use super::bar::{Bar, Tick, at, ticks_over, ticks_over_rules};
 use super::rule::{Before, Rule};
-use super::{Mark, status_mark, verdict_mark};
+use super::{Mark, standing_mark, verdict_mark};
 use crate::report::Report;
 use crate::report::words::{self, count, plural};
 use fieldmark_model::Outcome;
@@ -103,7 +103,7 @@ impl Change {
             .collect();
         let transitions: Vec<Rule> = table.transitions.iter().map(Rule::of).collect();
         let before = |outcome: &Outcome, after: &Outcome| Before {
-            mark: status_mark(outcome.status),
+            mark: standing_mark(outcome),
             seen: words::seen(outcome),
             differs: outcome.status != after.status,
         };

@@ -23,14 +23,13 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
         facts.push(Fact {
             name: "Source",
             text: format!(
-                "{} · {} · {} · {} with rules · {} read by {} in {}",
+                "{} · {} · {} · {} with rules · {} read by {}",
                 source.name,
                 source.database,
                 source.address,
                 plural(source.tables, "table"),
                 plural(source.rows_read, "row"),
-                plural(source.statements, "statement"),
-                words::duration(source.statement_seconds)
+                words::cost(source)
             ),
         });
     }

@@ -1,10 +1,10 @@
 //! What stands at the top: the conclusion in a few words.
 
 use super::verdict_class;
-use crate::report::conclusion::{COMMAND_FAILED, GOOD, UNKNOWN};
-use crate::report::words::{self, count, how_many, plural};
+use crate::report::conclusion::{BAD, COMMAND_FAILED, GOOD, UNKNOWN};
+use crate::report::words::{self, Standing, count, how_many, plural};
 use crate::report::{Conclusion, Report};
-use fieldmark_model::{Outcome, Severity, Status};
+use fieldmark_model::{Outcome, Severity};
 
 pub(super) struct Hero {
     pub(super) class: &'static str,
@@ -52,13 +52,17 @@ pub(super) fn hero(report: &Report, conclusion: &Conclusion) -> Hero {
         return Hero { class, glyph, headline, meaning: words::verdict_meaning(verdict).into(), reasons };
     }
     let rules = plural(how_many(&report.outcomes), "rule");
-    let failed = how_many(report.outcomes.iter().filter(|outcome| outcome.status == Status::Failed));
-    let (class, glyph, headline) = match (conclusion.code, failed) {
-        (GOOD, 0) if report.outcomes.is_empty() => ("none", "–", "No rule was checked".into()),
-        (GOOD, 0) => ("good", "✔", format!("{rules} passed")),
-        (GOOD, _) => ("warn", "!", format!("{} of {rules} failed", count(failed))),
-        (UNKNOWN, _) => ("warn", "?", "Could not tell".into()),
-        (_, _) => ("bad", "✘", format!("{} of {rules} failed", count(failed))),
+    let of = |standing| how_many(report.outcomes.iter().filter(|outcome| Standing::of(outcome) == standing));
+    let (passed, failed) = (of(Standing::Passed), of(Standing::Failed));
+    let (class, glyph, headline) = match conclusion.code {
+        GOOD if report.findings_fail => ("good", "✔", "Nothing was found".into()),
+        BAD if report.findings_fail => ("bad", "✘", plural(how_many(&report.findings), "finding")),
+        GOOD if report.outcomes.is_empty() => ("none", "–", "No rule was checked".into()),
+        GOOD if passed == how_many(&report.outcomes) => ("good", "✔", format!("{rules} passed")),
+        // rules of severity info and known failures do not fail a run, and have not passed all the same
+        GOOD => ("warn", "!", format!("{} of {rules} passed", count(passed))),
+        UNKNOWN => ("warn", "?", "Could not tell".into()),
+        _ => ("bad", "✘", format!("{} of {rules} failed", count(failed))),
     };
     let rows = report.sources.iter().map(|source| source.rows_read).sum();
     let meaning = format!("{} read in {}.", plural(rows, "row"), words::between(report.started, report.finished));
@@ -68,17 +72,16 @@ pub(super) fn hero(report: &Report, conclusion: &Conclusion) -> Hero {
 /// The rules that decide the exit code, each with what was seen, failed ones first.
 pub(super) fn worst(report: &Report) -> Vec<String> {
     const SHOWN: usize = 5;
-    let of = |status| {
-        let matters = move |outcome: &&Outcome| outcome.status == status && outcome.severity != Severity::Info;
-        report.outcomes.iter().filter(matters)
+    let decides = |outcome: &&Outcome| {
+        !matches!(Standing::of(outcome), Standing::Known | Standing::Passed) && outcome.severity != Severity::Info
     };
-    let all: Vec<&Outcome> =
-        of(Status::Failed).chain(of(Status::Inconclusive)).chain(of(Status::NotEvaluated)).collect();
+    let mut all: Vec<&Outcome> = report.outcomes.iter().filter(decides).collect();
+    all.sort_by_key(|outcome| Standing::of(outcome));
     let mut lines: Vec<String> = all
         .iter()
         .take(SHOWN)
         .map(|outcome| {
-            format!("{} {} {}: {}", outcome.table, outcome.rule, words::status(outcome.status), words::seen(outcome))
+            format!("{} {} {}: {}", outcome.table, outcome.rule, Standing::of(outcome).word(), words::seen(outcome))
         })
         .collect();
     if all.len() > SHOWN {

@@ -8,13 +8,13 @@ mod remark;
 mod rule;
 
 use crate::report::terminal::sample_facts;
-use crate::report::words::{self, count, how_many};
+use crate::report::words::{self, Standing, count, how_many};
 use crate::report::{Report, conclusion};
 use askama::Template;
 use bar::{Tick, ticks_over_rules};
 use change::Change;
 use facts::{Fact, facts};
-use fieldmark_model::Status;
+use fieldmark_model::Outcome;
 use fieldmark_model::migration::Verdict;
 use hero::{Hero, hero};
 use remark::{Remark, alerts, notes};
@@ -60,17 +60,18 @@ struct Table {
     rules: Vec<Rule>,
 }
 
-fn status_class(status: Status) -> &'static str {
-    match status {
-        Status::Passed => "good",
-        Status::Failed => "bad",
-        Status::Inconclusive => "warn",
-        Status::NotEvaluated => "none",
+fn standing_class(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Passed => "good",
+        Standing::Failed => "bad",
+        Standing::Known | Standing::Inconclusive => "warn",
+        Standing::NotEvaluated => "none",
     }
 }
 
-fn status_mark(status: Status) -> Mark {
-    Mark { class: status_class(status), glyph: words::glyph(status), word: words::status(status) }
+fn standing_mark(outcome: &Outcome) -> Mark {
+    let standing = Standing::of(outcome);
+    Mark { class: standing_class(standing), glyph: standing.glyph(), word: standing.word() }
 }
 
 fn verdict_class(verdict: Verdict) -> &'static str {
@@ -124,7 +125,7 @@ impl Page {
             finished_iso: report.finished.to_rfc3339(),
             counts: words::tally(report.outcomes.iter())
                 .into_iter()
-                .map(|(status, n)| Count { class: status_class(status), n: count(n), word: words::status(status) })
+                .map(|(standing, n)| Count { class: standing_class(standing), n: count(n), word: standing.word() })
                 .collect(),
             rules: count(how_many(&report.outcomes)),
             rules_word: match (report.outcomes.len(), report.migration.as_ref().is_some_and(|m| m.verdict.is_some())) {

@@ -1,7 +1,7 @@
 //! One rule of a table.
 
 use super::bar::Bar;
-use super::{Mark, status_mark};
+use super::{Mark, standing_mark};
 use crate::report::words;
 use fieldmark_model::{Outcome, Status};
 
@@ -49,8 +49,9 @@ impl Rule {
             extra.push(format!("Tolerance {}", words::percent(outcome.tolerance)));
         }
         extra.extend(words::unknown(outcome));
+        extra.extend(words::baseline(outcome));
         Self {
-            mark: status_mark(outcome.status),
+            mark: standing_mark(outcome),
             id: outcome.rule.to_string(),
             description: outcome.description.clone(),
             seen: words::seen(outcome),

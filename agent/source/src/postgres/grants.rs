@@ -1,0 +1,106 @@
+//! What a role needs, and nothing else, as the statements that give it.
+//!
+//! Each has the name of the point that fails without it; the conformance suite runs as a role with exactly these.
+
+use crate::privilege::Privileges;
+use fieldmark_model::TableName;
+use fieldmark_model::name::quote_identifier;
+
+/// One thing that a role needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The point that fails without it (`schema_usage`).
+    pub point: &'static str,
+    /// What it is for.
+    pub what: String,
+    /// The statement that gives it.
+    pub sql: String,
+    /// The table, where it is about one.
+    pub table: Option<TableName>,
+    /// Whether the role that asked has it.
+    pub given: bool,
+}
+
+/// What `role` needs to read these tables. What is there already is that of the role that asked.
+pub fn grants(role: &str, privileges: &Privileges, tables: &[&TableName]) -> Vec<Grant> {
+    let quoted = quote_identifier(role);
+    let mut grants = vec![Grant {
+        point: "connect",
+        what: "to log in to the database".to_owned(),
+        sql: format!("GRANT CONNECT ON DATABASE {} TO {quoted};", quote_identifier(&privileges.database)),
+        table: None,
+        given: true,
+    }];
+    let needed = |schema: &&crate::SchemaPrivileges| tables.iter().any(|table| table.schema == schema.name);
+    let schemas = privileges.schemas.iter().filter(needed).map(|schema| (schema, "to see the tables in it"));
+    let types =
+        privileges.type_schemas.iter().map(|schema| (schema, "of types that columns have, with their operators"));
+    for (schema, what) in schemas.chain(types) {
+        grants.push(Grant {
+            point: "schema_usage",
+            what: format!("schema {}, {what}", schema.name),
+            sql: format!("GRANT USAGE ON SCHEMA {} TO {quoted};", quote_identifier(&schema.name)),
+            table: None,
+            given: schema.usage,
+        });
+    }
+    for name in tables {
+        let own = privileges.tables.iter().find(|table| table.name == **name);
+        grants.push(Grant {
+            point: "select",
+            what: format!("to read {name}"),
+            sql: format!("GRANT SELECT ON TABLE {} TO {quoted};", name.quoted()),
+            table: Some((*name).clone()),
+            given: own.is_some_and(|own| own.select),
+        });
+    }
+    grants.push(Grant {
+        point: "read_all_stats",
+        what: "to see which transactions run, so that rows which are committed late are not missed, and whose session migrates"
+            .to_owned(),
+        sql: format!("GRANT pg_read_all_stats TO {quoted};"),
+        table: None,
+        given: privileges.reads_all_statistics,
+    });
+    grants
+}
+
+/// The statements as a script.
+pub fn script(grants: &[Grant]) -> String {
+    grants.iter().map(|grant| format!("{}  -- {}\n", grant.sql, grant.what.replace(['\n', '\r'], " "))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SchemaPrivileges, TablePrivileges};
+
+    #[test]
+    fn nothing_more_than_is_needed() {
+        let schema = |name: &str, usage| SchemaPrivileges { name: name.into(), usage, create: false };
+        let privileges = Privileges {
+            role: "fm".into(),
+            database: "shop".into(),
+            schemas: vec![schema("public", true), schema("audit", false)],
+            tables: vec![TablePrivileges {
+                name: TableName::new("public", "odd name"),
+                select: false,
+                some_columns: true,
+                writes: Vec::new(),
+                row_security: false,
+                owned: false,
+            }],
+            ..Privileges::default()
+        };
+        let table = TableName::new("public", "odd name");
+        let grants = grants("field mark", &privileges, &[&table]);
+        let told: Vec<(&str, bool)> = grants.iter().map(|grant| (grant.point, grant.given)).collect();
+        assert_eq!(told, [("connect", true), ("schema_usage", true), ("select", false), ("read_all_stats", false)]);
+        let script = script(&grants);
+        assert!(
+            script.contains("GRANT SELECT ON TABLE \"public\".\"odd name\" TO \"field mark\";  -- to read"),
+            "{script}"
+        );
+        assert!(!script.contains("audit"), "{script}");
+    }
+}

@@ -1,0 +1,54 @@
+//! A rule's own query, read-only and by itself; and what the planner thinks of it.
+
+use super::PostgresSource;
+use super::courtesy::Call;
+use crate::label::Name;
+use crate::{Answered, Error, Query};
+use fieldmark_model::name::quote_identifier;
+
+impl PostgresSource {
+    pub(super) async fn answer_query(&mut self, call: &Call, query: &Query<'_>) -> Result<Answered, Error> {
+        let most = query.count.saturating_add(1);
+        // a line break, in case that the query ends in a comment; rows beyond the limit are not counted, so that none piles up
+        let sql = format!(
+            "SELECT count(*) OVER ()::pg_catalog.int8, pg_catalog.row_to_json(failing)::pg_catalog.text FROM (SELECT * FROM (\n{}\n) \
+             AS failing LIMIT {most}) AS failing LIMIT {}",
+            query.sql, query.show
+        );
+        let mut transaction = self.session.begin_query(call, query.time, &self.search_path()).await?;
+        let rows = transaction.alone(Name::Query, &sql).await?;
+        transaction.commit().await?;
+        let counted = rows.first().and_then(|(count, _)| u64::try_from(*count).ok()).unwrap_or(0);
+        let shown = rows.iter().filter_map(|(_, row)| Some(fields(row.as_deref()?))).collect();
+        Ok(Answered { rows: counted.min(query.count), more: counted > query.count, shown })
+    }
+
+    pub(super) async fn explain_query(&mut self, call: &Call, query: &Query<'_>) -> Result<f64, Error> {
+        // EXPLAIN takes no part of another statement: what it explains is the query, and one more statement is an error
+        let sql = format!("EXPLAIN (FORMAT JSON) SELECT * FROM (\n{}\n) AS failing", query.sql);
+        let mut transaction = self.session.begin_query(call, query.time, &self.search_path()).await?;
+        let plan = transaction.explained(Name::Explain, &sql).await?;
+        transaction.commit().await?;
+        let plan: serde_json::Value = serde_json::from_str(&plan).unwrap_or_default();
+        let cost = plan.pointer("/0/Plan/Total Cost").and_then(serde_json::Value::as_f64);
+        cost.ok_or_else(|| Error::Internal { what: "a plan without a cost".to_owned() })
+    }
+
+    fn search_path(&self) -> String {
+        self.schemas.iter().map(|schema| quote_identifier(schema)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A row's names and texts.
+fn fields(row: &str) -> Vec<(String, Option<String>)> {
+    let Ok(serde_json::Value::Object(row)) = serde_json::from_str(row) else { return Vec::new() };
+    let text = |value: serde_json::Value| match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text),
+        other @ (serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_)) => Some(other.to_string()),
+    };
+    row.into_iter().map(|(name, value)| (name, text(value))).collect()
+}

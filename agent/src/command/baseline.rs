@@ -1,0 +1,206 @@
+//! `baseline`: rows that fail today, recorded as known.
+
+use super::check::check_source;
+use super::{Ended, Manner, Session, begin};
+use crate::check::Checked;
+use crate::cli::{Baseline, Common, Output, USAGE};
+use crate::report::words::{self, count, plural};
+use crate::signals::Signals;
+use crate::state::{Counted, PATIENCE, Recorded};
+use chrono::{DateTime, Utc};
+use fieldmark_model::{Outcome, RuleId, SourceName, Status};
+use serde_json::{Value, json};
+
+/// What became of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    Recorded,
+    Lowered,
+    Unchanged,
+    /// More rows fail than are recorded: a record is never raised.
+    NotRaised,
+    Forgotten,
+    Listed,
+}
+
+impl Act {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Lowered => "lowered",
+            Self::Unchanged => "unchanged",
+            Self::NotRaised => "not raised",
+            Self::Forgotten => "forgotten",
+            Self::Listed => "known",
+        }
+    }
+}
+
+/// One line of what is told.
+struct Line {
+    source: SourceName,
+    rule: RuleId,
+    act: Act,
+    record: Recorded,
+    /// What fails now, where that is of interest.
+    now: Option<Counted>,
+}
+
+pub(super) async fn run(common: &Common, arguments: &Baseline, signals: &Signals) -> Result<u8, Ended> {
+    if arguments.list || arguments.forget {
+        return recorded(common, arguments, signals);
+    }
+    let manner = Manner { duty: 0.5, enlarge: true, routine: false };
+    let session = Session::open(common, signals, manner)?;
+    let mut report = begin("baseline", common, &session.run);
+    let (mut lines, mut unclear) = (Vec::new(), Vec::new());
+    for source in session.config.sources.iter().filter(|source| !session.rules_of(&source.name).is_empty()) {
+        let Some((checked, _)) = check_source(&session, source, &mut report).await? else { continue };
+        unclear.extend(checked.outcomes.iter().filter_map(|outcome| not_recorded(outcome, &checked)));
+        let lock = session.folder.lock_within(&source.name, PATIENCE)?;
+        let mut of_source = Vec::new();
+        let note = session.folder.update(&lock, |state| {
+            for (outcome, counted) in failing(&checked) {
+                let own = state.baselines.get(&outcome.rule).filter(|own| own.fingerprint == outcome.fingerprint);
+                let (act, record) = recording(own, outcome, counted, session.run.now);
+                state.baselines.insert(outcome.rule.clone(), record.clone());
+                let (source, rule) = (source.name.clone(), outcome.rule.clone());
+                of_source.push(Line { source, rule, act, record, now: Some(counted) });
+            }
+        })?;
+        unclear.extend(note.map(|note| note.0));
+        lines.extend(of_source);
+    }
+    unclear.extend(report.errors.iter().map(|error| match &error.source {
+        Some(source) => format!("{source}: {}", error.what),
+        None => error.what.clone(),
+    }));
+    print(common, &lines, &unclear);
+    Ok(if unclear.is_empty() { 0 } else { 2 })
+}
+
+/// Rules that fail by rows that were counted.
+fn failing(checked: &Checked) -> impl Iterator<Item = (&Outcome, Counted)> {
+    checked.outcomes.iter().filter(|outcome| outcome.status == Status::Failed).filter_map(|outcome| {
+        let counted = checked.counts.iter().find(|(rule, _)| *rule == outcome.rule);
+        counted.map(|(_, counted)| (outcome, *counted))
+    })
+}
+
+/// Why a rule that does not pass has no record now.
+fn not_recorded(outcome: &Outcome, checked: &Checked) -> Option<String> {
+    let counted = checked.counts.iter().any(|(rule, _)| *rule == outcome.rule);
+    match outcome.status {
+        Status::Failed if !counted => {
+            Some(format!("{}: rules of the kind {} count no rows that one could record", outcome.rule, outcome.kind))
+        }
+        Status::Inconclusive | Status::NotEvaluated => {
+            let standing = words::Standing::of(outcome).word();
+            Some(format!("{}: {standing}: {}", outcome.rule, words::seen(outcome)))
+        }
+        Status::Failed | Status::Passed => None,
+    }
+}
+
+/// The record after today's count.
+fn recording(own: Option<&Recorded>, outcome: &Outcome, counted: Counted, now: DateTime<Utc>) -> (Act, Recorded) {
+    let new = || Recorded { fingerprint: outcome.fingerprint.clone(), rows: counted, since: now, lowered: None };
+    let Some(own) = own else { return (Act::Recorded, new()) };
+    if own.against(counted).grown {
+        return (Act::NotRaised, own.clone());
+    }
+    match own.after(counted, now) {
+        Some(after) if after.rows != own.rows => (Act::Lowered, after),
+        Some(after) => (Act::Unchanged, after),
+        None => (Act::Recorded, new()),
+    }
+}
+
+/// `--list` and `--forget`: of the records that are there.
+fn recorded(common: &Common, arguments: &Baseline, signals: &Signals) -> Result<u8, Ended> {
+    if !common.table.is_empty() {
+        return Err(Ended::Because(USAGE, "records are of rules: name them with --rule".to_owned()));
+    }
+    if arguments.forget && common.rule.is_empty() {
+        return Err(Ended::Because(USAGE, "which rules? `fieldmark baseline --forget --rule ID`".to_owned()));
+    }
+    // a record may be of a rule that no file has any more
+    let all = Common { rule: Vec::new(), ..common.clone() };
+    let session = Session::open(&all, signals, Manner { duty: 1.0, enlarge: false, routine: false })?;
+    let wanted = |rule: &RuleId| common.rule.is_empty() || common.rule.iter().any(|given| given == rule.as_str());
+    let mut lines = Vec::new();
+    for source in &session.config.sources {
+        let (state, _) = session.folder.load(&source.name)?;
+        let chosen = state.baselines.iter().filter(|(rule, _)| wanted(rule));
+        let act = if arguments.forget { Act::Forgotten } else { Act::Listed };
+        let line = |(rule, record): (&RuleId, &Recorded)| Line {
+            source: source.name.clone(),
+            rule: rule.clone(),
+            act,
+            record: record.clone(),
+            now: None,
+        };
+        let before = lines.len();
+        lines.extend(chosen.map(line));
+        if arguments.forget && lines.len() > before {
+            let lock = session.folder.lock_within(&source.name, PATIENCE)?;
+            session.folder.update(&lock, |state| state.baselines.retain(|rule, _| !wanted(rule)))?;
+        }
+    }
+    for given in common.rule.iter().filter(|given| !lines.iter().any(|line| line.rule.as_str() == given.as_str())) {
+        return Err(Ended::Because(USAGE, format!("nothing is recorded of the rule `{given}`")));
+    }
+    print(common, &lines, &[]);
+    Ok(0)
+}
+
+fn print(common: &Common, lines: &[Line], unclear: &[String]) {
+    if common.output == Output::Json {
+        let rules: Vec<Value> = lines.iter().map(as_json).collect();
+        println!("{:#}", json!({ "version": 1, "rules": rules, "unclear": unclear }));
+        return;
+    }
+    if lines.is_empty() && unclear.is_empty() && !common.quiet {
+        println!("nothing is recorded");
+    }
+    let plain = |text: String| text.replace(words::NARROW, " ");
+    for line in lines {
+        println!("{}", plain(told(line)));
+    }
+    for why in unclear {
+        println!("? {}", plain(why.clone()));
+    }
+}
+
+fn told(line: &Line) -> String {
+    let rows = |rows: Counted| match rows {
+        Counted { high, exact: true, .. } => plural(high, "row"),
+        Counted { low, high, exact: false } => format!("{} to {}", count(low), plural(high, "row")),
+    };
+    let (record, since) = (rows(line.record.rows), words::instant(line.record.since));
+    let name = format!("{} {}", line.source, line.rule);
+    match (line.act, line.now) {
+        (Act::Recorded, _) => format!("+ {name}: {record} recorded as known"),
+        (Act::Lowered, _) => format!("- {name}: lowered to {record}, known since {since}"),
+        (Act::NotRaised, Some(now)) => format!(
+            "! {name}: {} fail now, more than the {record} known since {since}; a record is never raised: if these are to be \
+             known, too, forget it first (--forget)",
+            rows(now)
+        ),
+        (Act::Unchanged | Act::Listed | Act::NotRaised, _) => format!("= {name}: {record} known since {since}"),
+        (Act::Forgotten, _) => format!("- {name}: forgotten ({record} known since {since})"),
+    }
+}
+
+fn as_json(line: &Line) -> Value {
+    let rows = |rows: Counted| json!({ "low": rows.low, "high": rows.high, "exact": rows.exact });
+    json!({
+        "source": line.source.as_str(),
+        "rule": line.rule.as_str(),
+        "what": line.act.word(),
+        "rows": rows(line.record.rows),
+        "since": line.record.since.to_rfc3339(),
+        "lowered": line.record.lowered.map(|time| time.to_rfc3339()),
+        "failing_now": line.now.map(rows),
+    })
+}

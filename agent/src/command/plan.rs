@@ -1,0 +1,150 @@
+//! `check --plan`: what a check would read and send. Asks the catalogue, and the planner about queries of rules; reads no row.
+
+use super::{Ended, Manner, Session};
+use crate::check::{Planned, SourceCheck, TablePlan};
+use crate::cli::{Check, Common, Output};
+use crate::config::SourceConfig;
+use crate::report::words::{self, count, plural};
+use crate::signals::Signals;
+use fieldmark_model::SourceName;
+use fieldmark_source::Error;
+use serde_json::{Value, json};
+
+/// What a source would be asked.
+struct OfSource {
+    source: SourceName,
+    tables: Vec<TablePlan>,
+    blocks_per_minute: u64,
+}
+
+pub(super) async fn run(common: &Common, arguments: &Check, signals: &Signals) -> Result<u8, Ended> {
+    let manner = Manner { duty: arguments.duty, enlarge: !arguments.no_enlarge, routine: true };
+    let session = Session::open(common, signals, manner)?;
+    let (mut sources, mut failed) = (Vec::new(), false);
+    for source in session.config.sources.iter().filter(|source| !session.rules_of(&source.name).is_empty()) {
+        match plan(&session, source).await? {
+            Ok(tables) => sources.push(OfSource {
+                source: source.name.clone(),
+                tables,
+                blocks_per_minute: source.budget.blocks_per_minute.value,
+            }),
+            Err(Error::Cancelled) => return Err(Ended::Interrupted),
+            Err(error) => {
+                failed = true;
+                eprintln!("fieldmark: {}: {error}", source.name);
+            }
+        }
+    }
+    match common.output {
+        Output::Json => {
+            let sources: Vec<Value> = sources.iter().map(as_json).collect();
+            println!("{:#}", json!({ "version": 1, "sources": sources }));
+        }
+        Output::Terminal | Output::Html | Output::Markdown | Output::Junit => {
+            let text: Vec<String> = sources.iter().map(told).collect();
+            print!("{}", text.join("\n").replace(words::NARROW, " "));
+        }
+    }
+    Ok(if failed { 2 } else { 0 })
+}
+
+async fn plan(session: &Session, source: &SourceConfig) -> Result<Result<Vec<TablePlan>, Error>, Ended> {
+    let (state, _) = session.folder.load(&source.name)?;
+    let mut reader = match session.connect_beside(source).await {
+        Ok(reader) => reader,
+        Err(error) => return Ok(Err(error)),
+    };
+    let catalogue = match reader.catalogue().await {
+        Ok(catalogue) => catalogue,
+        Err(error) => return Ok(Err(error)),
+    };
+    let default_schema = reader.facts().default_schema.clone();
+    let tables = session.good_tables(source, &catalogue, default_schema.as_deref())?;
+    let settings = session.settings(source);
+    let mut check = SourceCheck {
+        reader: &mut reader,
+        catalogue: &catalogue,
+        settings: &settings,
+        run: &session.run,
+        state: &state,
+        progress: &session.progress,
+    };
+    let mut plans = Vec::new();
+    for rules in &tables {
+        match check.plan(rules).await {
+            Ok(plan) => plans.extend(plan),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(plans))
+}
+
+fn told(source: &OfSource) -> String {
+    let mut text = String::new();
+    let blocks: Option<u64> = source.tables.iter().map(TablePlan::blocks).sum();
+    let statements: u64 = source.tables.iter().map(TablePlan::statements).sum();
+    for table in &source.tables {
+        let rows = table
+            .rows
+            .map_or_else(|| "an unknown number of rows".to_owned(), |rows| format!("about {}", plural(rows, "row")));
+        text.push_str(&format!("{} {} · {rows}\n", source.source, table.table));
+        for step in &table.steps {
+            let rule = step.rule.as_ref().map(|rule| format!(" ({rule})")).unwrap_or_default();
+            let mut facts = vec![format!("about {}", plural(step.statements, "statement"))];
+            facts.extend(step.rows.map(|rows| plural(rows, "row")));
+            facts.extend(step.blocks.map(|blocks| plural(blocks, "block")));
+            facts.extend(step.cost.map(|cost| format!("cost {cost:.0} in the planner's unit")));
+            text.push_str(&format!("  {}{rule}: {}\n", step.what, facts.join(", ")));
+            for (name, sql) in &step.sql {
+                text.push_str(&format!(
+                    "      {}: {}\n",
+                    name.as_str(),
+                    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+                ));
+            }
+        }
+        for refused in &table.refused {
+            text.push_str(&format!("  not evaluated: {refused}\n"));
+        }
+    }
+    text.push_str(&format!(
+        "{}: about {}{} in all, beside the catalogue; nothing was run\n",
+        source.source,
+        plural(statements, "statement"),
+        blocks.map(|blocks| format!(" and {}", at_most_a_minute(blocks, source.blocks_per_minute))).unwrap_or_default()
+    ));
+    text
+}
+
+fn at_most_a_minute(blocks: u64, a_minute: u64) -> String {
+    let minutes = blocks as f64 / a_minute.max(1) as f64;
+    let takes = if minutes > 1.0 {
+        format!(" (blocks_per_minute: {} minutes at least)", count(minutes.ceil() as u64))
+    } else {
+        String::new()
+    };
+    format!("{}{takes}", plural(blocks, "block"))
+}
+
+fn as_json(source: &OfSource) -> Value {
+    let step = |step: &Planned| {
+        json!({
+            "what": step.what,
+            "rule": step.rule.as_ref().map(|rule| rule.as_str()),
+            "statements": step.statements,
+            "rows": step.rows,
+            "blocks": step.blocks,
+            "cost": step.cost,
+            "sql": step.sql.iter().map(|(name, sql)| json!({ "statement": name.as_str(), "sql": sql })).collect::<Vec<_>>(),
+        })
+    };
+    let table = |table: &TablePlan| {
+        json!({
+            "table": table.table.to_string(),
+            "rows": table.rows,
+            "steps": table.steps.iter().map(step).collect::<Vec<_>>(),
+            "not_evaluated": table.refused,
+        })
+    };
+    json!({ "source": source.source.as_str(), "tables": source.tables.iter().map(table).collect::<Vec<_>>() })
+}

@@ -1,0 +1,108 @@
+//! The JSON Schema of the configuration file, for editors. A test holds it against what the parser takes.
+
+use super::{BLOCKS_PER_MINUTE, DEFAULT_RULES, Examples, SqlRules};
+use super::{DETECT, FULL_EVERY, MARKS_KEEP, PER_BLOCK, ROWS_PER_CHECK, SAMPLE_ROWS, SERVER_TIME};
+use serde_json::{Value, json};
+
+/// The JSON Schema (draft 2020-12) of `fieldmark.yaml`.
+pub fn schema() -> Value {
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The configuration of Fieldmark (fieldmark.yaml)",
+        "type": "object",
+        "required": ["version", "sources"],
+        "additionalProperties": false,
+        "properties": {
+            "version": { "description": "Version of the form.", "const": 1 },
+            "state_dir": text("Folder of marks and small state; default: the XDG state folder."),
+            "sources": {
+                "description": "The databases, each with a name.",
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": { "pattern": "^[A-Za-z0-9_-]{1,63}$" },
+                "additionalProperties": source(),
+            },
+            "rules": {
+                "description": format!("Patterns of rule files, relative to this file's folder; default `{DEFAULT_RULES}`."),
+                "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
+            },
+            "marks": mapping("How marks are kept.", json!({
+                "keep": duration("How long a mark is kept", MARKS_KEEP.as_secs()),
+                "max_bytes": { "description": "Oldest marks are removed beyond so many bytes, such as `2GiB`.",
+                    "type": ["string", "integer"] },
+            })),
+        },
+    })
+}
+
+fn source() -> Value {
+    let words = |words: Vec<&str>| json!(words);
+    let mut source = mapping(
+        "One database: its address, and how it is read.",
+        json!({
+            "url": text("The address: `postgres://user@host/database` or `sqlite:path`."),
+            "url_env": { "description": "The environment variable that holds the address.",
+                "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+            "url_file": text("A file that holds the address."),
+            "schemas": { "description": "Schemas to look at; default: the connection's own.",
+                "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }, { "type": "null" }] },
+            "sample": {
+                "description": format!("Rows read of a table; default {SAMPLE_ROWS}."),
+                "anyOf": [
+                    { "const": "all" },
+                    mapping("How many.", json!({
+                        "rows": { "description": "So many rows.", "type": "integer", "minimum": 1 },
+                        "fraction": fraction("This fraction of the table's rows, such as `1%`."),
+                        "per_block": { "description": format!("Rows kept of a drawn block; default {PER_BLOCK}."),
+                            "type": "integer", "minimum": 1 },
+                    })),
+                ],
+            },
+            "detect": fraction(&format!("Failing fraction that a sampled pass has to rule out; default {}%.", DETECT * 100.0)),
+            "budget": mapping("What checks may cost.", json!({
+                "server_time": fraction(&format!(
+                    "Largest share of an hour that our statements run; default {}%.", SERVER_TIME * 100.0)),
+                "blocks_per_minute": { "description": format!("Blocks read in a minute, cached ones too; default {BLOCKS_PER_MINUTE}."),
+                    "type": "integer", "minimum": 1 },
+                "rows_per_check": { "description": format!("Rows read of one table by one check; default {ROWS_PER_CHECK}."),
+                    "type": "integer", "minimum": 1 },
+            })),
+            "examples": { "description": "What reports show of failing rows; default keys.",
+                "enum": words(Examples::WORDS.iter().map(|(word, _)| *word).collect()) },
+            "full_every": duration("How often a look-up without an index may pass over a whole table", FULL_EVERY.as_secs()),
+            "migrations_by": mapping("Whose sessions are migrations; `*` stands for any text.", json!({
+                "role": { "description": "The role's name.", "type": ["string", "null"] },
+                "application_name": { "description": "The application's name.", "type": ["string", "null"] },
+            })),
+            "sql": { "description": "Whether `sql:` rules may run; default deny.",
+                "enum": words(SqlRules::WORDS.iter().map(|(word, _)| *word).collect()) },
+        }),
+    );
+    if let Some(map) = source.as_object_mut() {
+        map.insert(
+            "oneOf".to_owned(),
+            json!([{ "required": ["url"] }, { "required": ["url_env"] }, { "required": ["url_file"] }]),
+        );
+    }
+    source
+}
+
+fn mapping(description: &str, properties: Value) -> Value {
+    json!({ "description": description, "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+fn text(description: &str) -> Value {
+    json!({ "description": description, "type": "string", "minLength": 1 })
+}
+
+fn fraction(description: &str) -> Value {
+    json!({ "description": description, "anyOf": [
+        { "type": "number", "minimum": 0, "maximum": 1 },
+        { "type": "string", "pattern": "^[0-9.]+ ?%$" },
+    ] })
+}
+
+fn duration(what: &str, seconds: u64) -> Value {
+    let description = format!("{what}, such as `15m` or `14d`; default {}h.", seconds / 3600);
+    json!({ "description": description, "type": "string", "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d|w))+$" })
+}

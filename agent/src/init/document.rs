@@ -1,0 +1,194 @@
+//! The rule file of one table, as text.
+
+use chrono::{DateTime, Utc};
+use fieldmark_model::name::quote_identifier;
+use fieldmark_model::{SourceName, TableName};
+use fieldmark_profile::Proposal;
+use fieldmark_profile::yaml::{list, literal};
+use std::collections::BTreeSet;
+
+/// Widest line of a comment.
+const WIDTH: usize = 110;
+
+/// What is proposed for a table.
+pub(super) struct Document {
+    pub(super) source: SourceName,
+    pub(super) table: TableName,
+    /// Whether the table's name is told with its schema.
+    pub(super) with_schema: bool,
+    /// Name of its file in the folder of rules.
+    pub(super) file: String,
+    pub(super) pii: Vec<String>,
+    /// Columns that no migration should change.
+    pub(super) same: Vec<String>,
+    /// What was read of it, in words.
+    pub(super) read: String,
+    pub(super) proposals: Vec<Proposal>,
+    pub(super) left_out: Vec<LeftOut>,
+    pub(super) made: DateTime<Utc>,
+}
+
+/// A proposal that did not hold.
+pub(super) struct LeftOut {
+    pub(super) proposal: Proposal,
+    pub(super) why: String,
+}
+
+impl Document {
+    /// Rules in it.
+    pub(super) fn rules(&self) -> usize {
+        self.proposals.len()
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = format!(
+            "# Proposed by `fieldmark init` on {} from {}. A guess: read it, correct it, keep it under version control.\n\
+             # Values and limits in it come from the data. `fieldmark rules` prints what else can be said.\n",
+            self.made.format("%Y-%m-%d"),
+            self.read
+        );
+        text.push_str(&format!("version: 1\ntable: {}\n", head(&self.source, &self.table, self.with_schema)));
+        text.push_str("# owner: team-…        # who answers for it\n");
+        if !self.pii.is_empty() {
+            text.push_str("# personal by their names or their form: kept in marks only as keyed digests\n");
+            text.push_str(&format!("pii: {}\n", list(self.pii.iter().map(String::as_str))));
+        }
+        if self.proposals.is_empty() {
+            text.push_str(
+                "rules: []              # too few rows, or nothing that the database does not see to by itself\n",
+            );
+        } else {
+            text.push_str("rules:\n");
+        }
+        for proposal in &self.proposals {
+            text.push_str(&comment("  ", &proposal.evidence));
+            text.push_str(&item(&proposal.rule));
+        }
+        if !self.left_out.is_empty() {
+            text.push_str("  # These looked so in the rows that were read, and did not hold when they were tried:\n");
+        }
+        for left_out in &self.left_out {
+            text.push_str(&comment("  ", &left_out.why));
+            let rule = item(&left_out.proposal.rule);
+            rule.lines().for_each(|line| text.push_str(&format!("  #{}\n", line.strip_prefix(' ').unwrap_or(line))));
+        }
+        text.push_str("across_migrations:       # of the same rows before and after a migration\n");
+        text.push_str("  rows: kept\n");
+        if !self.same.is_empty() {
+            text.push_str(&format!("  same: {}\n", list(self.same.iter().map(String::as_str))));
+        }
+        text
+    }
+}
+
+/// `source.schema.table`, as a YAML scalar.
+pub(super) fn head(source: &SourceName, table: &TableName, with_schema: bool) -> String {
+    let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let part = |name: &str| if plain(name) { name.to_owned() } else { quote_identifier(name) };
+    let schema = if with_schema { format!("{}.", part(&table.schema)) } else { String::new() };
+    let name = format!("{}.{schema}{}", part(source.as_str()), part(&table.name));
+    if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.')) { name } else { literal(&name) }
+}
+
+/// A rule as an item of a list.
+pub(super) fn item(rule: &str) -> String {
+    let mut text = String::new();
+    for (at, line) in rule.lines().enumerate() {
+        text.push_str(if at == 0 { "  - " } else { "    " });
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+/// Text as lines of comments.
+fn comment(indent: &str, text: &str) -> String {
+    let mut lines = vec![format!("{indent}#")];
+    // a control character would end the line, or the file
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{indent}# {word}")),
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Gives each document a file of its own: that of a table in the default schema needs no schema in its name.
+pub(super) fn name_files(documents: &mut [Document], default_schema: Option<&str>) {
+    let mut taken = BTreeSet::new();
+    for document in documents {
+        let table = &document.table;
+        let plain = if default_schema == Some(table.schema.as_str()) || !document.with_schema {
+            table.name.clone()
+        } else {
+            format!("{}.{}", table.schema, table.name)
+        };
+        let safe: String = plain
+            .chars()
+            .map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' })
+            .take(100)
+            .collect();
+        // a leading dot hides a file, and `_defaults` is another kind of file
+        let safe = safe.trim_start_matches(['.', '_']).to_owned();
+        let safe = if safe.is_empty() { "table".to_owned() } else { safe };
+        let mut file = format!("{safe}.yaml");
+        let mut number = 2;
+        while !taken.insert(file.to_lowercase()) {
+            file = format!("{safe}-{number}.yaml");
+            number += 1;
+        }
+        document.file = file;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(table: TableName) -> Document {
+        Document {
+            source: SourceName::new("shop"),
+            table,
+            with_schema: true,
+            file: String::new(),
+            pii: vec!["email".into()],
+            same: vec!["id".into()],
+            read: "all 40 rows".into(),
+            proposals: vec![Proposal {
+                rule: "not_null: a".into(),
+                kind: "not_null",
+                evidence: "so it is\nhere".into(),
+            }],
+            left_out: Vec::new(),
+            made: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn names_of_tables_are_read_back() {
+        let source = SourceName::new("shop");
+        assert_eq!(head(&source, &TableName::new("public", "orders"), true), "shop.public.orders");
+        assert_eq!(head(&source, &TableName::new("public", "odd 'n'"), true), "'shop.public.\"odd ''n''\"'");
+        assert_eq!(head(&source, &TableName::new("main", "orders"), false), "shop.orders");
+    }
+
+    #[test]
+    fn files_have_names_of_their_own() {
+        let names = [("public", "orders"), ("audit", "orders"), ("public", "a/b"), ("public", "a b"), ("public", "_x")];
+        let names = names.map(|(schema, name)| TableName::new(schema, name));
+        let mut documents: Vec<Document> = names.iter().cloned().map(document).collect();
+        name_files(&mut documents, Some("public"));
+        let files: Vec<&str> = documents.iter().map(|document| document.file.as_str()).collect();
+        assert_eq!(files, ["orders.yaml", "audit.orders.yaml", "a_b.yaml", "a_b-2.yaml", "x.yaml"]);
+    }
+
+    #[test]
+    fn evidence_stays_within_its_comment() {
+        let text = document(TableName::new("public", "t")).text();
+        assert!(text.contains("\n  # so it is here\n  - not_null: a\n"), "{text}");
+    }
+}

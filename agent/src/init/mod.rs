@@ -1,0 +1,153 @@
+//! `init`: a configuration and proposed rules for a database that Fieldmark does not know yet.
+//!
+//! Each table is read as a check would read it (a sample, all rows where they are few), every column of it. What that looks like is the
+//! business of [`fieldmark_profile`]; here every proposal is then tried as a rule of the real check, and only what holds is written as a
+//! rule. What does not hold is written as a comment that says what was found: it may be the first thing worth knowing.
+
+mod document;
+mod place;
+mod survey;
+
+use crate::cli::{Common, Init, Output};
+use crate::command::{Ended, Manner, Session, with_sources};
+use crate::config::{self, Config, Environment, SourceConfig};
+use crate::report::words::{count, plural};
+use crate::signals::Signals;
+use crate::state::{SourceState, StateFolder};
+use document::Document;
+use fieldmark_model::{Table, TableKind};
+use fieldmark_source::Error;
+use place::{Place, Written};
+use serde_json::json;
+use survey::Survey;
+
+/// Looks at a database, writes what it proposes, says what that is.
+///
+/// # Errors
+/// What is in the way; nothing has been written then.
+pub async fn run(common: &Common, arguments: &Init, signals: &Signals) -> Result<u8, Ended> {
+    let place = Place::of(common, arguments)?;
+    let config = read(&place, common)?;
+    let state = tempfile::tempdir().map_err(|error| Ended::Because(2, format!("no temporary folder: {error}")))?;
+    let manner = Manner { duty: arguments.duty, enlarge: true, routine: false };
+    let folder = StateFolder::open(state.path())?;
+    let session = Session::of((config, Vec::new()), folder, common, signals, manner)?;
+    let mut documents = Vec::new();
+    let mut notes = Vec::new();
+    for source in &session.config.sources {
+        match look(&session, source, &mut notes).await {
+            Ok(found) => documents.extend(found),
+            Err(Error::Cancelled) => return Err(Ended::Interrupted),
+            Err(error) => return Err(Ended::Because(2, format!("{}: {error}", source.name))),
+        }
+    }
+    let written = place.write(&documents, arguments.force)?;
+    match common.output {
+        Output::Json => println!("{:#}", as_json(&documents, &written, &notes)),
+        Output::Terminal | Output::Html | Output::Markdown | Output::Junit => {
+            if !common.quiet {
+                print!("{}", told(&place, &documents, &written, &notes));
+            }
+        }
+    }
+    Ok(0)
+}
+
+/// The configuration: the one that is there, or the one that will be.
+fn read(place: &Place, common: &Common) -> Result<Config, Ended> {
+    let reading = match &place.text {
+        Some(text) => {
+            let environment = place.environment();
+            config::read(&place.name(), text, place.folder(), &environment, &common.overrides())
+        }
+        None => config::load(common.config.as_deref(), &Environment::of_process(), &common.overrides()),
+    };
+    // rule files that are there already are not of interest here, and none may match yet
+    let (config, _) = config::Reading { warnings: Default::default(), ..reading }
+        .into_result()
+        .map_err(|problems| Ended::Problems(problems, Default::default()))?;
+    with_sources(config, common)
+}
+
+/// All tables of a source that can be looked at, each with its proposals.
+async fn look(session: &Session, source: &SourceConfig, notes: &mut Vec<String>) -> Result<Vec<Document>, Error> {
+    let mut reader = session.connect(source, &SourceState::default()).await?;
+    let catalogue = reader.catalogue().await?;
+    let checks = reader.checks().await?;
+    let default_schema = reader.facts().default_schema.clone();
+    let stored = |table: &&Table| !matches!(table.kind, TableKind::View | TableKind::Foreign | TableKind::Virtual);
+    let wanted = |table: &&Table| session.selection.may_mean(&source.name, &table.name);
+    let tables: Vec<&Table> = catalogue.tables.iter().filter(stored).filter(wanted).collect();
+    if tables.is_empty() {
+        notes.push(format!("{}: no table to look at; does the role see any, and are its schemas right?", source.name));
+    }
+    let mut documents = Vec::new();
+    for table in tables {
+        let mut survey = Survey { session, source, reader: &mut reader, catalogue: &catalogue, checks: &checks };
+        match survey.table(table, default_schema.as_deref()).await {
+            Ok(document) => documents.push(document),
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) => notes.push(format!("{} {}: {error}", source.name, table.name)),
+        }
+    }
+    document::name_files(&mut documents, default_schema.as_deref());
+    Ok(documents)
+}
+
+fn told(place: &Place, documents: &[Document], written: &Written, notes: &[String]) -> String {
+    let rules: usize = documents.iter().map(Document::rules).sum();
+    let left_out: usize = documents.iter().map(|document| document.left_out.len()).sum();
+    let mut text = format!(
+        "{} looked at, {} proposed; each of them held when it was tried.\n\n",
+        plural(documents.len() as u64, "table"),
+        plural(rules as u64, "rule")
+    );
+    for path in &written.files {
+        let document = documents.iter().find(|document| place.of_file(&document.file) == *path);
+        let facts = document.map(|document| {
+            let left_out = match document.left_out.len() {
+                0 => String::new(),
+                n => format!(", {} that did not hold left in comments", count(n as u64)),
+            };
+            format!("  {} from {}{left_out}", plural(document.rules() as u64, "rule"), document.read)
+        });
+        text.push_str(&format!("  {}{}\n", path.display(), facts.unwrap_or_default()));
+    }
+    for note in notes {
+        text.push_str(&format!("  ! {note}\n"));
+    }
+    for note in &written.notes {
+        text.push_str(&format!("  ! {note}\n"));
+    }
+    text.push_str(
+        "\nWhat they say of your data is a guess, with its evidence above each rule: read it, and correct it.\n",
+    );
+    if left_out > 0 {
+        text.push_str("Look at the comments first: what almost holds is where a fault is.\n");
+    }
+    if let Some(variable) = &place.to_set {
+        text.push_str(&format!(
+            "The address has a password, which is written nowhere: set {variable} to it before the next command.\n"
+        ));
+    }
+    text.push_str("Then: fieldmark check\n");
+    text
+}
+
+fn as_json(documents: &[Document], written: &Written, notes: &[String]) -> serde_json::Value {
+    let tables: Vec<serde_json::Value> = documents
+        .iter()
+        .map(|document| {
+            json!({
+                "source": document.source.as_str(),
+                "table": document.table.to_string(),
+                "file": document.file,
+                "rules": document.rules(),
+                "left_out": document.left_out.len(),
+            })
+        })
+        .collect();
+    let files: Vec<String> = written.files.iter().map(|path| path.display().to_string()).collect();
+    let notes: Vec<&String> = notes.iter().chain(&written.notes).collect();
+    json!({ "version": 1, "files": files, "tables": tables, "notes": notes })
+}

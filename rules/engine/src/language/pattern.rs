@@ -1,0 +1,141 @@
+//! Documents about patterns of tables become documents about the tables that are there.
+
+use super::check::resolve_table;
+use super::table::in_ids;
+use crate::rule::{Pattern, Rule, TableRules};
+use fieldmark_document::{Problem, Problems};
+use fieldmark_model::name::fits;
+use fieldmark_model::{Catalogue, RuleId, Table, TableKind, TableName};
+
+/// Rules of tables, of patterns none left: of each table that fits a pattern there is one entry, with the rules of everything that speaks
+/// of it. Ids that rules give themselves have the table behind them (`id/schema.table`); others are made of its name.
+///
+/// A pattern means tables and materialized views; views, foreign and virtual tables have to be named. Patterns that no table fits, and two
+/// sections `across_migrations` about one table, are problems.
+pub fn expand_patterns(
+    tables: &[&TableRules],
+    catalogue: &Catalogue,
+    default_schema: Option<&str>,
+) -> (Vec<TableRules>, Problems) {
+    let mut problems = Problems::default();
+    let mut expanded: Vec<(Option<TableName>, TableRules)> = Vec::new();
+    for rules in tables.iter().filter(|rules| !rules.pattern.is_any()) {
+        let name = resolve_table(rules, catalogue, default_schema).ok().map(|table| table.name.clone());
+        expanded.push((name, (*rules).clone()));
+    }
+    for rules in tables.iter().filter(|rules| rules.pattern.is_any()) {
+        let mut fitting = catalogue.tables.iter().filter(|table| is_meant(rules, table, default_schema)).peekable();
+        if fitting.peek().is_none() {
+            let problem = Problem::new("no table of the source fits the pattern", &rules.place);
+            problems.push(problem.value(format!("`{}`", shown(rules))).help("views have to be named"));
+        }
+        for table in fitting {
+            let own = of_table(rules, &table.name);
+            match expanded.iter_mut().find(|(name, _)| name.as_ref() == Some(&table.name)) {
+                Some((_, before)) => join(before, own, &mut problems),
+                None => expanded.push((Some(table.name.clone()), own)),
+            }
+        }
+    }
+    (expanded.into_iter().map(|(_, rules)| rules).collect(), problems)
+}
+
+/// Whether a pattern means a table.
+fn is_meant(rules: &TableRules, table: &Table, default_schema: Option<&str>) -> bool {
+    let kind = matches!(table.kind, TableKind::Table | TableKind::Partitioned | TableKind::MaterializedView);
+    kind && rules.may_mean(&table.name, default_schema)
+}
+
+impl TableRules {
+    /// Whether a document speaks of a table of this name. Of one that names no schema the source's default is meant.
+    pub fn may_mean(&self, table: &TableName, default_schema: Option<&str>) -> bool {
+        let part =
+            |is_pattern: bool, wanted: &str, name: &str| if is_pattern { fits(wanted, name) } else { wanted == name };
+        let schema = self.schema.as_deref().or(default_schema);
+        part(self.pattern.table, &self.table, &table.name)
+            && schema.is_none_or(|schema| part(self.pattern.schema, schema, &table.schema))
+    }
+
+    /// Whether a rule of this document may have that id on some table.
+    pub fn may_have(&self, rule: &Rule, id: &str) -> bool {
+        let own = rule.id.as_str();
+        let pattern = shown(self);
+        let of_pattern = || match own.strip_prefix(&pattern).filter(|rest| rest.starts_with('.')) {
+            Some(rest) => id.ends_with(rest) && id.starts_with(&format!("{}.", self.source)),
+            None => id.strip_prefix(own).is_some_and(|rest| rest.starts_with('/')),
+        };
+        own == id || (self.pattern.is_any() && of_pattern())
+    }
+
+    /// The id that a rule has on a table that fits this document's pattern.
+    pub fn id_on(&self, rule: &Rule, table: &TableName) -> RuleId {
+        let pattern = in_ids(self.source.as_str(), self.schema.as_deref(), &self.table, self.pattern);
+        RuleId::new(match rule.id.as_str().strip_prefix(&pattern).filter(|rest| rest.starts_with('.')) {
+            Some(rest) => {
+                let schema = Some(table.schema.as_str());
+                format!("{}{rest}", in_ids(self.source.as_str(), schema, &table.name, Pattern::default()))
+            }
+            None => format!("{}/{table}", rule.id),
+        })
+    }
+}
+
+fn shown(rules: &TableRules) -> String {
+    in_ids(rules.source.as_str(), rules.schema.as_deref(), &rules.table, rules.pattern)
+}
+
+/// What a pattern's document says of one table.
+fn of_table(rules: &TableRules, table: &TableName) -> TableRules {
+    let mut own = rules.clone();
+    for rule in &mut own.rules {
+        rule.id = rules.id_on(rule, table);
+    }
+    let id = |id: &RuleId| {
+        let prefix = shown(rules);
+        match id.as_str().strip_prefix(&prefix).filter(|rest| rest.starts_with('.')) {
+            Some(rest) => RuleId::new(format!("{}.{table}{rest}", rules.source)),
+            None => RuleId::new(format!("{id}/{table}")),
+        }
+    };
+    for same in &mut own.across.same {
+        same.id = id(&same.id);
+    }
+    for expectation in &mut own.across.expect {
+        expectation.id = id(&expectation.id);
+    }
+    own.schema = Some(table.schema.clone());
+    own.table.clone_from(&table.name);
+    own.pattern = Pattern::default();
+    own
+}
+
+/// What a pattern says is added to what is said of the table already.
+fn join(before: &mut TableRules, pattern: TableRules, problems: &mut Problems) {
+    before.owner = before.owner.take().or(pattern.owner);
+    before.escalation = before.escalation.take().or(pattern.escalation);
+    before.runbook = before.runbook.take().or(pattern.runbook);
+    before.key = before.key.take().or(pattern.key);
+    before.sample = before.sample.take().or(pattern.sample);
+    for column in pattern.pii {
+        if !before.pii.iter().any(|own| own.value == column.value) {
+            before.pii.push(column);
+        }
+    }
+    // said twice, a rule is one
+    for rule in pattern.rules {
+        if !before.rules.iter().any(|own| own.fingerprint == rule.fingerprint && own.severity == rule.severity) {
+            before.rules.push(rule);
+        }
+    }
+    match (&before.across_place, pattern.across_place) {
+        (Some(own), Some(other)) => {
+            let problem = Problem::new("two sections `across_migrations` speak of one table", own);
+            problems.push(problem.value(format!("`{}`", before.table)).also("the other at", &other));
+        }
+        (None, Some(place)) => {
+            before.across = pattern.across;
+            before.across_place = Some(place);
+        }
+        (_, None) => {}
+    }
+}

@@ -1,0 +1,485 @@
+//! Proposals for one table.
+
+use crate::column::{ColumnProfile, Nature};
+use crate::nice;
+use crate::relation::{self, Relation};
+use crate::word::{has, is_personal, is_plural_of, referred};
+use crate::yaml::{literal, scalar};
+use crate::{form, word};
+use arrow::datatypes::DataType;
+use chrono::{DateTime, Datelike as _, Utc};
+use fieldmark_engine::kind::ValueType;
+use fieldmark_model::{Table, TableKind};
+use fieldmark_statistics::Level;
+use fieldmark_statistics::interval::{Observed, clopper_pearson};
+use std::time::Duration;
+
+/// A sampled table.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The table.
+    pub table: &'a Table,
+    /// Its columns, as they were seen.
+    pub columns: &'a [ColumnProfile],
+    /// Rows that were read.
+    pub rows: u64,
+    /// Rows of the table, as far as known.
+    pub population: u64,
+    /// Whether all rows were read.
+    pub whole: bool,
+    /// What the database checks by itself.
+    pub checks: &'a [Checked],
+}
+
+/// A CHECK constraint of a database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Columns that it is about.
+    pub columns: Vec<String>,
+}
+
+/// A rule that may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// The rule as it stands in a rule file, without the dash: one line or several.
+    pub rule: String,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Why it is proposed, with its numbers.
+    pub evidence: String,
+}
+
+/// Fewest rows that say anything.
+const FEWEST: u64 = 30;
+/// Most values of a set.
+const MOST_VALUES: u64 = 20;
+/// Newest rows that tell how often rows come.
+const NEWEST: usize = 100;
+
+/// Columns that are personal by their names, or by the form of their values.
+pub fn personal(columns: &[ColumnProfile]) -> Vec<String> {
+    let mail = |column: &ColumnProfile| {
+        column.nature == Nature::Text
+            && column.values > 0
+            && form_of(column).is_some_and(|format| format.name == "e-mail addresses")
+    };
+    let personal = columns.iter().filter(|column| is_personal(column.name()) || mail(column));
+    personal.map(|column| column.name().to_owned()).collect()
+}
+
+fn form_of(column: &ColumnProfile) -> Option<&'static form::Format> {
+    form::format(column.texts.iter().flatten().map(String::as_str))
+}
+
+/// Rules that may hold of a table, with those of the other tables to refer to.
+pub fn propose(subject: &Subject<'_>, others: &[&Table], now: DateTime<Utc>) -> Vec<Proposal> {
+    if subject.rows < FEWEST {
+        return Vec::new();
+    }
+    let mut proposals = Vec::new();
+    proposals.extend(not_null(subject));
+    for column in subject.columns.iter().filter(|column| column.values >= FEWEST) {
+        let reference = subject.reference(column, others);
+        let identifies = subject.identifies(column) || reference.is_some();
+        proposals.extend(subject.unique(column));
+        proposals.extend(reference);
+        match subject.set(column) {
+            Some(set) => proposals.push(set),
+            None => proposals.extend(subject.text(column)),
+        }
+        if !identifies {
+            proposals.extend(subject.range(column));
+        }
+        proposals.extend(subject.nulls(column));
+        proposals.extend(subject.fresh(column, now));
+    }
+    proposals.extend(subject.relations());
+    proposals.push(subject.row_count());
+    proposals
+}
+
+fn not_null(subject: &Subject<'_>) -> Vec<Proposal> {
+    let never = |column: &&ColumnProfile| column.column.nullable && column.nulls == 0 && column.unread == 0;
+    let of_column = |column: &ColumnProfile| Proposal {
+        rule: format!("not_null: {}", scalar(column.name())),
+        kind: "not_null",
+        evidence: format!("may be NULL, and is not in {}", subject.seen(subject.rows)),
+    };
+    subject.columns.iter().filter(never).map(of_column).collect()
+}
+
+/// Proposals that say the same of several columns, in one: `not_null: [a, b]`.
+pub fn merged(proposals: Vec<Proposal>) -> Vec<Proposal> {
+    let mut merged: Vec<Proposal> = Vec::new();
+    for proposal in proposals {
+        let column = proposal.rule.strip_prefix("not_null: ").map(str::to_owned);
+        let same = |own: &&mut Proposal| own.kind == "not_null" && own.evidence == proposal.evidence;
+        match (column, merged.iter_mut().find(same)) {
+            (Some(column), Some(own)) => {
+                let columns = own.rule.trim_start_matches("not_null: ").trim_matches(['[', ']']).to_owned();
+                own.rule = format!("not_null: [{columns}, {column}]");
+            }
+            (_, _) => merged.push(proposal),
+        }
+    }
+    merged
+}
+
+impl Subject<'_> {
+    /// `10 000 rows (at most 0.037 % can differ)`, or `all 200 rows`.
+    fn seen(&self, rows: u64) -> String {
+        if self.whole {
+            return format!("all {} rows", nice::count(rows));
+        }
+        let none = Observed { failed: 0.0, rows: rows as f64 };
+        let high = clopper_pearson(none, Level::NINETY_FIVE).high * 100.0;
+        let digits = if high < 0.1 { 3 } else { 2 };
+        format!("{} rows (at most {high:.digits$} % can differ)", nice::count(rows))
+    }
+
+    /// Whether a column tells rows apart, or is a number that stands for something: no range has a meaning for it.
+    fn identifies(&self, column: &ColumnProfile) -> bool {
+        let only =
+            |columns: &Vec<String>| columns.len() == 1 && columns.first().is_some_and(|own| own == column.name());
+        self.table.primary_key.as_ref().is_some_and(|key| key.iter().any(|own| own == column.name()))
+            || self.table.unique.iter().any(only)
+            || self.table.foreign_keys.iter().any(|key| key.columns.iter().any(|own| own == column.name()))
+            || has(column.name(), &["id", "uuid", "ref", "fk"])
+    }
+
+    /// Whether the database checks a column by itself.
+    fn is_checked(&self, column: &ColumnProfile) -> bool {
+        self.checks.iter().any(|check| check.columns.len() == 1 && check.columns.iter().any(|own| own == column.name()))
+    }
+
+    fn unique(&self, column: &ColumnProfile) -> Option<Proposal> {
+        const NAMES: [&str; 16] = [
+            "no",
+            "nr",
+            "number",
+            "code",
+            "key",
+            "id",
+            "uuid",
+            "guid",
+            "sku",
+            "email",
+            "login",
+            "username",
+            "slug",
+            "ref",
+            "reference",
+            "isbn",
+        ];
+        let named = has(column.name(), &NAMES) || column.reads_as == Some(ValueType::Uuid);
+        let enforced = self
+            .table
+            .unique
+            .iter()
+            .chain(&self.table.primary_key)
+            .any(|columns| columns.len() == 1 && columns.first().is_some_and(|own| own == column.name()));
+        let sort = matches!(column.nature, Nature::Integer | Nature::Text) || is_uuid(column);
+        let many = column.values >= 100;
+        (named && sort && many && !enforced && column.all_differ()).then(|| Proposal {
+            rule: format!("unique: {}", scalar(column.name())),
+            kind: "unique",
+            evidence: format!("no constraint says so, and all values of {} differ", self.seen(column.values)),
+        })
+    }
+
+    fn reference(&self, column: &ColumnProfile, others: &[&Table]) -> Option<Proposal> {
+        let declared = self.table.foreign_keys.iter().any(|key| key.columns.iter().any(|own| own == column.name()));
+        if declared || !(matches!(column.nature, Nature::Integer | Nature::Text) || is_uuid(column)) {
+            return None;
+        }
+        let stored = |table: &&&Table| !matches!(table.kind, TableKind::View | TableKind::Foreign | TableKind::Virtual);
+        let target = |stem: &String| {
+            others.iter().filter(stored).filter(|table| is_plural_of(&table.name.name, stem)).find_map(|table| {
+                let keys = table.primary_key.iter().chain(&table.unique).filter(|key| key.len() == 1);
+                let fits = |key: &&String| {
+                    let own = &column.column.data_type;
+                    table
+                        .column(key)
+                        .is_some_and(|to| to.data_type == *own || (is_integer(&to.data_type) && is_integer(own)))
+                };
+                let key = keys.filter_map(|key| key.first()).find(fits)?;
+                let itself = table.name == self.table.name && key == column.name();
+                (!itself).then_some((*table, key.clone()))
+            })
+        };
+        let (table, key) = referred(column.name()).iter().find_map(target)?;
+        let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let part =
+            |name: &str| if plain(name) { name.to_owned() } else { fieldmark_model::name::quote_identifier(name) };
+        let mut to = format!("{}.{}", part(&table.name.name), part(&key));
+        if table.name.schema != self.table.name.schema {
+            to = format!("{}.{to}", part(&table.name.schema));
+        }
+        Some(Proposal {
+            rule: format!("references: {{ column: {}, to: {} }}", scalar(column.name()), quoted(&to)),
+            kind: "references",
+            evidence: format!(
+                "no foreign key says so; by its name, and every value of {} was found there",
+                self.seen(column.values)
+            ),
+        })
+    }
+
+    fn set(&self, column: &ColumnProfile) -> Option<Proposal> {
+        if self.is_checked(column) || is_personal(column.name()) || column.values < 100 {
+            return None;
+        }
+        let distinct = column.distinct().filter(|distinct| (1..=MOST_VALUES).contains(distinct))?;
+        let short = column.lengths.is_some_and(|(least, most)| least > 0 && most <= 40);
+        let of_text = column.nature == Nature::Text && short && column.reads_as.is_none();
+        const NAMES: [&str; 8] = ["status", "state", "type", "kind", "level", "priority", "category", "flag"];
+        let of_number = column.nature == Nature::Integer && has(column.name(), &NAMES) && distinct <= 8;
+        // a value that was hardly met says that others were not met at all
+        let rare = column.counts.values().filter(|count| **count < 3).count();
+        if !(of_text || of_number) || rare > 0 {
+            return None;
+        }
+        let mut values: Vec<(&String, &u64)> = column.counts.iter().collect();
+        values.sort_by(|one, other| other.1.cmp(one.1).then(one.0.cmp(other.0)));
+        let spelled: Vec<String> =
+            values.iter().map(|(value, _)| if of_number { (*value).clone() } else { scalar(value) }).collect();
+        let least = values.last().map_or(0, |(_, count)| **count);
+        Some(Proposal {
+            rule: format!("in_set: {{ column: {}, values: [{}] }}", scalar(column.name()), spelled.join(", ")),
+            kind: "in_set",
+            evidence: format!(
+                "{} in {}, each {} times or more",
+                values_word(distinct),
+                self.seen(column.values),
+                nice::count(least)
+            ),
+        })
+    }
+
+    /// Form or type of texts.
+    fn text(&self, column: &ColumnProfile) -> Option<Proposal> {
+        let of_text =
+            column.column.data_type == DataType::Utf8 && !column.column.canonical_text && column.lengths.is_some();
+        if !of_text || self.is_checked(column) {
+            return None;
+        }
+        let name = scalar(column.name());
+        let enough = column.distinct().is_none_or(|distinct| distinct >= 20);
+        if let Some(value_type) = column.reads_as.filter(|_| enough) {
+            return Some(Proposal {
+                rule: format!("type_is: {{ column: {name}, type: {} }}", value_type.as_str()),
+                kind: "type_is",
+                evidence: format!("declared as {}, and {} read so", column.column.declared, self.seen(column.values)),
+            });
+        }
+        let texts = || column.texts.iter().flatten().map(String::as_str);
+        if let Some(format) = form_of(column) {
+            return Some(Proposal {
+                rule: format!("matches: {{ column: {name}, pattern: {} }}", literal(format.pattern)),
+                kind: "matches",
+                evidence: format!("{}: {}", format.name, self.seen(column.values)),
+            });
+        }
+        let hidden = is_personal(column.name());
+        if let Some(pattern) = form::common_pattern(texts()).filter(|_| enough && !hidden) {
+            return Some(Proposal {
+                rule: format!("matches: {{ column: {name}, pattern: {} }}", literal(&pattern)),
+                kind: "matches",
+                evidence: format!("one form in {}", self.seen(column.values)),
+            });
+        }
+        let (least, most) = column.lengths?;
+        (least == most && least > 0 && enough).then(|| Proposal {
+            rule: format!("length: {{ column: {name}, min: {least}, max: {most} }}"),
+            kind: "length",
+            evidence: format!("always so many characters in {}", self.seen(column.values)),
+        })
+    }
+
+    fn range(&self, column: &ColumnProfile) -> Option<Proposal> {
+        if self.is_checked(column) || column.distinct() == Some(1) {
+            return None;
+        }
+        let (least, most) = column.extremes()?;
+        let name = scalar(column.name());
+        if column.nature == Nature::Time {
+            let first = DateTime::from_timestamp(least as i64, 0)?;
+            // a date of birth is as old as people get; a row is no older than its table
+            let year = if has(column.name(), &["birth", "birthday", "dob", "born"]) { 1900 } else { first.year() };
+            let rule = format!("in_range: {{ column: {name}, min: {year:04}-01-01 }}");
+            let evidence =
+                format!("not before {year} in {}; dates such as 0001-01-01 stand for none", self.seen(column.values));
+            return (year >= 1).then_some(Proposal { rule, kind: "in_range", evidence });
+        }
+        if !column.is_number() {
+            return None;
+        }
+        let share =
+            has(column.name(), &["percent", "pct", "percentage", "rate", "ratio", "share", "fraction", "discount"]);
+        let min = if least >= 0.0 { 0.0 } else { -nice::above(-least * 2.0) };
+        let max = match most {
+            most if share && most <= 1.0 && least >= 0.0 => 1.0,
+            most if share && most <= 100.0 && least >= 0.0 => 100.0,
+            most if has(column.name(), &["year"]) && least > 1000.0 => nice::above(most - 1900.0) + 1900.0,
+            most if most > 0.0 => nice::above(most * 2.0),
+            _ => 0.0,
+        };
+        Some(Proposal {
+            rule: format!("in_range: {{ column: {name}, min: {}, max: {} }}", nice::spelled(min), nice::spelled(max)),
+            kind: "in_range",
+            evidence: format!("with room beyond what {} have", self.seen(column.values)),
+        })
+    }
+
+    /// Columns that are NULL now and then.
+    fn nulls(&self, column: &ColumnProfile) -> Option<Proposal> {
+        let rows = column.rows();
+        let share = column.nulls as f64 / rows.max(1) as f64;
+        if column.nulls == 0 || share > 0.25 || column.unread > 0 {
+            return None;
+        }
+        let high =
+            clopper_pearson(Observed { failed: column.nulls as f64, rows: rows as f64 }, Level::NINETY_FIVE).high;
+        let most = nice::above((high * 2.0).min(1.0)).min(1.0) * 100.0;
+        Some(Proposal {
+            rule: format!(
+                "distribution: {{ column: {}, null_fraction: \"<= {}%\" }}",
+                scalar(column.name()),
+                nice::spelled(most)
+            ),
+            kind: "distribution",
+            evidence: format!(
+                "{} of {} are NULL ({:.2} %)",
+                nice::count(column.nulls),
+                nice::count(rows),
+                share * 100.0
+            ),
+        })
+    }
+
+    fn fresh(&self, column: &ColumnProfile, now: DateTime<Utc>) -> Option<Proposal> {
+        const NAMES: [&str; 12] = [
+            "created",
+            "updated",
+            "modified",
+            "changed",
+            "inserted",
+            "added",
+            "seen",
+            "received",
+            "recorded",
+            "time",
+            "timestamp",
+            "ts",
+        ];
+        let alone = [column.name().to_owned()];
+        let cheap = self.table.indexed(&alone) || self.population <= 50_000;
+        if column.nature != Nature::Time || !has(column.name(), &NAMES) || !cheap {
+            return None;
+        }
+        let now = now.timestamp_millis() as f64 / 1000.0;
+        let mut times: Vec<f64> = column.numbers.iter().flatten().copied().filter(|time| *time <= now).collect();
+        times.sort_by(f64::total_cmp);
+        let newest = *times.last()?;
+        let age = now - newest;
+        let newest_ones = times.get(times.len().saturating_sub(NEWEST)..).unwrap_or_default();
+        let spread = newest - newest_ones.first().copied().unwrap_or(newest);
+        // rows come more often than sampled ones
+        let share = (self.rows as f64 / self.population.max(1) as f64).min(1.0);
+        let gap = spread / (newest_ones.len().max(2) - 1) as f64 * share;
+        if age > 7.0 * 86_400.0 {
+            return None;
+        }
+        let within = nice::duration(Duration::from_secs_f64((10.0 * gap).max(4.0 * age).max(900.0)));
+        Some(Proposal {
+            rule: format!("fresh: {{ column: {}, within: {within} }}", scalar(column.name())),
+            kind: "fresh",
+            evidence: format!("the newest row is {} old, and one comes about every {}", span(age), span(gap)),
+        })
+    }
+
+    fn relations(&self) -> Vec<Proposal> {
+        let all: Vec<&ColumnProfile> = self.columns.iter().collect();
+        let ids = |column: &&&ColumnProfile| self.identifies(column);
+        let measures: Vec<&ColumnProfile> = all.iter().filter(|column| !ids(column)).copied().collect();
+        let few = |column: &&&ColumnProfile| {
+            column.nature == Nature::Text
+                && !is_personal(column.name())
+                && column.distinct().is_some_and(|n| (2..=8).contains(&n))
+        };
+        let kinds: Vec<&ColumnProfile> = measures.iter().filter(few).copied().collect();
+        let times: Vec<&ColumnProfile> =
+            measures.iter().filter(|column| column.nature == Nature::Time).copied().collect();
+        let found = relation::sums(&measures).into_iter();
+        let found = found.chain(relation::orders(&times)).chain(relation::present_where(&times, &kinds));
+        found.take(12).map(|relation| self.relation(&relation)).collect()
+    }
+
+    fn relation(&self, relation: &Relation) -> Proposal {
+        let id = if relation.filter.is_some() {
+            format!(
+                "{}_where_{}",
+                relation.columns.first().cloned().unwrap_or_default(),
+                word::words(relation.filter.as_deref().unwrap_or_default()).join("_")
+            )
+        } else {
+            relation.columns.join("_and_")
+        };
+        let id: String = id.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).take(80).collect();
+        let mut rule = format!("id: {}.{id}\nexpect: {}", id_part(&self.table.name.name), expression(&relation.expect));
+        if let Some(filter) = &relation.filter {
+            rule.push_str(&format!("\nwhere: {}", expression(filter)));
+        }
+        Proposal { rule, kind: "expect", evidence: format!("holds in {}", self.seen(relation.rows)) }
+    }
+
+    fn row_count(&self) -> Proposal {
+        let least = nice::below(self.population as f64 / 2.0);
+        let about = if self.whole { "" } else { "about " };
+        Proposal {
+            rule: format!("row_count: {{ min: {}, change: 50% }}", nice::spelled(least)),
+            kind: "row_count",
+            evidence: format!("{about}{} rows now", nice::count(self.population)),
+        }
+    }
+}
+
+fn is_uuid(column: &ColumnProfile) -> bool {
+    column.column.declared.eq_ignore_ascii_case("uuid")
+}
+
+fn is_integer(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Int16 | DataType::Int32 | DataType::Int64)
+}
+
+fn values_word(distinct: u64) -> String {
+    if distinct == 1 { "one value".to_owned() } else { format!("{distinct} values") }
+}
+
+/// An expression as a YAML scalar: plain where nothing in it means something to YAML.
+fn expression(text: &str) -> String {
+    let odd = text.contains(": ")
+        || text.contains(" #")
+        || text.starts_with(['"', '\'', '[', '{', '*', '&', '!', '%', '@', '`', '>', '|']);
+    if odd { literal(text) } else { text.to_owned() }
+}
+
+/// A reference in a flow mapping.
+fn quoted(text: &str) -> String {
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    if plain { text.to_owned() } else { literal(text) }
+}
+
+fn id_part(name: &str) -> String {
+    name.chars().map(|c| if c.is_alphanumeric() || c == '_' { c } else { '_' }).collect()
+}
+
+fn span(seconds: f64) -> String {
+    match seconds.max(0.0) {
+        seconds if seconds < 1.0 => "under a second".to_owned(),
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
+        seconds if seconds < 172_800.0 => format!("{:.0} h", seconds / 3_600.0),
+        seconds => format!("{:.0} d", seconds / 86_400.0),
+    }
+}

@@ -1,0 +1,36 @@
+//! Texts as YAML, plain where that is read back as the same text.
+
+/// A scalar.
+pub fn scalar(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '+'))
+        && !matches!(
+            text.to_ascii_lowercase().as_str(),
+            "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "nan" | "inf"
+        );
+    // JSON's quoting is YAML's
+    if plain { text.to_owned() } else { serde_json::Value::String(text.to_owned()).to_string() }
+}
+
+/// A scalar in single quotes: nothing in it is an escape.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// `[a, b]`.
+pub fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    format!("[{}]", texts.into_iter().map(scalar).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_texts_are_quoted() {
+        assert_eq!(scalar("paid"), "paid");
+        assert_eq!([scalar("a b"), scalar("no"), scalar("12"), scalar("")], ["\"a b\"", "\"no\"", "\"12\"", "\"\""]);
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(list(["a", "b c"]), "[a, \"b c\"]");
+    }
+}
