@@ -4,6 +4,7 @@
 
 mod control;
 mod sessions;
+mod shapes;
 mod stamps;
 mod take;
 mod transition;
@@ -22,7 +23,7 @@ use arrow::datatypes::{Field, Schema};
 use chrono::{DateTime, Utc};
 use control::{Readings, watch};
 use fieldmark_change::{
-    Alignment, ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, NewlyFailing, Rename,
+    Alignment, ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, NewlyFailing, Rename, Shapes,
     StampEvidence, TableInput, TablePair, TablePairing, align, judge, key_after, overall, pair_columns, pair_tables,
 };
 use fieldmark_engine::rule::{Rule, TableRules};
@@ -292,8 +293,10 @@ impl<'r> SourceRecapture<'_, 'r> {
         let designs: Vec<MarkDesign> = again.iter().map(|table| table.marked.design()).collect();
         let mut declared = Vec::new();
         let mut transitions = Vec::new();
+        let mut hidden = Vec::new();
         for table in again {
             let rules = self.rules_of(table.pair, &table.marked.name);
+            hidden.push(shapes::hidden(rules, &table.marked.digested));
             declared.push(transition::declared(rules, table, self.run));
             transitions.push(transition::evaluate(rules, self.source, table, self.run, self.settings)?);
         }
@@ -305,6 +308,7 @@ impl<'r> SourceRecapture<'_, 'r> {
             else {
                 continue;
             };
+            let Some(hidden) = hidden.get(index) else { continue };
             let rows_after = table.pair.after.and_then(|after| {
                 let counted = checked.row_counts.iter().find(|(name, _)| *name == after.name);
                 counted.map(|(_, count)| count.rows).or(after.estimated_rows)
@@ -338,6 +342,7 @@ impl<'r> SourceRecapture<'_, 'r> {
                 rows_before: Some(table.marked.population.rows().round() as u64),
                 rows_after,
                 direction: self.direction,
+                shapes: Shapes { detail: shapes::detail(self.settings.examples), hidden },
             });
         }
         let unmarked: Vec<_> = (marked.mark.unmarked.iter())
@@ -367,6 +372,7 @@ impl<'r> SourceRecapture<'_, 'r> {
             rows_before: pair.before.and_then(|before| before.estimated_rows),
             rows_after: pair.after.and_then(|after| after.estimated_rows),
             direction: self.direction,
+            shapes: Shapes::default(),
         });
         inputs.extend(of_unmarked);
         let mut judged = judge(&inputs).map_err(|error| Error::Internal { what: error.to_string() })?;

@@ -7,6 +7,7 @@ use fieldmark_model::migration::{
     Verdict,
 };
 use fieldmark_model::outcome::{Baseline, UnknownBy};
+use fieldmark_model::shape::{ColumnShape, ShapeAxis, ShapeSide};
 use fieldmark_model::{Counters, Finding, NotEvaluated, Outcome, RuleId, Severity, SourceName, Status, TableName};
 
 fn time(seconds: i64) -> DateTime<Utc> {
@@ -181,6 +182,31 @@ fn column(name: &str, declared: &str) -> ColumnChange {
         losses: Vec::new(),
         expectation: Expectation::Unchanged,
         reason: String::new(),
+        shape: None,
+    }
+}
+
+/// Of a column whose few values may be shown.
+fn shape_of_status() -> ColumnShape {
+    let side = |bins: [u64; 2]| Some(ShapeSide { bins: bins.to_vec(), ..ShapeSide::default() });
+    ColumnShape {
+        axis: ShapeAxis::Values { values: vec!["paid".into(), "new".into()] },
+        rows: 9_993,
+        least: 0,
+        before: side([6_400, 3_593]),
+        after: side([5_988, 4_005]),
+    }
+}
+
+/// Of amounts that became cents.
+fn shape_of_total() -> ColumnShape {
+    let side = |bins: [u64; 4]| ShapeSide { bins: bins.to_vec(), median: Some(0), ..ShapeSide::default() };
+    ColumnShape {
+        axis: ShapeAxis::Numbers { edges: vec![0.0, 5_000.0, 10_000.0, 15_000.0, 20_000.0] },
+        rows: 9_993,
+        least: 5,
+        before: Some(side([9_993, 0, 0, 0])),
+        after: Some(ShapeSide { null: 3, above: 5, few: 3, ..side([6_120, 2_841, 731, 290]) }),
     }
 }
 
@@ -215,6 +241,7 @@ fn order_changes() -> TableChange {
                 interval: Some([0.034_5, 0.042_2]),
                 expectation: Expectation::Surprising,
                 reason: "382 values became 'new'; 6 would be ordinary in as much time (p < 0.0001)".into(),
+                shape: Some(shape_of_status()),
                 ..column("status", "text")
             },
             ColumnChange {
@@ -235,6 +262,7 @@ fn order_changes() -> TableChange {
                 losses: vec![Loss { kind: LossKind::Precision, rows: 27 }, Loss { kind: LossKind::ToNull, rows: 3 }],
                 expectation: Expectation::Declared,
                 reason: "renamed: and expect: of the rule file speak of it".into(),
+                shape: Some(shape_of_total()),
                 ..column("total_cents", "bigint")
             },
             ColumnChange {

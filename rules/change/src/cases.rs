@@ -3,7 +3,8 @@
 use crate::control::{ControlEvidence, Slice};
 use crate::design::{MarkDesign, MarkRow, MarkStratum};
 use crate::input::{
-    Declared, Direction, Marks, NewlyFailing, Rename, RowsDeclared, Same, TableInput, Transition, Undeclared,
+    Declared, Direction, Marks, NewlyFailing, Rename, RowsDeclared, Same, ShapeDetail, Shapes, TableInput, Transition,
+    Undeclared,
 };
 use crate::overall::overall;
 use crate::pair::{TablePair, TablePairing};
@@ -44,6 +45,7 @@ struct Case {
     written_ordinarily: Option<(Counters, f64)>,
     rows: (u64, u64),
     direction: Direction,
+    shapes: Shapes<'static>,
 }
 
 fn quiet() -> ControlEvidence {
@@ -106,6 +108,7 @@ impl Case {
             written_ordinarily: None,
             rows: (100_000, 100_000),
             direction: Direction::Forward,
+            shapes: Shapes::default(),
         }
     }
 
@@ -164,6 +167,7 @@ impl Case {
             rows_before: Some(self.rows.0),
             rows_after: Some(self.rows.1),
             direction: self.direction,
+            shapes: self.shapes,
         };
         let judged = judge(&[input]).unwrap().remove(0);
         for reason in judged.change.reasons.iter().chain(judged.change.columns.iter().map(|c| &c.reason)) {
@@ -240,6 +244,26 @@ fn an_undeclared_change_is_surprising() {
     assert_eq!(same.verdict(), Verdict::Broken);
     let transition = &same.judge().change.transitions[0];
     assert_eq!((transition.status, transition.owner.as_deref()), (Status::Failed, Some("us")));
+}
+
+#[test]
+fn only_what_the_migration_changed_has_a_shape() {
+    let shown = |case: Case| {
+        let shapes = Shapes { detail: ShapeDetail::Rounded, hidden: &[] };
+        case.edit(|case| case.shapes = shapes).judge()
+    };
+    let judged = shown(Case::new().status(spoiled(200)));
+    assert_eq!(named(&judged, "status").shape.as_ref().unwrap().rows, MARKED as u64);
+    assert!(named(&judged, "id").shape.is_none() && named(&judged, "total").shape.is_none());
+    assert!(!format!("{:?}", judged.change).contains("broken-value"));
+    assert_eq!(named(&Case::new().status(spoiled(200)).judge(), "status").shape, None, "nobody allowed it");
+    let value = |row: i32| if (1500..1504).contains(&row) { Some("broken-value") } else { state(row) };
+    let ordinary = shown(Case::new().status(value).edit(|case| case.control = busy("status")));
+    assert_eq!(named(&ordinary, "status").shape, None, "ordinary writes did it");
+    let [id, status, _] = columns().try_into().unwrap();
+    let dropped = shown(Case::new().after(vec![(id, ids(Some)), (status, states(state))]));
+    let shape = named(&dropped, "total").shape.as_ref().unwrap();
+    assert!(shape.before.is_some() && shape.after.is_none());
 }
 
 #[test]

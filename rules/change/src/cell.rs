@@ -23,6 +23,11 @@ use fieldmark_model::canonical::{decimal, hexadecimal};
 use fieldmark_model::migration::LossKind;
 use fieldmark_model::{CellText, Column};
 
+/// What databases read as true, in any case.
+pub(crate) const TRUE_WORDS: [&str; 6] = ["true", "t", "yes", "y", "on", "1"];
+/// What databases read as false, in any case.
+pub(crate) const FALSE_WORDS: [&str; 6] = ["false", "f", "no", "n", "off", "0"];
+
 /// Kinds of values that are respelled in different ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -155,7 +160,7 @@ fn is_lossless(before: &str, after: &str, (old, new): (Kind, Kind)) -> bool {
         let words: [&[&str]; 2] = if kind.is_number() {
             [&["1"], &["0"]]
         } else if kind.is_text() {
-            [&["true", "t", "yes", "y", "on", "1"], &["false", "f", "no", "n", "off", "0"]]
+            [&TRUE_WORDS, &FALSE_WORDS]
         } else {
             [&[], &[]]
         };

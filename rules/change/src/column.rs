@@ -6,8 +6,9 @@ use crate::input::Direction;
 use crate::observe::{Observed, ObservedColumn, ObservedRows, Seen, Values};
 use crate::stamp::Attribution;
 use crate::verdict::Note;
-use crate::words;
+use crate::{shape, words};
 use fieldmark_model::migration::{ColumnChange, ColumnFate, Expectation, Verdict};
+use fieldmark_model::shape::ColumnShape;
 use fieldmark_model::{Cell, CellText};
 use fieldmark_statistics::{Estimate, Level};
 
@@ -154,7 +155,18 @@ impl Observed<'_> {
             change.reason = join(&change.reason, &text);
             notes.push(Note::new(verdict, text));
         }
+        change.shape = self.shape(column, &change);
         (change, notes)
+    }
+
+    /// How its values lie, where it came or went, or values changed other than by ordinary writes.
+    fn shape(&self, column: &ObservedColumn, change: &ColumnChange) -> Option<ColumnShape> {
+        let Seen::Rows(rows) = &self.seen else { return None };
+        let one_sided = column.pair.before.is_none() || column.pair.after.is_none();
+        if !one_sided && change.changed <= change.ordinary {
+            return None;
+        }
+        shape::of(&column.pair, rows.marks, &rows.alignment.matched, self.input.shapes)
     }
 
     fn line(&self, column: &ObservedColumn) -> ColumnChange {
@@ -174,6 +186,7 @@ impl Observed<'_> {
             losses: column.comparison.losses(),
             expectation: Expectation::Unchanged,
             reason: String::new(),
+            shape: None,
         }
     }
 

@@ -49,6 +49,29 @@ pub struct TableInput<'a> {
     pub rows_after: Option<u64>,
     /// Forward, or back to the mark.
     pub direction: Direction,
+    /// What may be told of how its values lie.
+    pub shapes: Shapes<'a>,
+}
+
+/// What may be told of how the values of a table's columns lie. The default is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shapes<'a> {
+    /// How exactly.
+    pub detail: ShapeDetail,
+    /// Columns, by their name before or after, of which nothing is told.
+    pub hidden: &'a [String],
+}
+
+/// How exactly it may be told how values lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShapeDetail {
+    /// Not at all.
+    #[default]
+    None,
+    /// Counts of rows between rounded edges, of which no value can be read.
+    Rounded,
+    /// Few values themselves, too.
+    Values,
 }
 
 /// The marked rows of a table and what was found of them.

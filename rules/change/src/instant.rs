@@ -73,7 +73,7 @@ fn number(text: &str) -> Option<i128> {
 }
 
 /// Days since 1970-01-01 of a proleptic Gregorian date (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-fn days(year: i128, month: i128, day: i128) -> Option<i128> {
+pub(crate) fn days(year: i128, month: i128, day: i128) -> Option<i128> {
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) || year.abs() > 1_000_000 {
         return None;
     }

@@ -7,7 +7,8 @@
 //! [`ControlEvidence`] tell the migration's doing from ordinary writes; [`judge`] puts all of it together into one
 //! [`TableChange`](fieldmark_model::migration::TableChange) a table, [`overall()`] into the migration's verdict.
 //!
-//! No text that leaves this crate holds a row's value: reasons speak of tables, columns and counts.
+//! No text that leaves this crate holds a row's value: reasons speak of tables, columns and counts. How values lie
+//! ([`ColumnShape`](fieldmark_model::shape::ColumnShape)) is told as [`Shapes`] allows.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod align;
@@ -30,6 +31,7 @@ pub mod overall;
 pub mod pair;
 mod rollback;
 mod rules;
+mod shape;
 #[cfg(test)]
 mod simulation;
 pub mod stamp;
@@ -48,7 +50,8 @@ pub use design::{MarkDesign, MarkRow, MarkStratum};
 pub use error::ChangeError;
 pub use infer::infer_renames;
 pub use input::{
-    Declared, Direction, Marks, NewlyFailing, Rename, RowsDeclared, Same, TableInput, Transition, Undeclared,
+    Declared, Direction, Marks, NewlyFailing, Rename, RowsDeclared, Same, ShapeDetail, Shapes, TableInput, Transition,
+    Undeclared,
 };
 pub use overall::{gravest, overall};
 pub use pair::{ColumnHints, ColumnPairs, TablePair, TablePairing, pair_columns, pair_tables};

@@ -182,6 +182,12 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 
 /// A date from days since 1970-01-01, proleptic Gregorian, any year.
 pub fn date(days: i64) -> String {
+    let (year, month, day) = civil(days);
+    if year < 0 { format!("-{:04}-{month:02}-{day:02}", -year) } else { format!("{year:04}-{month:02}-{day:02}") }
+}
+
+/// Year, month and day from days since 1970-01-01, proleptic Gregorian, any year.
+pub fn civil(days: i64) -> (i64, i64, i64) {
     // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
@@ -191,8 +197,7 @@ pub fn date(days: i64) -> String {
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    if year < 0 { format!("-{:04}-{month:02}-{day:02}", -year) } else { format!("{year:04}-{month:02}-{day:02}") }
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 /// A time of day from microseconds since midnight (`24:00:00` is one).

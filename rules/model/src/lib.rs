@@ -14,6 +14,7 @@ pub mod migration;
 pub mod name;
 pub mod observation;
 pub mod outcome;
+pub mod shape;
 
 pub use catalogue::{Catalogue, Column, Table, TableKind};
 pub use chunk::{Cell, CellText, Chunk, Defect, DefectKind};

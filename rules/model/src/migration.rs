@@ -4,6 +4,7 @@ use crate::catalogue::Column;
 use crate::counters::Counters;
 use crate::name::{SourceName, TableName};
 use crate::outcome::Outcome;
+use crate::shape::ColumnShape;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +133,9 @@ pub struct ColumnChange {
     pub expectation: Expectation,
     /// The reason in words and numbers.
     pub reason: String,
+    /// How its values lay and lie, where the migration changed them and the source's owner lets that be shown.
+    #[serde(default)]
+    pub shape: Option<ColumnShape>,
 }
 
 /// A loss that values suffered, and in how many marked rows.

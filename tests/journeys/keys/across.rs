@@ -1,7 +1,7 @@
 //! Keys of `across_migrations:`, each with a migration that shows them.
 
 use super::{Case, all_hold, allowed, same};
-use crate::journeys::shop::{Shop, fill};
+use crate::journeys::shop::{Run, Shop, fill};
 use std::collections::BTreeSet;
 
 /// What a migration does to two thousand rows, of which the first half are old.
@@ -83,6 +83,31 @@ fn declarations_have_their_owner() {
         assert_eq!(keys, ["us", "us-oncall", "https://runbooks.example"]);
         assert_eq!(transition["fingerprint"].as_str().unwrap().len(), 16, "{transition:#}");
     }
+}
+
+/// How the values of a changed column lie is told as exactly as rows are shown, and of a `pii` column not at all.
+#[test]
+fn how_values_lie_is_told_as_far_as_they_may_be_shown() {
+    let kinds = |examples: &str| {
+        let table = "CREATE TABLE t (id INTEGER PRIMARY KEY, amount INTEGER, secret INTEGER, state TEXT);";
+        let shop = Shop::new(&[table, &fill("t", 2000, "i, i, i, 'new'")].concat());
+        shop.rules("t", "pii: [secret]\nacross_migrations: { undeclared_changes: allow }\n");
+        std::fs::copy(shop.path("shop.db"), shop.path("migrated.db")).unwrap();
+        let migration = "UPDATE t SET amount = amount * 100, secret = secret + 1, state = 'paid'";
+        rusqlite::Connection::open(shop.path("migrated.db")).unwrap().execute_batch(migration).unwrap();
+        let arguments = ["guard", "--output", "json", "--control", "300ms", "--", "cp", "migrated.db", "shop.db"];
+        let output = shop.command(&arguments).env("FIELDMARK_SOURCES__SHOP__EXAMPLES", examples).output().unwrap();
+        let report = Run::of(output).gives(0).json();
+        let columns = report["tables"][0]["columns"].as_array().unwrap().clone();
+        ["id", "amount", "secret", "state"].map(|name| {
+            let column = columns.iter().find(|column| column["column"] == name).unwrap();
+            column["shape"]["kind"].as_str().unwrap_or("").to_owned()
+        })
+    };
+    assert_eq!(kinds("none"), ["", "", "", ""]);
+    assert_eq!(kinds("keys"), ["", "numbers", "", "lengths"]);
+    assert_eq!(kinds("redacted"), ["", "numbers", "", "lengths"]);
+    assert_eq!(kinds("values"), ["", "numbers", "", "values"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::report::fixture;
+use fieldmark_model::shape::{ColumnShape, ShapeAxis, ShapeSide};
 use fieldmark_model::{RuleId, SourceName, TableName};
 
 const HOSTILE: &str = "\"><script>alert('1')</script><img src=x onerror=alert(2)>&amp;";
@@ -38,6 +39,10 @@ fn hostile() -> Report {
             for column in &mut table.columns {
                 (column.column, column.reason) = (text(), text());
                 (column.type_before, column.type_after) = (Some(text()), Some("int".into()));
+                let side = ShapeSide { bins: vec![2], null: 1, ..ShapeSide::default() };
+                let axis = ShapeAxis::Values { values: vec![text()] };
+                column.shape =
+                    Some(ColumnShape { axis, rows: 3, least: 0, before: Some(side.clone()), after: Some(side) });
             }
             &mut table.transitions
         });
@@ -134,6 +139,54 @@ fn each_bar_has_a_text_and_each_table_a_caption() {
             "aria-label=\"estimate 0.95\u{202f}%, interval 0.63\u{202f}% to 1.4\u{202f}%, limit 0.1\u{202f}%\""
         )
     );
+}
+
+#[test]
+fn what_changed_has_a_chart() {
+    let mut report = fixture::guard();
+    let html = render(&report).unwrap();
+    assert_eq!(html.matches("<div class=\"chart\">").count(), 2);
+    let label = "Values of total_cents, of the 9 993 marked rows that were read both times; Median: 0 to 5 000 before, \
+                 0 to 5 000 after; NULL: 0 before, 3 after; 20 000 or more: 0 before, 5 after";
+    assert!(html.replace('\u{202f}', " ").contains(&format!("role=\"img\" aria-label=\"{label}\"")));
+    assert!(html.contains("role=\"img\" aria-label=\"paid: 6\u{202f}400 before, 5\u{202f}988 after\""));
+    // of what may not be told there is no shape, and so no chart
+    let sources = report.migration.iter_mut().flat_map(|migration| &mut migration.sources);
+    for column in sources.flat_map(|source| &mut source.tables).flat_map(|table| &mut table.columns) {
+        column.shape = None;
+    }
+    assert!(!render(&report).unwrap().contains("class=\"chart\""));
+}
+
+#[test]
+fn a_chart_has_room_for_all_that_is_told() {
+    let side = |bins: &[u64]| ShapeSide { bins: bins.to_vec(), below: 4, above: 1, null: 900, ..ShapeSide::default() };
+    let shape = |axis, before, after| ColumnShape { axis, rows: 1_000, least: 5, before, after };
+    let numbers = || ShapeAxis::Numbers { edges: (0..=20).map(|edge| f64::from(edge) * 0.05).collect() };
+    let months = ShapeAxis::Times { edges: vec![1_704_067_200_000_000, 1_706_745_600_000_000] };
+    let shapes = [
+        shape(numbers(), Some(side(&[5; 20])), Some(side(&[5; 20]))),
+        shape(numbers(), None, Some(side(&[5; 20]))),
+        shape(months, Some(side(&[95])), None),
+        shape(ShapeAxis::Lengths { edges: vec![3, 4, 5] }, Some(side(&[50, 45])), Some(side(&[0, 95]))),
+        shape(ShapeAxis::Booleans, Some(side(&[60, 40])), None),
+    ];
+    for shape in shapes {
+        let mut report = fixture::guard();
+        report.migration.as_mut().unwrap().sources[0].tables[0].columns[3].shape = Some(shape);
+        let html = render(&report).unwrap();
+        well_formed(&html);
+        let chart = html.split_once("<div class=\"chart\">").unwrap().1.split_once("</div>").unwrap().0;
+        let numbers = |name: &str| -> Vec<f64> {
+            let attribute = format!(" {name}=\"");
+            let values = chart.split(attribute.as_str()).skip(1).map(|rest| rest.split_once('"').unwrap().0);
+            values.map(|value| value.trim_end_matches('%').parse().unwrap()).collect()
+        };
+        for (x, width) in numbers("x").iter().zip(numbers("width").iter().skip(1)) {
+            assert!(*x >= 0.0 && x + width <= 100.1, "{chart}");
+        }
+        assert!(numbers("y").iter().all(|y| (0.0..=121.0).contains(y)), "{chart}");
+    }
 }
 
 #[test]
@@ -269,6 +322,11 @@ fn a_migration_in_words() {
     0 0.01 % 0.1 % 1 % 10 % 100 %
     412 of 9 993 rows changed, 30 of them by ordinary writes: 3.8 % (3.5 % to 4.2 %)
     382 values became &#39;new&#39;; 6 would be ordinary in as much time (p &#60; 0.0001)
+    paid 6 400 before 5 988 after 6 400 → 5 988
+    new 3 593 before 4 005 after 3 593 → 4 005
+    before
+    after
+    Rows by value, of the 9 993 marked rows that were read both times.
     ~ ordinary updated_at
     38 of 9 993 rows changed, explained by ordinary writes
     the rows&#39; own stamps are not the migration&#39;s
@@ -277,6 +335,17 @@ fn a_migration_in_words() {
     9 993 of 9 993 rows changed: 100 % (99.963 % to 100 %)
     27 values lost precision, 3 became NULL
     renamed: and expect: of the rule file speak of it
+    0 to 5 000: 9 993 before 0 to 5 000: 6 120 after 5 000 to 10 000: 2 841 after 10 000 to 15 000: 731 after 15 000 to 20 000: 290 after 20 000 or more: 5 after NULL: 3 after
+    0
+    5 000
+    10 000
+    15 000
+    20 000
+    NULL
+    before, above
+    after, below
+    Median: 0 to 5 000 → 0 to 5 000 · NULL: 0 → 3 · 20 000 or more: 0 → 5
+    Values, of the 9 993 marked rows that were read both times. Tallest bar: 9 993 rows. Bins of fewer than 5 rows are left empty (0 before, 3 after).
     ✔ declared currency added, character(3)
     ! surprising coupon_code dropped, was text
     4 120 of 10 000 marked rows had a value in it

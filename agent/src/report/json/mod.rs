@@ -2,6 +2,8 @@
 //!
 //! It is written by types of its own, so that a change of the inner types cannot change it unseen.
 
+mod shape;
+
 use super::words;
 use super::{ErrorSummary, MarkSummary, Report, SampleSummary, SourceSummary, exit_code};
 use chrono::{DateTime, Utc};
@@ -11,6 +13,7 @@ use fieldmark_model::migration::{
 use fieldmark_model::outcome::{Baseline, KnownFailing, UnknownBy};
 use fieldmark_model::{Counters, Finding, Outcome, RuleId, Severity, SourceName, Status, TableName};
 use serde::Serialize;
+use shape::JsonShape;
 use std::borrow::Cow;
 
 /// The report as one JSON object, with a line break at its end. The same report always gives the same bytes.
@@ -278,6 +281,7 @@ struct JsonColumn<'a> {
     losses: &'a [Loss],
     expectation: Expectation,
     reason: &'a str,
+    shape: Option<JsonShape<'a>>,
 }
 
 impl<'a> JsonColumn<'a> {
@@ -306,6 +310,7 @@ impl<'a> JsonColumn<'a> {
             losses: &column.losses,
             expectation: column.expectation,
             reason: &column.reason,
+            shape: column.shape.as_ref().map(JsonShape::of),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What became of one table.
 
 use super::bar::{Bar, Tick, at, ticks_over, ticks_over_rules};
+use super::chart::Chart;
 use super::rule::{Before, Rule};
 use super::{Mark, standing_mark, verdict_mark};
 use crate::report::Report;
@@ -47,6 +48,7 @@ pub(super) struct Column {
     pub(super) losses: String,
     pub(super) reason: String,
     pub(super) bar: Option<Bar>,
+    pub(super) chart: Option<Chart>,
 }
 
 impl Column {
@@ -68,6 +70,7 @@ impl Column {
             losses: words::losses(&column.losses),
             reason: column.reason.clone(),
             bar: shown.then(|| Bar::of(column.fraction, column.interval, None)),
+            chart: column.shape.as_ref().map(|shape| Chart::of(&column.column, shape)),
         }
     }
 }

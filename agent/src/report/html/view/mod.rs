@@ -2,6 +2,8 @@
 
 mod bar;
 mod change;
+mod chart;
+mod edges;
 mod facts;
 mod hero;
 mod remark;
