@@ -98,6 +98,17 @@ Examples:
   fieldmark baseline --list
   fieldmark baseline --forget --rule orders.total_adds_up")]
     Baseline(Baseline),
+    /// Try rules on rows written in files `*.test.yaml`, with no database
+    #[command(after_help = "\
+A fixture says which rules pass and which rows fail: docs/guide/testing-rules.md.
+
+Examples:
+  fieldmark test                                      every fixture beside the rule files
+  fieldmark test rules/orders.test.yaml
+  fieldmark test --table orders --output json
+
+Exit codes: 0 every rule as expected, 1 one is not, 2 no fixture, 78 a file is wrong.")]
+    Test(Test),
     /// Look for what is in the way: connection, server, privileges
     #[command(after_help = "\
 A finding gives exit code 1. Nothing is changed; the statements that would are printed.
@@ -282,6 +293,8 @@ pub enum SchemaOf {
     Defaults,
     /// fieldmark.yaml
     Config,
+    /// A fixture, `*.test.yaml`
+    Test,
     /// The report of --output json
     Report,
 }
@@ -361,6 +374,14 @@ pub struct Guard {
     pub command: Vec<OsString>,
 }
 
+/// Of `test`.
+#[derive(Clone, Debug, Args)]
+pub struct Test {
+    /// Files with fixtures [default: all *.test.yaml beside the rule files]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
 /// Of `rules`.
 #[derive(Clone, Debug, Args)]
 pub struct Rules {
@@ -434,8 +455,7 @@ fn usage_hint() -> &'static str {
 }
 
 /// Commands, flags and forms of the documentation that this version lacks.
-const LATER: [&str; 19] = [
-    "test",
+const LATER: [&str; 18] = [
     "agent",
     "collector",
     "agents",
@@ -543,6 +563,9 @@ mod tests {
             assert!(cli.common.quiet);
             assert_eq!(cli.common.overrides(), Overrides { sample: Some(5000), full: false });
         }
+        let cli = read("test a.test.yaml b.test.yaml --output json").unwrap();
+        let Command::Test(test) = &cli.command else { panic!("{cli:?}") };
+        assert_eq!(test.files, [Path::new("a.test.yaml"), Path::new("b.test.yaml")]);
         let cli = read("check --table a --table b --duty 100% --no-enlarge --full --strict --seed 7").unwrap();
         let Command::Check(check) = &cli.command else { panic!("{cli:?}") };
         assert_eq!((check.duty, check.no_enlarge, cli.common.table.len(), cli.common.seed), (1.0, true, 2, Some(7)));

@@ -8,6 +8,7 @@ pub mod command;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod fixture;
 pub mod init;
 pub mod mark;
 pub mod progress;

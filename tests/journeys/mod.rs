@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod check;
+mod corpus;
+mod fixtures;
 mod keys;
 mod lookups;
 mod memory;

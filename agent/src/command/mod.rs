@@ -9,6 +9,7 @@ mod selection;
 mod session;
 mod show;
 mod status;
+mod test;
 
 use crate::check::RunFacts;
 use crate::cli::{Cli, Command, Common, Output};
@@ -55,6 +56,7 @@ pub async fn run(cli: Cli, signals: &Signals) -> u8 {
         Command::Init(arguments) => crate::init::run(&cli.common, arguments, signals).await,
         Command::Baseline(arguments) => baseline::run(&cli.common, arguments, signals).await,
         Command::Doctor(arguments) => crate::doctor::run(&cli.common, arguments, signals).await,
+        Command::Test(arguments) => test::run(&cli.common, arguments, signals).await,
         Command::Status => status::run(&cli.common, signals),
         Command::Config => show::config(&cli.common),
         Command::Rules(arguments) => show::rules(arguments),

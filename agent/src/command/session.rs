@@ -450,6 +450,9 @@ fn last_check(outcomes: &[Outcome], time: DateTime<Utc>) -> LastCheck {
 }
 
 /// Sources that `--source` leaves.
+///
+/// # Errors
+/// A name that the configuration lacks.
 pub(crate) fn with_sources(mut config: Config, common: &Common) -> Result<Config, Ended> {
     for given in &common.source {
         if !config.sources.iter().any(|source| source.name.as_str() == given) {

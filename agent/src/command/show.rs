@@ -47,6 +47,7 @@ pub(super) fn schema(arguments: &Schema) -> Result<u8, Ended> {
         SchemaOf::Rules => rules_schema(),
         SchemaOf::Defaults => defaults_schema(),
         SchemaOf::Config => crate::config::schema(),
+        SchemaOf::Test => crate::fixture::schema(),
         SchemaOf::Report => crate::report::json::schema().map_err(|error| Ended::Because(2, error.to_string()))?,
     };
     printed(format!("{schema:#}\n").as_bytes())

@@ -26,7 +26,8 @@ pub use environment::Environment;
 pub use mask::mask;
 pub use origin::{Origin, Setting};
 pub use render::{Style, render};
-pub use rule_files::{DEFAULTS, RuleFile, RuleFiles};
+pub use rule_files::{DEFAULTS, FIXTURES, RuleFile, RuleFiles};
+pub(crate) use rule_files::{name_of, nearest_file, read_text_within, reason};
 pub use schema::schema;
 pub use secret::Secret;
 pub use show::{Effective, Part};
@@ -36,7 +37,8 @@ pub use source::{
 };
 
 use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems, parse};
-use origin::nowhere;
+pub(crate) use origin::nowhere;
+use source::Addresses;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -116,6 +118,15 @@ impl Reading {
 
 /// Reads the configuration file and finds the rule files. `file` is the one that `--config` names.
 pub fn load(file: Option<&Path>, environment: &Environment, overrides: &Overrides) -> Reading {
+    load_for(file, environment, overrides, Addresses::Needed)
+}
+
+/// The same for a command that reads no source: where the address of one is not there, another stands for it, and that is no problem.
+pub fn load_without_addresses(file: Option<&Path>, environment: &Environment) -> Reading {
+    load_for(file, environment, &Overrides::default(), Addresses::NotNeeded)
+}
+
+fn load_for(file: Option<&Path>, environment: &Environment, overrides: &Overrides, addresses: Addresses) -> Reading {
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
     let name = rule_files::name_of(path);
     let text = match rule_files::read_text(path) {
@@ -134,7 +145,7 @@ pub fn load(file: Option<&Path>, environment: &Environment, overrides: &Override
         }
     };
     let given = path.parent().unwrap_or(Path::new(""));
-    let mut reading = read(&name, &text, given, environment, overrides);
+    let mut reading = read_for(&name, &text, given, environment, overrides, addresses);
     if let Some(config) = &reading.config {
         warn_of_readers(config, path, &mut reading.warnings);
     }
@@ -143,6 +154,17 @@ pub fn load(file: Option<&Path>, environment: &Environment, overrides: &Override
 
 /// Reads a configuration from its text. `folder` is its folder as the user named it.
 pub fn read(name: &str, text: &str, folder: &Path, environment: &Environment, overrides: &Overrides) -> Reading {
+    read_for(name, text, folder, environment, overrides, Addresses::Needed)
+}
+
+fn read_for(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    environment: &Environment,
+    overrides: &Overrides,
+    addresses: Addresses,
+) -> Reading {
     let mut reading = Reading::default();
     let mut secrets = Vec::new();
     let file: Arc<str> = Arc::from(name);
@@ -154,7 +176,7 @@ pub fn read(name: &str, text: &str, folder: &Path, environment: &Environment, ov
         url_texts(&tree, &mut secrets);
         let absolute = std::path::absolute(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
             .unwrap_or_else(|_| folder.to_owned());
-        let around = source::Surroundings { folder: &absolute, environment };
+        let around = source::Surroundings { folder: &absolute, environment, addresses };
         let patterns;
         (reading.config, patterns) = check(&file, &tree, &around, &mut secrets, &mut reading.problems);
         reading.rules = rule_files::find(folder, &patterns, &mut reading.problems, &mut reading.warnings);

@@ -70,7 +70,7 @@ pub(super) fn variable(name: &str) -> Place {
 }
 
 /// A place that is no place in a file: its line is 0, and only the name is shown.
-pub(super) fn nowhere(name: &str) -> Place {
+pub(crate) fn nowhere(name: &str) -> Place {
     Place { file: Arc::from(name), line: 0, column: 0, offset: 0, length: 0 }
 }
 

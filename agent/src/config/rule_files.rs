@@ -2,8 +2,10 @@
 //!
 //! A pattern is relative to the configuration file's folder: `*` and `?` stay within a folder's name, `**` is any number of
 //! folders, `[ab]` is a choice. Hidden files are met only by a pattern that says so. `_defaults.yaml` is no rule file of its
-//! own: it gives what the rule files of its folder and of those below it leave out.
+//! own: it gives what the rule files of its folder and of those below it leave out. Nor is a fixture (`*.test.yaml`), whatever
+//! pattern fits it.
 
+use super::origin::nowhere;
 use fieldmark_document::{Limits, Placed, Problem, Problems, nearest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
@@ -13,6 +15,9 @@ use std::sync::Arc;
 /// Names of the files that hold defaults.
 pub const DEFAULTS: [&str; 2] = ["_defaults.yaml", "_defaults.yml"];
 
+/// Endings of the names of fixtures, on which `fieldmark test` tries rules.
+pub const FIXTURES: [&str; 2] = [".test.yaml", ".test.yml"];
+
 /// The rule files of a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleFiles {
@@ -20,6 +25,8 @@ pub struct RuleFiles {
     pub files: Vec<RuleFile>,
     /// `_defaults.yaml` files of the folders in which those lie, and of the folders above, up to the configuration file's.
     pub defaults: Vec<RuleFile>,
+    /// Folders in which patterns have met a file, in order.
+    pub folders: Vec<PathBuf>,
 }
 
 /// A file with its text.
@@ -38,6 +45,31 @@ impl RuleFiles {
     pub fn all(&self) -> impl Iterator<Item = &RuleFile> {
         self.defaults.iter().chain(&self.files)
     }
+
+    /// Paths of the fixtures beside the rule files, in order. A folder that cannot be read is a problem.
+    pub fn fixtures(&self, problems: &mut Problems) -> Vec<PathBuf> {
+        let mut found = BTreeSet::new();
+        for folder in &self.folders {
+            let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let entries = match std::fs::read_dir(shown) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    let problem = Problem::new("the folder cannot be searched for fixtures", &nowhere(&name_of(shown)));
+                    problems.push(problem.help(reason(&error)));
+                    continue;
+                }
+            };
+            let paths = entries.filter_map(|entry| Some(folder.join(entry.ok()?.file_name())));
+            found.extend(paths.filter(|path| is_fixture(path) && !path.is_dir()));
+        }
+        found.into_iter().collect()
+    }
+}
+
+/// Whether a file's name is that of a fixture. A hidden one is none.
+fn is_fixture(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    !name.starts_with('.') && FIXTURES.iter().any(|ending| name.ends_with(ending))
 }
 
 /// Expands patterns and reads what they mean. A pattern without a match is a warning, an unreadable file a problem.
@@ -63,6 +95,9 @@ pub(super) fn find(
     let mut found = RuleFiles::default();
     let mut folders: BTreeMap<PathBuf, &Placed<String>> = BTreeMap::new();
     let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
+    let beside: BTreeSet<PathBuf> = paths.keys().filter_map(|path| path.parent().map(Path::to_owned)).collect();
+    found.folders.extend(beside);
+    paths.retain(|path, _| !is_fixture(path));
     for (path, pattern) in &paths {
         let inside = path
             .strip_prefix(folder)
@@ -138,21 +173,29 @@ fn read(path: &Path, pattern: &Placed<String>, problems: &mut Problems) -> Optio
 
 /// Reads a text file, and no more of it than the parser takes.
 pub(super) fn read_text(path: &Path) -> io::Result<String> {
+    read_text_within(path, Limits::default().bytes)
+}
+
+/// Reads a text file of at most so many bytes.
+///
+/// # Errors
+/// The system's; `FileTooLarge` beyond the limit, `InvalidData` for what is no UTF-8.
+pub(crate) fn read_text_within(path: &Path, most_bytes: usize) -> io::Result<String> {
     let file = std::fs::File::open(path)?;
     if file.metadata()?.is_dir() {
         return Err(io::Error::from(io::ErrorKind::IsADirectory));
     }
-    let limit = u64::try_from(Limits::default().bytes).unwrap_or(u64::MAX);
+    let limit = u64::try_from(most_bytes).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() > Limits::default().bytes {
+    if bytes.len() > most_bytes {
         return Err(io::Error::from(io::ErrorKind::FileTooLarge));
     }
     String::from_utf8(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
 }
 
 /// The path as it is shown: without `./` before it, control characters escaped.
-pub(super) fn name_of(path: &Path) -> Arc<str> {
+pub(crate) fn name_of(path: &Path) -> Arc<str> {
     let plain: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
     let mut name = String::new();
     for c in plain.to_string_lossy().chars() {
@@ -166,7 +209,7 @@ pub(super) fn name_of(path: &Path) -> Arc<str> {
 }
 
 /// Why a file cannot be read, in words that do not change with the system.
-pub(super) fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     const WORDS: [(io::ErrorKind, &str); 4] = [
         (io::ErrorKind::NotFound, "there is no such file"),
         (io::ErrorKind::PermissionDenied, "this user may not read it"),
@@ -181,7 +224,7 @@ pub(super) fn reason(error: &io::Error) -> String {
 }
 
 /// A file beside a missing one whose name is near to it.
-pub(super) fn nearest_file(path: &Path) -> Option<String> {
+pub(crate) fn nearest_file(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let wanted = path.file_name()?.to_str()?;
     let names: Vec<String> = std::fs::read_dir(folder)

@@ -160,7 +160,20 @@ pub(super) struct Surroundings<'a> {
     /// Folder of the configuration file, absolute.
     pub(super) folder: &'a Path,
     pub(super) environment: &'a Environment,
+    pub(super) addresses: Addresses,
 }
+
+/// Whether the addresses of sources have to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Addresses {
+    /// Sources are to be read.
+    Needed,
+    /// They are not: [`ABSENT`] stands for an address that is not there.
+    NotNeeded,
+}
+
+/// The address of a source whose own is not there, and is not needed.
+const ABSENT: &str = "postgres://localhost/";
 
 /// Reads one source. `None` where its address is missing or wrong; there is a problem then.
 pub(super) fn read(
@@ -170,11 +183,13 @@ pub(super) fn read(
     secrets: &mut Vec<Secret>,
     problems: &mut Problems,
 ) -> Option<SourceConfig> {
-    let mut source = if node.is_null() {
-        return missing_address(name, problems);
-    } else {
-        MapReader::new(node, format!("source `{}`", name.value), problems)?
+    let empty = Node { kind: NodeKind::Map(Vec::new()), ..node.clone() };
+    let node = match (node.is_null(), around.addresses) {
+        (true, Addresses::Needed) => return missing_address(name, problems),
+        (true, Addresses::NotNeeded) => &empty,
+        (false, _) => node,
     };
+    let mut source = MapReader::new(node, format!("source `{}`", name.value), problems)?;
     let address = read_address(name, &mut source, around, secrets, problems);
     let schemas = read_schemas(&mut source, problems);
     let sample = read_sample(&mut source, problems);
@@ -267,13 +282,15 @@ fn read_address(
     let (text, place, by) = if let Some(url) = url {
         (url.value, url.place, AddressBy::Url)
     } else if let Some(variable) = variable {
-        (from_variable(&variable, around.environment, problems)?, variable.place, AddressBy::Variable(variable.value))
+        (from_variable(&variable, around, problems)?, variable.place, AddressBy::Variable(variable.value))
     } else if let Some(file) = file {
         let path = around.folder.join(&file.value);
-        (from_file(&file, &path, problems)?, file.place, AddressBy::File(path))
+        (from_file(&file, &path, around.addresses, problems)?, file.place, AddressBy::File(path))
     } else if source.has("files") {
         // refused below as not in this version: what is missing is no address
         return None;
+    } else if around.addresses == Addresses::NotNeeded {
+        (ABSENT.to_owned(), name.place.clone(), AddressBy::Url)
     } else {
         return missing_address(name, problems);
     };
@@ -299,8 +316,11 @@ pub(super) fn is_variable_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-fn from_variable(name: &Placed<String>, environment: &Environment, problems: &mut Problems) -> Option<String> {
-    let value = environment.get(&name.value).map(|value| value.trim().to_owned());
+fn from_variable(name: &Placed<String>, around: &Surroundings<'_>, problems: &mut Problems) -> Option<String> {
+    let value = around.environment.get(&name.value).map(|value| value.trim().to_owned());
+    if value.is_none() && around.addresses == Addresses::NotNeeded {
+        return Some(ABSENT.to_owned());
+    }
     if value.is_none() {
         let problem = Problem::new("the environment variable is not set", &name.place);
         problems.push(problem.value(format!("`{}`", name.value)).help("set it to the database's URL"));
@@ -311,7 +331,7 @@ fn from_variable(name: &Placed<String>, environment: &Environment, problems: &mu
 /// Largest file that holds an address.
 const ADDRESS_BYTES: u64 = 16 * 1024;
 
-fn from_file(given: &Placed<String>, path: &Path, problems: &mut Problems) -> Option<String> {
+fn from_file(given: &Placed<String>, path: &Path, addresses: Addresses, problems: &mut Problems) -> Option<String> {
     if given.value.contains("://") || given.value.starts_with("sqlite:") {
         // it may be the address itself
         let problem = Problem::new("`url_file` has to be the path of a file that holds the address", &given.place);
@@ -325,6 +345,9 @@ fn from_file(given: &Placed<String>, path: &Path, problems: &mut Problems) -> Op
         Ok(_) => return Some(text.trim().to_owned()),
         Err(error) => super::rule_files::reason(&error),
     };
+    if addresses == Addresses::NotNeeded {
+        return Some(ABSENT.to_owned());
+    }
     let problem = Problem::new("the file with the address cannot be read", &given.place);
     problems.push(problem.value(format!("`{}`", given.value.escape_debug())).help(reason));
     None

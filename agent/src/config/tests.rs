@@ -459,6 +459,59 @@ fn rule_files_are_found_once_and_in_order() {
 }
 
 #[test]
+fn fixtures_are_no_rule_files_and_lie_beside_them() {
+    for (rules, files, fixtures) in [
+        ("rules: ['rules/*.yaml']", vec!["rules/a.yaml"], vec!["rules/a.test.yaml", "rules/b.test.yml"]),
+        ("rules: [rules/a.yaml]", vec!["rules/a.yaml"], vec!["rules/a.test.yaml", "rules/b.test.yml"]),
+        ("", vec!["rules/a.yaml"], vec!["rules/a.test.yaml", "rules/b.test.yml", "rules/eu/c.test.yaml"]),
+        ("rules: [rules/eu/c.test.yaml]", vec![], vec!["rules/eu/c.test.yaml"]),
+        ("rules: []", vec![], vec![]),
+    ] {
+        let small = format!("{SMALL}{rules}\n");
+        let fixture = Files::new(&[
+            ("fieldmark.yaml", &small),
+            ("rules/a.yaml", "a"),
+            ("rules/a.test.yaml", "a"),
+            ("rules/b.test.yml", "b"),
+            ("rules/.d.test.yaml", "d"),
+            ("rules/e.test.yaml/x", "x"),
+            ("rules/eu/c.test.yaml", "c"),
+            ("other/f.test.yaml", "f"),
+        ]);
+        let reading = fixture.load();
+        assert_eq!(fixture.shown(&reading), "", "{rules}");
+        assert_eq!(fixture.names(&reading.rules.files), files, "{rules}");
+        let mut problems = Problems::default();
+        let found = reading.rules.fixtures(&mut problems);
+        let found = found.iter().map(|path| path.strip_prefix(fixture.0.path()).unwrap().display().to_string());
+        assert_eq!(found.collect::<Vec<_>>(), fixtures, "{rules}");
+        assert!(problems.is_empty(), "{problems}");
+    }
+}
+
+#[test]
+fn addresses_may_be_absent_where_no_source_is_read() {
+    let addresses = "  one: { url_env: ABSENT_URL, schemas: [sales] }\n  two: { url_file: absent }\n  three:\n  four: { detect: 1% }\n";
+    let text = format!("version: 1\nsources:\n{addresses}  five: {{ url: 'sqlite:l.db' }}\nrules: []\n");
+    let fixture = Files::new(&[("fieldmark.yaml", &text)]);
+    assert_eq!(fixture.load().problems.len(), 4);
+    let file = fixture.0.path().join("fieldmark.yaml");
+    let reading = load_without_addresses(Some(&file), &variables(""));
+    assert_eq!(fixture.shown(&reading), "");
+    let sources = reading.config.unwrap().sources;
+    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["one", "two", "three", "four", "five"]);
+    assert_eq!(sources[0].schemas.value.as_deref(), Some(["sales".to_owned()].as_slice()));
+    assert!(matches!(sources[4].address.value, Address::Sqlite(_)));
+    let set = load_without_addresses(Some(&file), &variables("ABSENT_URL=sqlite:x.db")).config.unwrap().sources;
+    assert!(matches!(set[0].address.value, Address::Sqlite(_)));
+    // what is wrong with an address that is there is told
+    let wrong = Files::new(&[("fieldmark.yaml", &text.replace("sqlite:l.db", "sqlit:l.db"))]);
+    let reading = load_without_addresses(Some(&wrong.0.path().join("fieldmark.yaml")), &variables(""));
+    assert_eq!(reading.problems.len(), 1);
+}
+
+#[test]
 fn folders_with_pattern_characters_are_taken_literally() {
     let fixture = Files::new(&[("[x]*/fieldmark.yaml", SMALL), ("[x]*/rules/a.yaml", "a"), ("x/rules/b.yaml", "b")]);
     let reading = load(Some(&fixture.0.path().join("[x]*/fieldmark.yaml")), &variables(""), &Overrides::default());

@@ -55,6 +55,7 @@ mod cells;
 mod connect;
 mod copy;
 mod courtesy;
+mod declared;
 mod extent;
 mod fault;
 pub mod grants;
@@ -76,6 +77,7 @@ mod types;
 
 pub use connect::ConnectOptions;
 pub use courtesy::Limits;
+pub use declared::{declared_column, declared_types};
 pub(crate) use scan::ScanPlace;
 
 use crate::label::{Label, Name, SharedLabel};

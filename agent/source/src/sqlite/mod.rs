@@ -88,6 +88,15 @@ impl Default for Limits {
     }
 }
 
+/// A column that is declared so, as the catalogue would give it: any text is a type to SQLite. See the table above.
+pub fn declared_column(
+    name: impl Into<String>,
+    declared: impl Into<String>,
+    nullable: bool,
+) -> fieldmark_model::Column {
+    types::column(name.into(), declared.into(), nullable)
+}
+
 /// A SQLite file as a [`Source`].
 pub struct SqliteSource {
     facts: Facts,

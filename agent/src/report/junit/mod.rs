@@ -6,7 +6,7 @@
 //! failed, and what bounds a pass on a sample.
 
 mod case;
-mod xml;
+pub(crate) mod xml;
 
 use super::words;
 use super::{Report, conclusion};

@@ -3,19 +3,19 @@
 use crate::report::words::NARROW;
 
 /// A document that is being written.
-pub(super) struct Xml {
+pub(crate) struct Xml {
     out: String,
     depth: usize,
 }
 
 impl Xml {
     /// A document without elements.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { out: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".into(), depth: 0 }
     }
 
     /// An element that holds elements.
-    pub(super) fn element(&mut self, name: &str, attributes: &[(&str, &str)], inside: impl FnOnce(&mut Self)) {
+    pub(crate) fn element(&mut self, name: &str, attributes: &[(&str, &str)], inside: impl FnOnce(&mut Self)) {
         self.open(name, attributes);
         self.out.push('\n');
         self.depth += 1;
@@ -26,14 +26,14 @@ impl Xml {
     }
 
     /// An element that holds text.
-    pub(super) fn text(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
+    pub(crate) fn text(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
         self.open(name, attributes);
         self.out.push_str(&escaped(text, false));
         self.close(name);
     }
 
     /// The document.
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.out
     }
 

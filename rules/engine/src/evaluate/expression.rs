@@ -8,7 +8,7 @@ use datafusion_common::{DFSchema, DataFusionError, ExprSchema, SchemaError, conf
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::simplify::SimplifyContext;
-use datafusion_expr::{Expr, ExprSchemable};
+use datafusion_expr::{Expr, ExprSchemable, Volatility};
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_physical_expr::expressions::BinaryExpr;
 use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
@@ -119,6 +119,16 @@ pub fn check_expression(text: &str, names: &Names) -> Result<Vec<(Option<String>
         .collect();
     read.sort();
     Ok(read)
+}
+
+/// Whether an expression reads the time of the run; false for one that [`check_expression`] refuses.
+pub fn reads_time(text: &str, names: &Names) -> bool {
+    let of_clock = |node: &Expr| {
+        let Expr::ScalarFunction(call) = node else { return false };
+        // of the functions that are allowed those of the clock alone are no more than stable
+        call.func.signature().volatility == Volatility::Stable
+    };
+    plan(text, names).is_ok_and(|planned| planned.exists(|node| Ok(of_clock(node))).unwrap_or(false))
 }
 
 /// Compiles an expression's text.
@@ -354,6 +364,21 @@ fn plain_words(error: &DataFusionError) -> String {
 mod tests {
     use super::*;
     use arrow::datatypes::{Field, Schema};
+
+    #[test]
+    fn the_time_of_the_run_is_seen() {
+        let names = Names::of_table(&Schema::new(vec![Field::new("n", DataType::Int64, true)])).unwrap();
+        for (text, reads) in [
+            ("n > 1", false),
+            ("to_timestamp(n) IS NULL", false),
+            ("now() IS NOT NULL", true),
+            ("n > 1 OR CURRENT_DATE IS NULL", true),
+            ("n > 1 AND current_timestamp IS NOT NULL", true),
+            ("m > 1 AND now() IS NOT NULL", false),
+        ] {
+            assert_eq!(reads_time(text, &names), reads, "{text}");
+        }
+    }
 
     #[test]
     fn only_what_is_about_one_row_is_taken() {

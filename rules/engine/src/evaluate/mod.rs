@@ -11,7 +11,7 @@ mod program;
 mod transition;
 mod verdict;
 
-pub use expression::{ExpressionProblem, Names, check_expression};
+pub use expression::{ExpressionProblem, Names, check_expression, reads_time};
 pub use number::numbers;
 pub use program::{RowProgram, Skipped};
 pub use transition::{Transition, TransitionProgram};

@@ -236,12 +236,12 @@ fn broken_files_are_told_what_is_allowed() {
             "4:27: `where` has to be an SQL expression: a list of 1; allowed: `status <> 'draft'`",
         ),
         (
-            rule("distribution: { column: a, mean: [1, 2] }"),
-            "4:5: `distribution` is refused in a rule; distribution rules are not in this version",
+            rule("distribution: { column: a, men: [1, 2] }"),
+            "4:32: unknown key in `distribution`: `men`; allowed: column, mean, null_fraction; did you mean `mean`?",
         ),
         (
-            rule("{ sql: SELECT 1, timeout: 5s }"),
-            "4:7: `sql` is refused in a rule; rules in a database's own SQL are not in this version",
+            rule("{ sql: DELETE FROM t, timeout: 5s }"),
+            "4:12: `sql` has to be a query: `DELETE FROM t`; allowed: `SELECT …`, whose rows are failures",
         ),
         (
             format!("{head}rules:\n  - unique: a\n  - unique: a\n"),
