@@ -34,9 +34,13 @@ pub(crate) fn stand_in(table: &Table, names: &[String]) -> Result<RecordBatch, E
     };
     let mut columns = Vec::new();
     for name in names {
-        let column = table.column(name);
-        let column = column.ok_or_else(|| Error::SchemaChanged { code: "no such column".to_owned() })?;
-        columns.push((name.as_str(), one(&column.data_type)?, true));
+        let data_type = match table.column(name) {
+            Some(column) => &column.data_type,
+            // the number that the database itself has for each row
+            None if table.row_number.as_ref() == Some(name) => &DataType::Int64,
+            None => return Err(Error::SchemaChanged { code: "no such column".to_owned() }),
+        };
+        columns.push((name.as_str(), one(data_type)?, true));
     }
     RecordBatch::try_from_iter_with_nullable(columns).map_err(failed)
 }

@@ -1,5 +1,5 @@
 //! What a check would read, by what the catalogue knows: the same decisions as `reading` and `lookup` make, with its estimates in the
-//! place of counts.
+//! place of counts. Of a table without an estimate the ends of its key are asked, through the key's index.
 
 use super::draw::DrawColumn;
 use super::measured::MOST_COUNTED;
@@ -83,6 +83,13 @@ impl SourceCheck<'_> {
                 refused: vec!["the table is missing".to_owned()],
             }));
         };
+        // SQLite has no estimate where nobody asked for one, but numbers its rows: what lies between the ends is a bound
+        let mut estimated = table.clone();
+        if let (None, Some(column)) = (table.estimated_rows, DrawColumn::of(table)) {
+            let range = column.range(self.reader, table).await?;
+            estimated.estimated_rows = Some(range.map_or(0, |range| u64::try_from(range.span()).unwrap_or(u64::MAX)));
+        }
+        let table = &estimated;
         let check = TableCheck::new(rules, table, self.catalogue, self.run, self.settings, self.state, false);
         let mut plan = TablePlan {
             table: table.name.clone(),
@@ -160,7 +167,7 @@ impl Reading {
             String::new()
         };
         let (what, statements, blocks, ask) = match &self.way {
-            Way::Pass => ("reads every row".to_owned(), self.rows / ROWS_A_CHUNK + 1, table.pages, Preview::Pass),
+            Way::Pass => ("reads every row".to_owned(), self.rows / ROWS_A_CHUNK + 2, table.pages, Preview::Pass),
             Way::Keys(column) => (
                 format!("reads rows by random keys of {column}{more}"),
                 self.rows.div_ceil(KEYS_A_STATEMENT) + 1,

@@ -96,11 +96,7 @@ fn told(source: &OfSource) -> String {
             facts.extend(step.cost.map(|cost| format!("cost {cost:.0} in the planner's unit")));
             text.push_str(&format!("  {}{rule}: {}\n", step.what, facts.join(", ")));
             for (name, sql) in &step.sql {
-                text.push_str(&format!(
-                    "      {}: {}\n",
-                    name.as_str(),
-                    sql.split_whitespace().collect::<Vec<_>>().join(" ")
-                ));
+                text.push_str(&format!("      {}: {}\n", name.as_str(), shortened(sql)));
             }
         }
         for refused in &table.refused {
@@ -114,6 +110,33 @@ fn told(source: &OfSource) -> String {
         blocks.map(|blocks| format!(" and {}", at_most_a_minute(blocks, source.blocks_per_minute))).unwrap_or_default()
     ));
     text
+}
+
+/// A statement in one line, a long list of columns cut: `--output json` has it whole.
+fn shortened(sql: &str) -> String {
+    const COLUMNS: usize = 100;
+    let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some(list) = sql.find("SELECT ").map(|at| at + "SELECT ".len()) else { return sql };
+    let (mut depth, mut end) = (0_i32, None);
+    for (at, c) in sql.char_indices().skip_while(|(at, _)| *at < list) {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ' ' if depth == 0 && sql.get(at..).is_some_and(|rest| rest.starts_with(" FROM ")) => {
+                end = Some(at);
+                break;
+            }
+            _ => {}
+        }
+    }
+    let parts = end.and_then(|end| Some((sql.get(..list)?, sql.get(list..end)?, sql.get(end..)?)));
+    match parts {
+        Some((before, columns, after)) if columns.chars().count() > COLUMNS => {
+            let first: String = columns.chars().take(COLUMNS).collect();
+            format!("{before}{first} …{after}")
+        }
+        _ => sql,
+    }
 }
 
 fn at_most_a_minute(blocks: u64, a_minute: u64) -> String {
@@ -147,4 +170,19 @@ fn as_json(source: &OfSource) -> Value {
         })
     };
     json!({ "source": source.source.as_str(), "tables": source.tables.iter().map(table).collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_of_columns_is_cut_and_nothing_else() {
+        let columns = (0..40).map(|at| format!("f(c{at}, (1 FROM 2))")).collect::<Vec<_>>().join(", ");
+        let sql = format!("COPY (SELECT {columns} FROM \"t\" AS t WHERE t.a = 1) TO STDOUT");
+        let short = shortened(&sql);
+        assert!(short.starts_with("COPY (SELECT f(c0, (1 FROM 2)), f(c1"), "{short}");
+        assert!(short.ends_with(" … FROM \"t\" AS t WHERE t.a = 1) TO STDOUT") && short.len() < 200, "{short}");
+        assert_eq!(shortened("SELECT a,\n b FROM t"), "SELECT a, b FROM t");
+    }
 }

@@ -47,6 +47,7 @@ impl Survey<'_> {
             population: rows.population,
             whole: rows.whole,
             checks: &checks,
+            typed: self.reader.facts().dialect.is_typed(),
         };
         let others: Vec<&Table> = self.catalogue.tables.iter().collect();
         let proposals = propose(&subject, &others, self.session.run.now);

@@ -13,6 +13,14 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// Whether a column takes values of its declared type alone.
+    pub fn is_typed(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            Self::Sqlite => false,
+        }
+    }
+
     /// Whether people name the schema of a table.
     pub fn has_schemas(self) -> bool {
         match self {

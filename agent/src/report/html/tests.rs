@@ -290,7 +290,7 @@ fn a_check_in_words() {
     Fieldmark 0.1.0 · check
     Time 2026-03-14 09:26:53 UTC to 2026-03-14 09:27:01 UTC (8 s)
     Seed 7203114559 (tells draws apart; it does not repeat one once rows are written)
-    Source shop · PostgreSQL 15.18 · db.example:5432/shop · 2 tables with rules · 14 000 rows read by 61 statements of 1.8 s, 7 310 blocks touched (by all sessions 9 882)
+    Source shop · PostgreSQL 15.18 · db.example:5432/shop · 2 tables with rules · 14 000 rows read by 61 statements of 1.8 s, about 7 310 blocks touched (by all sessions 9 882)
     Sample shop public.orders · random keys · 10 000 rows
     Sample shop public.customers · all rows · 4 000 rows
     "#);
@@ -395,7 +395,7 @@ fn a_migration_in_words() {
     Fieldmark 0.1.0 · guard
     Time 2026-03-14 09:26:53 UTC to 2026-03-14 09:31:45 UTC (4 min 52 s)
     Seed 7203114559 (tells draws apart; it does not repeat one once rows are written)
-    Source shop · PostgreSQL 15.18 · db.example:5432/shop · 2 tables with rules · 14 000 rows read by 61 statements of 1.8 s, 7 310 blocks touched (by all sessions 9 882)
+    Source shop · PostgreSQL 15.18 · db.example:5432/shop · 2 tables with rules · 14 000 rows read by 61 statements of 1.8 s, about 7 310 blocks touched (by all sessions 9 882)
     Sample shop public.orders · random keys · 10 000 rows
     Sample shop public.customers · all rows · 4 000 rows
     Mark shop · shop-20260314T092653Z-6d1f0c · 14 000 rows of 2 tables · 1.4 MiB · /var/lib/fieldmark/marks/shop

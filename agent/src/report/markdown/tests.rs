@@ -27,7 +27,7 @@ fn a_check_says_the_conclusion_first() {
     assert_eq!(
         *lines.last().unwrap(),
         "<sub>Fieldmark 0.1.0 · check · 2026-03-14 09<span>:</span>26<span>:</span>53 UTC, 8 s · seed 7203114559 · \
-         shop: 61 statements of 1.8 s, 7 310 blocks touched (by all sessions 9 882) · \
+         shop: 61 statements of 1.8 s, about 7 310 blocks touched (by all sessions 9 882) · \
          intervals of 95 % confidence · exit code 1</sub>"
     );
     assert!(text.ends_with("</sub>\n"));

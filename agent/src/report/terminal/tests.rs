@@ -46,7 +46,7 @@ fn a_check_at_100_columns() {
 
     8 rules: 2 failed, 1 inconclusive, 1 not evaluated, 4 passed
     14 000 rows read in 8 s · seed 7203114559 · intervals of 95 % confidence
-    shop: 61 statements of 1.8 s, 7 310 blocks touched (by all sessions 9 882)
+    shop: 61 statements of 1.8 s, about 7 310 blocks touched (by all sessions 9 882)
     exit code 1: 1 rule failed; 1 rule inconclusive; 1 rule not evaluated; billing: no answer from
       billing.example:5432 in 5 s
     HTML report: report.html
@@ -112,8 +112,8 @@ fn a_check_at_60_columns() {
     8 rules: 2 failed, 1 inconclusive, 1 not evaluated, 4 passed
     14 000 rows read in 8 s · seed 7203114559 · intervals of
       95 % confidence
-    shop: 61 statements of 1.8 s, 7 310 blocks touched (by all
-      sessions 9 882)
+    shop: 61 statements of 1.8 s, about 7 310 blocks touched (by
+      all sessions 9 882)
     exit code 1: 1 rule failed; 1 rule inconclusive; 1 rule not
       evaluated; billing: no answer from billing.example:5432 in
       5 s
@@ -183,7 +183,7 @@ fn a_migration_at_100_columns() {
 
     2 rules: 1 failed, 1 passed
     14 000 rows read in 4 min 52 s · seed 7203114559 · intervals of 95 % confidence
-    shop: 61 statements of 1.8 s, 7 310 blocks touched (by all sessions 9 882)
+    shop: 61 statements of 1.8 s, about 7 310 blocks touched (by all sessions 9 882)
     exit code 1: 1 rule failed; the migration is broken; public.orders: 2 columns changed that nobody
       declared
     HTML report: report.html
@@ -280,8 +280,8 @@ fn a_migration_at_60_columns() {
     2 rules: 1 failed, 1 passed
     14 000 rows read in 4 min 52 s · seed 7203114559 · intervals
       of 95 % confidence
-    shop: 61 statements of 1.8 s, 7 310 blocks touched (by all
-      sessions 9 882)
+    shop: 61 statements of 1.8 s, about 7 310 blocks touched (by
+      all sessions 9 882)
     exit code 1: 1 rule failed; the migration is broken;
       public.orders: 2 columns changed that nobody declared
     HTML report: report.html
@@ -301,7 +301,7 @@ fn a_mark_at_100_columns() {
 
     1 rule: 1 passed
     14 000 rows read in 4 min 52 s · seed 7203114559 · intervals of 95 % confidence
-    shop: 61 statements of 1.8 s, 7 310 blocks touched (by all sessions 9 882)
+    shop: 61 statements of 1.8 s, about 7 310 blocks touched (by all sessions 9 882)
     HTML report: report.html
     "#);
 }

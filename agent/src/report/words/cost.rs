@@ -3,15 +3,15 @@
 use super::{count, duration, plural};
 use crate::report::SourceSummary;
 
-/// `61 statements of 1.8 s, 7 310 blocks touched (by all sessions 9 882)`: our statements, and what anybody touched meanwhile in the tables
+/// `61 statements of 1.8 s, about 7 310 blocks touched (by all sessions 9 882)`: our statements, and what anybody touched meanwhile in the tables
 /// that were read. Blocks are those of the database's cache: how many had to come from a disk is not known to it.
 pub fn cost(source: &SourceSummary) -> String {
     let statements = format!("{} of {}", plural(source.statements, "statement"), duration(source.statement_seconds));
     match (source.blocks, source.server_blocks) {
         (Some(ours), Some(all)) => {
-            format!("{statements}, {} touched (by all sessions {})", plural(ours, "block"), count(all))
+            format!("{statements}, about {} touched (by all sessions {})", plural(ours, "block"), count(all))
         }
-        (Some(ours), None) => format!("{statements}, {} touched", plural(ours, "block")),
+        (Some(ours), None) => format!("{statements}, about {} touched", plural(ours, "block")),
         (None, Some(all)) => format!("{statements}, {} touched by all sessions", plural(all, "block")),
         (None, None) => statements,
     }
