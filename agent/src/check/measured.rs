@@ -194,10 +194,12 @@ impl TableCheck<'_> {
         let answered = match answer {
             Ok(answered) => answered,
             Err(error) => {
-                let reason = match &error {
-                    Error::SchemaChanged { code } => format!("its query names something that is not there ({code})"),
-                    Error::Database { code } => format!("the database does not take its query ({})", code_words(code)),
-                    other => other.to_string(),
+                let reason = if let Error::SchemaChanged { code } = &error {
+                    format!("its query names something that is not there ({code})")
+                } else if let Error::Database { code } = &error {
+                    format!("the database does not take its query ({})", code_words(code))
+                } else {
+                    error.to_string()
                 };
                 return refused(outcome, &Refusal { why: error.not_evaluated(), reason });
             }

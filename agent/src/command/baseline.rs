@@ -147,7 +147,8 @@ fn recorded(common: &Common, arguments: &Baseline, signals: &Signals) -> Result<
             session.folder.update(&lock, |state| state.baselines.retain(|rule, _| !wanted(rule)))?;
         }
     }
-    for given in common.rule.iter().filter(|given| !lines.iter().any(|line| line.rule.as_str() == given.as_str())) {
+    let is_told = |given: &&String| lines.iter().any(|line| line.rule.as_str() == given.as_str());
+    if let Some(given) = common.rule.iter().find(|given| !is_told(given)) {
         return Err(Ended::Because(USAGE, format!("nothing is recorded of the rule `{given}`")));
     }
     print(common, &lines, &[]);

@@ -30,7 +30,7 @@ mod table;
 pub use check::{check_catalogue, check_sources, resolve_table};
 pub(crate) use fingerprint::plain_sql;
 pub use pattern::expand_patterns;
-pub use schema::{defaults_schema, rules_schema};
+pub use schema::{defaults_schema, rules_schema, set_key};
 
 use crate::rule::TableRules;
 use defaults::Defaults;

@@ -30,7 +30,7 @@ pub fn rules_schema() -> Value {
         ],
         &["version", "table"],
     );
-    schema["$defs"] = Value::Object(definitions);
+    set_key(&mut schema, "$defs", Value::Object(definitions));
     schema
 }
 
@@ -162,8 +162,8 @@ fn rule(facts: &Facts) -> Value {
         Form::Query => json!({ "type": "string", "minLength": 1 }),
         Form::Keys { keys, at_least_one } => mapping(keys, at_least_one),
     };
-    settings["description"] = json!(facts.reference);
-    settings["examples"] = json!([facts.example]);
+    set_key(&mut settings, "description", json!(facts.reference));
+    set_key(&mut settings, "examples", json!([facts.example]));
     let mut properties = Map::new();
     properties.insert(facts.name.to_owned(), settings);
     properties.insert(
@@ -188,7 +188,7 @@ fn mapping(keys: &[Key], at_least_one: &[&str]) -> Value {
         "type": "object", "properties": properties, "required": required, "additionalProperties": false,
     });
     if !at_least_one.is_empty() {
-        schema["anyOf"] = at_least_one.iter().map(|name| json!({ "required": [name] })).collect();
+        set_key(&mut schema, "anyOf", at_least_one.iter().map(|name| json!({ "required": [name] })).collect());
     }
     schema
 }
@@ -199,7 +199,7 @@ fn takes(key: &Key) -> Value {
         Takes::Columns => columns(key.what),
         Takes::Value => {
             let mut schema = value();
-            schema["description"] = json!(key.what);
+            set_key(&mut schema, "description", json!(key.what));
             schema
         }
         Takes::Values => json!({ "type": "array", "items": value(), "minItems": 1, "description": key.what }),
@@ -273,6 +273,13 @@ fn expectation() -> Value {
         ],
         &["that"],
     )
+}
+
+/// Sets a key of a schema that is an object.
+pub fn set_key(schema: &mut Value, key: &str, value: Value) {
+    if let Some(map) = schema.as_object_mut() {
+        map.insert(key.to_owned(), value);
+    }
 }
 
 #[cfg(test)]
