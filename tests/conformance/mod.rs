@@ -9,6 +9,7 @@ mod identifiers;
 mod keys;
 mod lookups;
 mod postgres;
+mod queries;
 mod scan;
 mod sqlite;
 mod values;
@@ -118,6 +119,19 @@ macro_rules! conformance {
                 parents_are_found_by_two_columns,
                 orphans_are_found,
                 orphans_by_two_columns_are_found,
+            ];
+            queries: [
+                rows_of_a_query_are_counted_and_shown,
+                a_query_of_which_no_row_is_shown_is_counted,
+                values_of_a_query_are_texts,
+                comments_and_semicolons_are_the_query_s_own,
+                two_statements_are_no_query,
+                a_query_that_writes_is_refused,
+                a_query_ends_with_its_own_time,
+                a_cost_is_told_without_running_the_query,
+                columns_of_checks_are_told,
+                a_preview_waits_for_no_lock,
+                a_label_changes_no_answer,
             ];
             scan: [
                 every_row_once_whatever_the_chunk_size,

@@ -1,22 +1,30 @@
-//! The suite against PostgreSQL.
+//! The suite against PostgreSQL, read by a role that has what `doctor` lists and nothing else.
 
 use super::{Fixture, TypeCase};
 use crate::server::postgres::{PASSWORD, Server, USER, until};
 use anyhow::Context as _;
 use async_trait::async_trait;
+use fieldmark_model::TableName;
 use fieldmark_model::chunk::DefectKind;
+use fieldmark_source::postgres::grants::{Grant, grants, script};
 use fieldmark_source::postgres::{self, ConnectOptions, Limits, PostgresSource};
 use fieldmark_source::{Error, Source};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::any::Any;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
 mod access;
 mod activity;
+mod lacking;
 mod places;
+mod previews;
+mod queries;
 mod settings;
+mod told;
 mod values;
+mod wire;
 
 mod suite {
     crate::conformance::conformance!(super::Postgres);
@@ -26,11 +34,20 @@ mod suite {
 const SLOW_IS_READ: &str = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state = 'active' \
     and position('FROM \"public\".\"slow\"' in query) > 0";
 
+/// The role that sources connect as. Roles are the whole server's: each database has one of its own, named after it.
+const READER: &str = "fieldmark_reader";
+/// Limits that a busy machine keeps, too.
+const LIMITS: Limits = Limits { read: Duration::from_secs(10), catalogue: Duration::from_secs(10) };
+
 /// A fresh database.
 pub(crate) struct Postgres {
     server: &'static Server,
     database: String,
     writer: Mutex<PgConnection>,
+    /// The role that may log in, and is given what `doctor` lists.
+    reader: String,
+    /// Whether a source was opened: what is made from then on is granted at once.
+    opened: AtomicBool,
 }
 
 impl Postgres {
@@ -38,9 +55,16 @@ impl Postgres {
     async fn with(options: &str) -> anyhow::Result<Self> {
         let server = Server::get().await?;
         let database = server.database(options).await?;
+        let reader = format!("{READER}_{database}");
         let mut writer = PgConnection::connect(&server.url(USER, &database)).await?;
+        // what everybody may do would hide a grant that is missing
+        let sql = format!(
+            "revoke all on database {database} from public; revoke all on schema public from public;
+             create role {reader} login password '{PASSWORD}'"
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut writer).await?;
         sqlx::raw_sql("set lock_timeout = '250ms'").execute(&mut writer).await?;
-        Ok(Self { server, database, writer: Mutex::new(writer) })
+        Ok(Self { server, database, writer: Mutex::new(writer), reader, opened: AtomicBool::new(false) })
     }
 
     /// Options for a source of a role.
@@ -48,21 +72,57 @@ impl Postgres {
         ConnectOptions::new(self.server.url(role, &self.database))
     }
 
-    /// A source under the ordinary limits, which may be short on a busy machine.
-    async fn source(&self) -> Result<PostgresSource, Error> {
-        self.source_of(USER).await
+    /// A source of the reader.
+    async fn source(&self) -> anyhow::Result<PostgresSource> {
+        let options = self.reader().await?;
+        Ok(postgres::connect(&ConnectOptions { limits: LIMITS, ..options }).await?)
     }
 
     async fn source_of(&self, role: &str) -> Result<PostgresSource, Error> {
-        let limits = Limits { read: Duration::from_secs(10), catalogue: Duration::from_secs(10) };
-        postgres::connect(&ConnectOptions { limits, ..self.options(role) }).await
+        postgres::connect(&ConnectOptions { limits: LIMITS, ..self.options(role) }).await
     }
 
-    /// Makes a role of this database alone.
+    /// Options for a source of the reader, who is given what it takes to read every table.
+    async fn reader(&self) -> anyhow::Result<ConnectOptions> {
+        self.opened.store(true, Ordering::Release);
+        let needed = self.needed(&self.reader, None).await?;
+        self.apart(&script(&needed)).await?;
+        Ok(self.options(&self.reader))
+    }
+
+    /// What a role needs to read every table of these schemas (`None`: of the search path), as `doctor` lists it.
+    async fn needed(&self, role: &str, schemas: Option<&[String]>) -> anyhow::Result<Vec<Grant>> {
+        let schemas = schemas.map(<[String]>::to_vec);
+        let mut owner = postgres::connect(&ConnectOptions { schemas, limits: LIMITS, ..self.options(USER) }).await?;
+        let privileges = owner.privileges().await?.context("a server without roles")?;
+        let tables: Vec<&TableName> = privileges.tables.iter().map(|table| &table.name).collect();
+        Ok(grants(role, &privileges, &tables))
+    }
+
+    /// Makes a role of this database alone, which may log in and look into the schema; the test grants all else.
     async fn role(&self, name: &str) -> anyhow::Result<String> {
         let role = format!("{name}_{}", self.database);
-        self.execute(&format!("create role {role} login password '{PASSWORD}'")).await?;
+        let sql = format!("create role {role} login password '{PASSWORD}'; {}", self.admit(&role));
+        self.run(&sql).await?;
         Ok(role)
+    }
+
+    /// What lets a role in.
+    fn admit(&self, role: &str) -> String {
+        format!("grant connect on database {} to {role}; grant usage on schema public to {role}", self.database)
+    }
+
+    async fn run(&self, sql: &str) -> anyhow::Result<()> {
+        let mut writer = self.writer.lock().await;
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *writer).await?;
+        Ok(())
+    }
+
+    /// Runs statements of the owner's on a connection of their own, which waits for locks as long as it takes.
+    async fn apart(&self, sql: &str) -> anyhow::Result<()> {
+        let mut owner = self.another().await?;
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut owner).await?;
+        Ok(owner.close().await?)
     }
 
     /// Another connection of the application.
@@ -99,8 +159,10 @@ impl Fixture for Postgres {
     }
 
     async fn execute(&self, sql: &str) -> anyhow::Result<()> {
-        let mut writer = self.writer.lock().await;
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *writer).await?;
+        self.run(sql).await?;
+        if sql.contains("create ") && self.opened.load(Ordering::Acquire) {
+            self.reader().await?;
+        }
         Ok(())
     }
 

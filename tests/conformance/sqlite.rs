@@ -1,10 +1,11 @@
 //! The suite against SQLite files, with a rollback journal and with a write-ahead log.
 
-use super::{Fixture, TypeCase};
+use super::queries::asked;
+use super::{Fixture, TypeCase, names, table};
 use anyhow::ensure;
 use async_trait::async_trait;
 use fieldmark_model::chunk::DefectKind;
-use fieldmark_source::{Source, sqlite};
+use fieldmark_source::{Name, Preview, Read, Reference, Source, sqlite};
 use rusqlite::Connection;
 use std::any::Any;
 use std::os::unix::fs::MetadataExt as _;
@@ -185,4 +186,132 @@ impl<const WAL: bool> Fixture for Sqlite<WAL> {
     fn long_text(&self, bytes: usize) -> String {
         format!("replace(hex(zeroblob({bytes})), '00', 'x')")
     }
+}
+
+/// How SQLite would go about a statement that is shown, which has to be one that it understands.
+fn plan(fixture: &Sqlite<false>, sql: &str) -> anyhow::Result<String> {
+    let writer = fixture.writer.lock().unwrap();
+    let mut prepared = writer.prepare(&format!("explain query plan {sql}"))?;
+    let mut rows = prepared.raw_query();
+    let mut steps = Vec::new();
+    while let Some(row) = rows.next()? {
+        steps.push(row.get::<_, String>(3)?);
+    }
+    Ok(steps.join("\n"))
+}
+
+/// Statements that are shown can be run, and go by the index where there is one.
+#[tokio::test]
+async fn previews_are_statements_of_sqlite() -> anyhow::Result<()> {
+    let fixture = Sqlite::<false>::start().await?;
+    fixture
+        .execute(
+            "create table parent (code text primary key);
+             create table t (id integer primary key, code text, \"it's\" integer, v blob);
+             create index t_code on t (code);
+             create table pair (a integer not null, b text not null, v integer, primary key (a, b)) without rowid;
+             create view w as select id, code from t",
+        )
+        .await?;
+    let mut source = fixture.open().await?;
+    let source = source.as_mut();
+    let parent = table(&fixture, source, "parent").await?;
+    let t = table(&fixture, source, "t").await?;
+    let pair = table(&fixture, source, "pair").await?;
+    let w = table(&fixture, source, "w").await?;
+    let (id, code, odd, both) = (names(&["id"]), names(&["code"]), names(&["it's"]), names(&["a", "b"]));
+    let (all, of_view) = (names(&["id", "it's", "v"]), names(&["id"]));
+    let reference = Reference { from: &t, columns: &code, to: &parent, to_columns: &code };
+    for (of, columns, ask, name, expected) in [
+        (&t, &all, Preview::Pass, Name::Rows, "SCAN t"),
+        (&pair, &both, Preview::Pass, Name::Rows, "SCAN t"),
+        (&w, &of_view, Preview::Pass, Name::Rows, "SCAN t"),
+        (&t, &all, Preview::Keys(&id), Name::RowsByKey, "SEARCH t USING INTEGER PRIMARY KEY"),
+        (&pair, &both, Preview::Keys(&both), Name::RowsByKey, "SEARCH t USING PRIMARY KEY (a=? AND b=?)"),
+        (&t, &all, Preview::Sharing(&code), Name::Sharing, "SEARCH s USING COVERING INDEX t_code"),
+        (&t, &all, Preview::Sharing(&odd), Name::Sharing, "SCAN t"),
+        (&t, &all, Preview::Parents(&reference), Name::Parents, "USING COVERING INDEX sqlite_autoindex_parent"),
+        (&t, &all, Preview::Extremes("code"), Name::Extremes, "SEARCH t USING COVERING INDEX t_code"),
+        (&t, &all, Preview::Extremes("it's"), Name::Extremes, "SCAN t"),
+    ] {
+        let shown = source.preview(&Read::new(of, columns), ask).await?;
+        let [(of, sql)] = shown.as_slice() else { panic!("{ask:?}: {shown:?}") };
+        assert_eq!(*of, name, "{ask:?}");
+        let plan = plan(&fixture, sql)?;
+        assert!(plan.contains(expected), "{ask:?}: {sql}\n{plan}");
+    }
+    Ok(())
+}
+
+/// The number of a row, by which rows are drawn, is no column of the table, and is shown all the same.
+#[tokio::test]
+async fn a_preview_by_the_number_of_rows_is_shown() -> anyhow::Result<()> {
+    let fixture = Sqlite::<false>::start().await?;
+    fixture.execute("create table t (code text, v text)").await?;
+    let mut source = fixture.open().await?;
+    let t = table(&fixture, source.as_mut(), "t").await?;
+    let (columns, number) = (names(&["v"]), names(&["rowid"]));
+    assert_eq!(t.row_number.as_deref(), Some("rowid"));
+    let shown = source.preview(&Read::new(&t, &columns), Preview::Keys(&number)).await?;
+    let [(Name::RowsByKey, sql)] = shown.as_slice() else { panic!("{shown:?}") };
+    let plan = plan(&fixture, sql)?;
+    assert!(plan.contains("SEARCH t USING INTEGER PRIMARY KEY"), "{sql}\n{plan}");
+    Ok(())
+}
+
+/// A file has no roles and no statistics of blocks.
+#[tokio::test]
+async fn a_file_has_no_roles_and_counts_no_blocks() -> anyhow::Result<()> {
+    let fixture = Sqlite::<false>::start().await?;
+    fixture.execute("create table t (id integer primary key); insert into t values (1)").await?;
+    let mut source = fixture.open().await?;
+    let t = table(&fixture, source.as_mut(), "t").await?;
+    assert_eq!(source.privileges().await?, None);
+    assert_eq!((source.blocks_seen(&[&t]).await?, source.blocks_touched()), (None, 0));
+    Ok(())
+}
+
+/// Values of each storage class as texts, in the columns' order.
+#[tokio::test]
+async fn values_of_a_query_are_shown_by_their_storage_class() -> anyhow::Result<()> {
+    let fixture = Sqlite::<true>::start().await?;
+    let mut source = fixture.open().await?;
+    let sql = "select 9223372036854775807 as z, 0.1 as y, x'00ff' as x, 'é' as w, null as a";
+    let answered = source.query(&asked(sql)).await?;
+    let [row] = answered.shown.as_slice() else { panic!("{answered:?}") };
+    let row: Vec<(&str, Option<&str>)> = row.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+    assert_eq!(
+        row,
+        [
+            ("z", Some("9223372036854775807")),
+            ("y", Some("0.1")),
+            ("x", Some("(2 bytes)")),
+            ("w", Some("é")),
+            ("a", None),
+        ]
+    );
+    Ok(())
+}
+
+/// Conditions are found in the text of the statement that made a table, and not in what only looks like one.
+#[tokio::test]
+async fn checks_are_read_out_of_the_table_s_own_text() -> anyhow::Result<()> {
+    let fixture = Sqlite::<false>::start().await?;
+    fixture
+        .execute(
+            "create table t (id integer primary key, -- check (id > 1)
+                             a text default 'check (a)' CHECK(length(\"a\") < 9), /* check (b) */ [b c] integer,
+                             `d` integer constraint d_c check ([b c] > (`d` + 1)), \"check\" integer)",
+        )
+        .await?;
+    fixture
+        .execute("alter table t rename to \"check (e)\"; alter table \"check (e)\" rename column \"d\" to f")
+        .await?;
+    let mut source = fixture.open().await?;
+    let mut found: Vec<(String, Vec<String>)> =
+        source.checks().await?.into_iter().map(|check| (check.table.name, check.columns)).collect();
+    found.sort();
+    let of = |words: &[&str]| ("check (e)".to_owned(), names(words));
+    assert_eq!(found, [of(&["b c", "f", "1"]), of(&["length", "a", "9"])]);
+    Ok(())
 }

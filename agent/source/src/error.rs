@@ -103,7 +103,9 @@ impl Error {
             Self::Unreachable { .. } => Recovery::Operator("start the database, or correct the source's url"),
             Self::RuleTimeout => Recovery::Operator("raise the rule's timeout, or index what it looks up"),
             Self::BudgetSpent => Recovery::Operator("run again later, or raise budget.server_time of the source"),
-            Self::LoginRefused { .. } => Recovery::Operator("correct user and password of the source's url"),
+            Self::LoginRefused { .. } => Recovery::Operator(
+                "correct user and password of the source's url; with 42501: GRANT CONNECT ON DATABASE … TO the role",
+            ),
             Self::Address { .. } => Recovery::Operator("correct the source's url"),
             Self::PermissionDenied { .. } => Recovery::Operator("grant SELECT to the role"),
             Self::CoverageLimited => Recovery::Operator("grant BYPASSRLS to the role, or leave the table out"),

@@ -51,6 +51,10 @@ names! {
     Settings = "settings",
     /// Ends the transaction.
     Commit = "commit",
+    /// Ends the transaction of a rule's own query, with whatever a function in it has done.
+    RollBack = "roll_back",
+    /// Gives back advisory locks that a function in a rule's own query may have taken.
+    Unlock = "unlock",
     /// Cancels a statement of ours that somebody does not wait for any more.
     Cancel = "cancel",
     /// The tables of the source's schemas.

@@ -99,7 +99,7 @@ async fn partitions_are_read_through_the_parent_where_only_that_is_granted() -> 
 async fn a_running_alter_is_locked_and_the_next_one_goes_at_once() -> anyhow::Result<()> {
     let fixture = Postgres::start().await?;
     fixture.execute(PAIR).await?;
-    let mut source = postgres::connect(&fixture.options(USER)).await?;
+    let mut source = postgres::connect(&fixture.reader().await?).await?;
     let t = table(&fixture, &mut source, "t").await?;
     assert_eq!(scan(&mut source, &t, &["id"]).await?, 2);
     let mut other = fixture.another().await?;
@@ -181,7 +181,7 @@ async fn statements_end_early_for_different_reasons() -> anyhow::Result<()> {
             "alter role {role} connection limit 1; grant select on all tables in schema public to {role}"
         ))
         .await?;
-    let mut quick = postgres::connect(&fixture.options(USER)).await?;
+    let mut quick = postgres::connect(&fixture.reader().await?).await?;
     let slow = table(&fixture, &mut quick, &slow).await?;
     let begun = Instant::now();
     let result = scan(&mut quick, &slow, &["x"]).await;

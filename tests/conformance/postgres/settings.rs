@@ -1,13 +1,11 @@
 //! What the server sees of us: settings that hold for one transaction, a name, a comment; and nothing that stays.
 
 use super::Postgres;
+use super::wire::overheard;
 use crate::conformance::{Fixture, batch, names, table, texts};
-use crate::server::postgres::USER;
 use fieldmark_source::postgres::{self, ConnectOptions};
 use fieldmark_source::{BlockDraw, Cursor, Read, Source as _};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 /// In each read the courtesies hold, and the values' forms are fixed whatever the role prefers.
 #[tokio::test]
@@ -69,12 +67,10 @@ async fn settings_hold_in_each_read() -> anyhow::Result<()> {
 async fn no_setting_stays_with_the_session() -> anyhow::Result<()> {
     let fixture = Postgres::start().await?;
     fixture.execute("create table t (id integer primary key, v text); insert into t values (1, 'a')").await?;
-    let (port, questions) = eavesdrop(fixture.server.port()).await?;
-    let url = fixture.options(USER).url.replace(&fixture.server.port().to_string(), &port.to_string());
-    let mut source = postgres::connect(&ConnectOptions::new(url)).await?;
+    let (mut source, wire) = overheard(&fixture, fixture.reader().await?).await?;
     let ask = async || {
         let (answer, reply) = oneshot::channel();
-        questions.send(answer).await?;
+        wire.questions.send(answer).await?;
         anyhow::Ok(String::from_utf8_lossy(&reply.await?).into_owned())
     };
     let before = ask().await?;
@@ -97,7 +93,8 @@ async fn every_statement_carries_the_comment() -> anyhow::Result<()> {
     let fixture = Postgres::start().await?;
     let role = format!("watched_{}", fixture.database);
     fixture.server.watched_role(&role).await?;
-    fixture.execute(&format!("create table t (id integer primary key, v text); insert into t values (1, 'a'); grant select on t to {role}")).await?;
+    let tables = "create table t (id integer primary key, v text); insert into t values (1, 'a')";
+    fixture.execute(&format!("{tables}; grant select on t to {role}; {}", fixture.admit(&role))).await?;
     let mut source = fixture.source_of(&role).await?;
     let t = table(&fixture, &mut source, "t").await?;
     let (columns, key) = (names(&["id", "v"]), names(&["id"]));
@@ -116,50 +113,4 @@ async fn every_statement_carries_the_comment() -> anyhow::Result<()> {
         .await?;
     assert_eq!(others, "");
     Ok(())
-}
-
-/// A port that leads to the server, and a way to ask, over the very session that was made through it, for all its settings.
-async fn eavesdrop(server: u16) -> anyhow::Result<(u16, mpsc::Sender<oneshot::Sender<Vec<u8>>>)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let port = listener.local_addr()?.port();
-    let (send, mut questions) = mpsc::channel::<oneshot::Sender<Vec<u8>>>(1);
-    tokio::spawn(async move {
-        let (mut client, _) = listener.accept().await?;
-        let mut upstream = TcpStream::connect(("127.0.0.1", server)).await?;
-        let (mut from_client, mut from_server) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-        loop {
-            tokio::select! {
-                read = client.read(&mut from_client) => match read? {
-                    0 => break,
-                    length => upstream.write_all(&from_client[..length]).await?,
-                },
-                read = upstream.read(&mut from_server) => match read? {
-                    0 => break,
-                    length => client.write_all(&from_server[..length]).await?,
-                },
-                question = questions.recv() => {
-                    let Some(question) = question else { continue };
-                    let sql = b"select name, setting from pg_settings where name not like 'transaction%' order by name\0";
-                    let mut message = vec![b'Q'];
-                    message.extend(u32::try_from(sql.len() + 4).unwrap().to_be_bytes());
-                    message.extend(sql);
-                    upstream.write_all(&message).await?;
-                    let mut answer = Vec::new();
-                    loop {
-                        let kind = upstream.read_u8().await?;
-                        let length = upstream.read_u32().await? as usize - 4;
-                        let mut body = vec![0; length];
-                        upstream.read_exact(&mut body).await?;
-                        answer.extend(body);
-                        if kind == b'Z' {
-                            break;
-                        }
-                    }
-                    question.send(answer).ok();
-                }
-            }
-        }
-        std::io::Result::Ok(())
-    });
-    Ok((port, send))
 }

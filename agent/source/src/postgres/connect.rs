@@ -61,8 +61,10 @@ pub(super) struct Greeting {
     pub(super) number: u32,
     /// `server_encoding`.
     pub(super) encoding: String,
-    /// Schemas of the search path that exist.
+    /// Schemas of the search path that exist and that the role may use.
     pub(super) schemas: Vec<String>,
+    /// Schemas of the search path that exist.
+    pub(super) named: Vec<String>,
 }
 
 impl Server {
@@ -116,7 +118,8 @@ impl Server {
             rows.map_err(|_| unreachable("no answer"))?.map_err(|error| fault::of_connect(&error, &self.address))?;
         let mut fields = rows.into_iter().flatten().map(Option::unwrap_or_default);
         let mut field = || fields.next().unwrap_or_default();
-        let (version, number, encoding, schemas, reserve) = (field(), field(), field(), field(), field());
+        let (version, number, encoding, schemas, named, reserve) =
+            (field(), field(), field(), field(), field(), field());
         let number = number.parse::<u32>().unwrap_or(u32::MAX);
         let refusal = if number < 140_000 {
             Some("PostgreSQL 14 or later is needed")
@@ -129,8 +132,8 @@ impl Server {
             hang_up(connection).await;
             return Err(unreachable(reason));
         }
-        let schemas = serde_json::from_str(&schemas).unwrap_or_default();
-        Ok((connection, Greeting { version, number, encoding, schemas }))
+        let list = |names: &str| serde_json::from_str(names).unwrap_or_default();
+        Ok((connection, Greeting { version, number, encoding, schemas: list(&schemas), named: list(&named) }))
     }
 }
 
@@ -140,6 +143,11 @@ const GREETING: &str = "SELECT \
     pg_catalog.current_setting('server_version_num'), \
     pg_catalog.current_setting('server_encoding'), \
     pg_catalog.to_json(pg_catalog.current_schemas(false))::pg_catalog.text, \
+    pg_catalog.to_json(ARRAY(SELECT n.nspname FROM pg_catalog.regexp_matches(pg_catalog.current_setting('search_path'), \
+     '\"((?:[^\"]|\"\")+)\"|([^[:space:],\"]+)', 'g') WITH ORDINALITY AS s(m, at) JOIN pg_catalog.pg_namespace n ON n.nspname \
+     OPERATOR(pg_catalog.=) CASE WHEN COALESCE(s.m[1], s.m[2]) OPERATOR(pg_catalog.=) '$user' THEN CURRENT_USER::pg_catalog.text \
+     ELSE COALESCE(pg_catalog.replace(s.m[1], '\"\"', '\"'), pg_catalog.lower(s.m[2])) END::pg_catalog.name \
+     GROUP BY n.nspname ORDER BY pg_catalog.min(s.at)))::pg_catalog.text, \
     (pg_catalog.current_setting('is_superuser') OPERATOR(pg_catalog.=) 'on' AND \
      (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity \
       WHERE backend_type OPERATOR(pg_catalog.=) 'client backend') OPERATOR(pg_catalog.>) \

@@ -50,6 +50,8 @@ pub(super) fn of_connect(error: &sqlx::Error, address: &str) -> Error {
             let code = database.code().unwrap_or_default().into_owned();
             match code.as_str() {
                 "3D000" => unreachable(format!("there is no such database ({code})")),
+                // FATAL: permission denied for database
+                "42501" => Error::LoginRefused { address: address.to_owned(), code },
                 "53300" => unreachable(format!("too many connections ({code})")),
                 "57P03" => unreachable(format!("the server is starting up or shutting down ({code})")),
                 _ if code.starts_with("28") => Error::LoginRefused { address: address.to_owned(), code },

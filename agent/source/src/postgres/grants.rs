@@ -36,10 +36,14 @@ pub fn grants(role: &str, privileges: &Privileges, tables: &[&TableName]) -> Vec
     let types =
         privileges.type_schemas.iter().map(|schema| (schema, "of types that columns have, with their operators"));
     for (schema, what) in schemas.chain(types) {
+        let sql = format!("GRANT USAGE ON SCHEMA {} TO {quoted};", quote_identifier(&schema.name));
+        if grants.iter().any(|own| own.sql == sql) {
+            continue;
+        }
         grants.push(Grant {
             point: "schema_usage",
             what: format!("schema {}, {what}", schema.name),
-            sql: format!("GRANT USAGE ON SCHEMA {} TO {quoted};", quote_identifier(&schema.name)),
+            sql,
             table: None,
             given: schema.usage,
         });
@@ -56,8 +60,7 @@ pub fn grants(role: &str, privileges: &Privileges, tables: &[&TableName]) -> Vec
     }
     grants.push(Grant {
         point: "read_all_stats",
-        what: "to see which transactions run, so that rows which are committed late are not missed, and whose session migrates"
-            .to_owned(),
+        what: "to see since when transactions of others run: rows that they commit late are not missed then".to_owned(),
         sql: format!("GRANT pg_read_all_stats TO {quoted};"),
         table: None,
         given: privileges.reads_all_statistics,

@@ -83,14 +83,16 @@ pub(super) fn statements(schemas: &[String]) -> [(Name, String); 5] {
 pub(super) fn checks(schemas: &[String]) -> String {
     let list = names(schemas);
     copy(&format!(
-        "SELECT n.nspname::text, c.relname::text, (SELECT json_agg(a.attname)::text FROM unnest(k.conkey) u(num) \
+        "WITH RECURSIVE checked(oid) AS (SELECT k.contypid FROM pg_constraint k WHERE k.contype = 'c' AND k.convalidated \
+         AND k.contypid <> 0 UNION SELECT t.oid FROM checked JOIN pg_type t ON t.typbasetype = checked.oid) \
+         SELECT n.nspname::text, c.relname::text, (SELECT json_agg(a.attname)::text FROM unnest(k.conkey) u(num) \
          JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num) \
          FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname = ANY ({list}) AND k.contype = 'c' AND k.convalidated AND k.conkey IS NOT NULL \
-         UNION ALL SELECT n.nspname::text, c.relname::text, json_build_array(a.attname)::text \
-         FROM pg_constraint k JOIN pg_attribute a ON a.atttypid = k.contypid AND a.attnum > 0 AND NOT a.attisdropped \
+         UNION SELECT n.nspname::text, c.relname::text, json_build_array(a.attname)::text \
+         FROM checked JOIN pg_attribute a ON a.atttypid = checked.oid AND a.attnum > 0 AND NOT a.attisdropped \
          JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = ANY ({list}) AND k.contype = 'c' AND k.convalidated AND k.contypid <> 0"
+         WHERE n.nspname = ANY ({list}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1, 2, 3"
     ))
 }
 

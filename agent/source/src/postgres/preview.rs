@@ -58,7 +58,12 @@ impl PostgresSource {
                 vec![(Name::RowsByKey, statement::copy(&sql))]
             }
             Preview::Blocks => {
-                let from = statement::from(&layout.name, true);
+                let parts = self.parts(call, read.table).await?;
+                let part = parts.first().filter(|part| matches!(part.by, By::Place { only: true, .. }));
+                let Some(part) = part else { return Ok(Vec::new()) };
+                let from = statement::from(&part.name, true);
+                let extras = Extras { tid: true, stamp, key: 0 };
+                let list = statement::select_list(&columns, read.value_limit_bytes, extras, &[]);
                 let (low, high) = (Tid { block: 0, position: 0 }, Tid { block: 1, position: 0 });
                 let places = format!("SELECT t.ctid FROM {from} WHERE {}", statement::within(low, high));
                 let one = statement::tids(&[Tid { block: 0, position: 1 }]);
@@ -79,7 +84,7 @@ impl PostgresSource {
             }
             Preview::Extremes(_) => match targets.as_slice() {
                 [column] => {
-                    let sql = statement::extremes(&layout.name, column, read.value_limit_bytes);
+                    let sql = statement::extremes(&layout.name, column, Read::VALUE_LIMIT_BYTES);
                     vec![(Name::Extremes, statement::copy(&sql))]
                 }
                 _ => Vec::new(),

@@ -2,6 +2,7 @@
 
 use super::PostgresSource;
 use super::courtesy::Call;
+use super::layout::DOMAINS;
 use super::literal::names;
 use super::statement::copy;
 use crate::Error;
@@ -24,11 +25,15 @@ impl PostgresSource {
         );
         // of types with operators of their own the schema is needed, too
         let types = format!(
-            "SELECT DISTINCT m.nspname::text, has_schema_privilege(m.oid, 'USAGE') FROM pg_class c \
+            "{DOMAINS} SELECT DISTINCT m.nspname::text, has_schema_privilege(m.oid, 'USAGE') FROM pg_class c \
              JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 \
-             AND NOT a.attisdropped JOIN pg_type t ON t.oid = a.atttypid JOIN pg_namespace m ON m.oid = t.typnamespace \
-             WHERE n.nspname = ANY ({list}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND m.nspname <> 'pg_catalog' \
-             AND m.nspname <> ALL ({list}) ORDER BY 1"
+             AND NOT a.attisdropped LEFT JOIN domain d ON d.oid = a.atttypid \
+             JOIN pg_type t ON t.oid = coalesce(d.base, a.atttypid) CROSS JOIN LATERAL (SELECT t.typnamespace UNION \
+             SELECT p.oprnamespace FROM pg_opclass o JOIN pg_amop x ON x.amopfamily = o.opcfamily AND x.amopstrategy = 3 \
+             AND x.amoplefttype = o.opcintype AND x.amoprighttype = o.opcintype JOIN pg_operator p ON p.oid = x.amopopr \
+             WHERE o.opcmethod = 403 AND o.opcdefault AND o.opcintype = t.oid) AS used(schema) \
+             JOIN pg_namespace m ON m.oid = used.schema \
+             WHERE n.nspname = ANY ({list}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND m.nspname <> 'pg_catalog' ORDER BY 1"
         );
         let tables = format!(
             "SELECT n.nspname::text, c.relname::text, has_table_privilege(c.oid, 'SELECT'), \

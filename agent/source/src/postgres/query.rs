@@ -8,18 +8,21 @@ use fieldmark_model::name::quote_identifier;
 
 impl PostgresSource {
     pub(super) async fn answer_query(&mut self, call: &Call, query: &Query<'_>) -> Result<Answered, Error> {
-        let most = query.count.saturating_add(1);
+        let most = query.count.min(i64::MAX.unsigned_abs() - 1) + 1;
         // a line break, in case that the query ends in a comment; rows beyond the limit are not counted, so that none piles up
         let sql = format!(
-            "SELECT count(*) OVER ()::pg_catalog.int8, pg_catalog.row_to_json(failing)::pg_catalog.text FROM (SELECT * FROM (\n{}\n) \
-             AS failing LIMIT {most}) AS failing LIMIT {}",
-            query.sql, query.show
+            "SELECT pg_catalog.count(*) OVER ()::pg_catalog.int8, (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(f.key, \
+             f.value) ORDER BY f.at)::pg_catalog.text FROM pg_catalog.json_each_text(pg_catalog.row_to_json(failing.*)) WITH \
+             ORDINALITY AS f(key, value, at)) FROM (SELECT * FROM (\n{}\n) AS failing LIMIT {most}) AS failing LIMIT {}",
+            query.sql,
+            query.show.max(1)
         );
         let mut transaction = self.session.begin_query(call, query.time, &self.search_path()).await?;
         let rows = transaction.alone(Name::Query, &sql).await?;
-        transaction.commit().await?;
+        // what a function may have set or locked is undone
+        transaction.roll_back().await?;
         let counted = rows.first().and_then(|(count, _)| u64::try_from(*count).ok()).unwrap_or(0);
-        let shown = rows.iter().filter_map(|(_, row)| Some(fields(row.as_deref()?))).collect();
+        let shown = rows.iter().take(query.show).map(|(_, row)| fields(row.as_deref().unwrap_or("[]"))).collect();
         Ok(Answered { rows: counted.min(query.count), more: counted > query.count, shown })
     }
 
@@ -28,7 +31,7 @@ impl PostgresSource {
         let sql = format!("EXPLAIN (FORMAT JSON) SELECT * FROM (\n{}\n) AS failing", query.sql);
         let mut transaction = self.session.begin_query(call, query.time, &self.search_path()).await?;
         let plan = transaction.explained(Name::Explain, &sql).await?;
-        transaction.commit().await?;
+        transaction.roll_back().await?;
         let plan: serde_json::Value = serde_json::from_str(&plan).unwrap_or_default();
         let cost = plan.pointer("/0/Plan/Total Cost").and_then(serde_json::Value::as_f64);
         cost.ok_or_else(|| Error::Internal { what: "a plan without a cost".to_owned() })
@@ -39,16 +42,7 @@ impl PostgresSource {
     }
 }
 
-/// A row's names and texts.
+/// A row's names and texts, in the order of its columns.
 fn fields(row: &str) -> Vec<(String, Option<String>)> {
-    let Ok(serde_json::Value::Object(row)) = serde_json::from_str(row) else { return Vec::new() };
-    let text = |value: serde_json::Value| match value {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(text),
-        other @ (serde_json::Value::Bool(_)
-        | serde_json::Value::Number(_)
-        | serde_json::Value::Array(_)
-        | serde_json::Value::Object(_)) => Some(other.to_string()),
-    };
-    row.into_iter().map(|(name, value)| (name, text(value))).collect()
+    serde_json::from_str(row).unwrap_or_default()
 }

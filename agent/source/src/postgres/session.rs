@@ -236,13 +236,23 @@ impl Transaction<'_> {
         self.end(Vec::new()).await.map(|_| ())
     }
 
+    /// Ends the transaction as if it had not been, and gives back what a function in it may have locked for the session.
+    pub(super) async fn roll_back(self) -> Result<(), Error> {
+        let unlock = (Name::Unlock, "SELECT pg_catalog.pg_advisory_unlock_all()".to_owned());
+        self.end_by((Name::RollBack, "ROLLBACK".to_owned()), vec![unlock]).await.map(|_| ())
+    }
+
     /// Runs a last statement and ends the transaction, in one round trip.
     pub(super) async fn finish(self, name: Name, last: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
         self.end(vec![(name, last.to_owned())]).await
     }
 
-    async fn end(mut self, mut last: Together) -> Result<Vec<Vec<Option<String>>>, Error> {
-        last.push((Name::Commit, "COMMIT".to_owned()));
+    async fn end(self, last: Together) -> Result<Vec<Vec<Option<String>>>, Error> {
+        self.end_by((Name::Commit, "COMMIT".to_owned()), last).await
+    }
+
+    async fn end_by(mut self, end: (Name, String), mut last: Together) -> Result<Vec<Vec<Option<String>>>, Error> {
+        last.push(end);
         let rows = self.together(last).await?;
         if self.call.is_cancelled() {
             // a cancel that was too late for this statement must not meet the next one

@@ -274,8 +274,10 @@ impl Source for SqliteSource {
     }
 
     async fn query(&mut self, query: &Query<'_>) -> Result<Answered, Error> {
-        let (statement, most) = (query::statement(query), query.count);
-        self.worker.run(query.time, move |session| session.answer(&statement, most)).await
+        let (statement, most, show) = (query::statement(query), query.count, query.show);
+        let mut answered = self.worker.run(query.time, move |session| session.answer(&statement, most)).await?;
+        answered.shown.truncate(show);
+        Ok(answered)
     }
 
     async fn expected_cost(&mut self, query: &Query<'_>) -> Result<Option<f64>, Error> {

@@ -13,7 +13,8 @@ pub(super) fn statement(query: &Query<'_>) -> Statement {
     // a line break, in case that the query ends in a comment
     let sql = format!(
         "SELECT count(*) OVER (), failing.* FROM (SELECT * FROM (\n{}\n) LIMIT {most}) AS failing LIMIT {}",
-        query.sql, query.show
+        query.sql,
+        query.show.max(1)
     );
     Statement { name: Name::Query, sql, params: Vec::new(), expects: Vec::new() }
 }
