@@ -59,6 +59,7 @@ fn wrong_with(name: &str) -> Option<String> {
         std::fs::write(file(name, ".expected"), &run.err).unwrap();
     }
     let expected = std::fs::read_to_string(file(name, ".expected")).unwrap_or_default();
+    assert!(!run.err.chars().any(|c| c.is_control() && c != '\n'), "{name}: {:?}", run.err);
     let same = run.code == 78 && run.out.is_empty() && !run.err.is_empty() && run.err == expected;
     (!same).then(|| format!("{name}: exit code {}\n{}{}instead of\n{expected}", run.code, run.out, run.err))
 }
@@ -89,6 +90,7 @@ fn every_broken_rule_file_has_a_message_and_every_message_a_file() {
 /// A file that is made to be costly.
 struct Hostile {
     what: &'static str,
+    /// What it begins with; `{long}` stands for a text of 20 KB.
     head: &'static str,
     /// What follows, so many times; `{i}` stands for its number, `{h}` for the number before.
     again: &'static str,
@@ -104,7 +106,7 @@ const TOO_LARGE: &str = "it is larger than 1048576 bytes";
 const TOO_DEEP: &str = "lists and mappings lie too deep in each other; allowed: at most 64 levels";
 const TOO_MANY: &str = "too many values; allowed: at most 250000";
 
-const HOSTILE: [Hostile; 16] = [
+const HOSTILE: [Hostile; 21] = [
     Hostile {
         what: "aliases of many aliases",
         head: "a0: &a0 [x, x, x, x, x, x, x, x, x]\n",
@@ -181,12 +183,47 @@ const HOSTILE: [Hostile; 16] = [
         times: 1_000_000,
         says: TOO_LARGE,
     },
+    Hostile {
+        what: "a long text, repeated by aliases",
+        head: "a: &b {long}\nc: [",
+        again: "*b, ",
+        times: 60_000,
+        says: TOO_MANY,
+    },
+    Hostile {
+        what: "many unknown keys",
+        head: HEAD,
+        again: "k{i}: 1\n",
+        times: 90_000,
+        says: "unknown key in a rule file: `k1`",
+    },
+    Hostile {
+        what: "many columns",
+        head: "version: 1\ntable: shop.orders\nkey:\n",
+        again: "- c{i}\n",
+        times: 90_000,
+        says: "`key` names 90000 columns; allowed: at most 2000",
+    },
+    Hostile {
+        what: "many conditions",
+        head: "version: 1\ntable: shop.orders\nrules:\n  - expect: id = 1",
+        again: " or id = 1",
+        times: 90_000,
+        says: "the expression is too long: 900006 bytes",
+    },
+    Hostile {
+        what: "many rules that say nothing",
+        head: RULES,
+        again: "- {}\n",
+        times: 100_000,
+        says: "and 99000 more problems",
+    },
 ];
 
 impl Hostile {
     fn write(&self, path: &Path) {
         let mut file = BufWriter::new(File::create(path).unwrap());
-        file.write_all(self.head.as_bytes()).unwrap();
+        file.write_all(self.head.replace("{long}", &"long text ".repeat(2000)).as_bytes()).unwrap();
         let numbered = self.again.contains("{i}");
         for i in 1..=self.times {
             if numbered {

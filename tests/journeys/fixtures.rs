@@ -171,7 +171,7 @@ fn what_is_wrong_with_a_fixture_is_told_with_its_place() {
         (
             "tables: { public.customers",
             "tables: { public.custmers",
-            &["rules/orders.yaml:7:5", "`public.customers`", "tested at rules/orders.test.yaml:16:3"],
+            &["rules/orders.yaml:7:44", "`public.customers`", "tested at rules/orders.test.yaml:16:3"],
         ),
         ("table: shop.", "table: shp.", &["rules/orders.test.yaml:2:8", "did you mean `shop`?"]),
         ("rows:\n", "rows: [\n", &["rules/orders.test.yaml:"]),

@@ -9,8 +9,11 @@ use crate::recapture::{SessionWatch, SourceMark, SourceRecapture};
 use crate::report::{ErrorSummary, MarkSummary, MigrationSummary, Report};
 use crate::signals::Signals;
 use fieldmark_change::Direction;
-use fieldmark_engine::rule::TableRules;
-use fieldmark_model::SourceName;
+use fieldmark_document::Problems;
+use fieldmark_engine::evaluate::{Names, check_expression};
+use fieldmark_engine::language::resolve_table;
+use fieldmark_engine::rule::{RowsAcross, TableRules};
+use fieldmark_model::{Catalogue, SourceName};
 use fieldmark_source::{Error, Sessions};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -164,6 +167,25 @@ async fn mark_all(session: &Session, marking: &Marking, report: &mut Report) -> 
     Ok(all)
 }
 
+/// Holds every `may_vanish_where` against the rows that it speaks of: those before. A check does not, since after the migration, while
+/// the rule file still has it, it may speak of what is gone.
+///
+/// # Errors
+/// Every problem: with one, rows that may vanish would be missed in the end.
+fn vanishing_fits(tables: &[TableRules], catalogue: &Catalogue, default_schema: Option<&str>) -> Result<(), Ended> {
+    let mut problems = Problems::default();
+    for rules in tables {
+        let RowsAcross::MayVanishWhere(expression) = &rules.across.rows else { continue };
+        let Ok(table) = resolve_table(rules, catalogue, default_schema) else { continue };
+        let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
+        let Ok(names) = Names::of_table(&schema) else { continue };
+        if let Err(wrong) = check_expression(&expression.value, &names) {
+            problems.push(wrong.placed(expression));
+        }
+    }
+    problems.into_result(()).map_err(|problems| Ended::Problems(problems, Problems::default()))
+}
+
 /// Marks one source; whether it could be. One without tables has nothing to mark, and is.
 async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, report: &mut Report) -> Result<bool, Ended> {
     let state = session.state_of(&source.name, report)?;
@@ -177,6 +199,7 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
     };
     let default_schema = reader.facts().default_schema.clone();
     let tables = session.good_tables(source, &catalogue, default_schema.as_deref())?;
+    vanishing_fits(&tables, &catalogue, default_schema.as_deref())?;
     let rules: Vec<&TableRules> = tables.iter().collect();
     let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await;
     let settings = session.settings(source);

@@ -19,7 +19,7 @@ use fieldmark_engine::language::{
     RuleFile, check_catalogue, check_sources, expand_patterns, parse_rule_files, resolve_table,
 };
 use fieldmark_engine::rule::{SampleWish, TableRules};
-use fieldmark_model::{Catalogue, Dialect, Outcome, SourceName, Status, Table, TableName};
+use fieldmark_model::{Catalogue, Dialect, NotEvaluated, Outcome, SourceName, Status, Table, TableName};
 use fieldmark_source::postgres::{self, ConnectOptions};
 use fieldmark_source::{Error, Recovery, Source, sqlite};
 use fieldmark_statistics::{Method, Population};
@@ -296,26 +296,17 @@ impl Session {
             let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
             let Ok(names) = Names::of_table(&schema) else { continue };
             for rule in &rules.rules {
-                let plan = rule.kind.plan(&schema);
-                let expression = match &plan {
-                    Ok(Plan::Expression { text }) => Some((text.as_str(), &rule.place)),
-                    Ok(Plan::Sql { .. }) if source.sql.value == SqlRules::Deny => {
-                        let what = format!("`sql` rules may not run on the source `{}`", source.name);
-                        let problem = Problem::new(what, &rule.place);
-                        problems
-                            .push(problem.help("whoever answers for the database writes `sql: allow` at the source"));
-                        None
-                    }
-                    _ => None,
-                };
-                let filter = rule.filter.as_ref().map(|filter| (filter.value.as_str(), &filter.place));
-                for (text, place) in expression.into_iter().chain(filter) {
-                    if let Err(problem) = check_expression(text, &names) {
-                        let mut shown = Problem::new(problem.what, place).value(format!("`{text}`"));
-                        if let Some(help) = problem.help {
-                            shown = shown.help(help);
+                if source.sql.value == SqlRules::Deny && matches!(rule.kind.plan(&schema), Ok(Plan::Sql { .. })) {
+                    let what = format!("`sql` rules may not run on the source `{}`", source.name);
+                    let problem = Problem::new(what, &rule.place);
+                    problems.push(problem.help("whoever answers for the database writes `sql: allow` at the source"));
+                }
+                for expression in rule.kind.placed_expression().into_iter().chain(&rule.filter) {
+                    if let Err(mut wrong) = check_expression(&expression.value, &names) {
+                        if wrong.why == NotEvaluated::ColumnMissing {
+                            wrong.what = format!("{} in {}", wrong.what, table.name);
                         }
-                        problems.push(shown);
+                        problems.push(wrong.placed(expression));
                     }
                 }
             }

@@ -36,7 +36,7 @@ fn hide(bytes: &mut [u8], from: usize, to: usize) {
 fn mask_line(line: &str, start: usize, bytes: &mut [u8]) {
     if let Some(scheme) = line.find("://") {
         let authority = scheme + 3;
-        if let Some(at) = line.rfind('@').filter(|at| *at > authority) {
+        if let Some(at) = line.rfind('@').filter(|at| *at > authority).or_else(|| cut(line, authority)) {
             // the user's name may be shown, what follows its colon may not
             let user = line.get(authority..at).and_then(|user| user.find(':'));
             if let Some(colon) = user {
@@ -64,6 +64,15 @@ fn mask_line(line: &str, start: usize, bytes: &mut [u8]) {
     }
 }
 
+/// Where a text was cut behind a place: a password may have stood there, and the `@` behind it not any more.
+fn cut(line: &str, behind: usize) -> Option<usize> {
+    let mark = '…';
+    let ends = |at: usize| {
+        line.get(at + mark.len_utf8()..).is_none_or(|rest| rest.is_empty() || rest.starts_with(['`', ';', '\n']))
+    };
+    line.match_indices(mark).map(|(at, _)| at).find(|at| *at > behind && ends(*at))
+}
+
 #[cfg(test)]
 mod tests {
     use super::mask;
@@ -81,6 +90,8 @@ mod tests {
             ("a: planted", "a: *******"),
             ("no secret here", "no secret here"),
             ("url: postgres://u:pä@h", "url: postgres://u:***@h"),
+            ("unknown key: `postgres://u:hunte…`; allowed: a", "unknown key: `postgres://u:*****…`; allowed: a"),
+            ("one of: `http://h/d`; allowed: `{ url: … }`", "one of: `http://h/d`; allowed: `{ url: … }`"),
         ] {
             let masked = mask(text, &["planted"]);
             assert_eq!(masked, expected);

@@ -137,7 +137,10 @@ fn load_for(file: Option<&Path>, environment: &Environment, overrides: &Override
                     .nearest(rule_files::nearest_file(path))
                     .help("write one, or name another with --config; `fieldmark demo` needs none")
             } else {
-                Problem::new("the configuration file cannot be read", &nowhere(&name)).help(rule_files::reason(&error))
+                rule_files::not_text("the configuration file", &name, &error).unwrap_or_else(|| {
+                    let problem = Problem::new("the configuration file cannot be read", &nowhere(&name));
+                    problem.help(rule_files::reason(&error))
+                })
             };
             let mut reading = Reading::default();
             reading.problems.push(problem);

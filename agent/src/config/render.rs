@@ -43,15 +43,16 @@ enum Weight {
     Warning,
 }
 
-/// Every problem, then every warning, each list sorted by place; ends with a line break where there is any.
+/// How many problems are told: nobody reads more, and a file may be made to give a million.
+const MOST_TOLD: usize = 1000;
+
+/// Every problem, then every warning, each list sorted by place and cut after a thousand; ends with a line break where there is any.
 pub fn render(problems: &Problems, warnings: &Problems, style: Style) -> String {
     let mut text = String::new();
     for (list, weight) in [(problems, Weight::Wrong), (warnings, Weight::Warning)] {
-        let mut list = list.clone();
-        list.sort();
         // one handle for each file: a file with many problems is kept once
         let mut files: BTreeMap<Arc<str>, Arc<NamedSource<String>>> = BTreeMap::new();
-        for problem in &list {
+        for problem in list.in_order().into_iter().take(MOST_TOLD) {
             if style.underlined {
                 for place in std::iter::once(&problem.place).chain(problem.also.iter().map(|(_, place)| place)) {
                     if let (true, Some(source)) = (is_in_file(place), list.source(&place.file)) {
@@ -68,6 +69,11 @@ pub fn render(problems: &Problems, warnings: &Problems, style: Style) -> String 
                 text.push_str(&mask(&plain(problem), &[]));
                 text.push('\n');
             }
+        }
+        let more = list.len().saturating_sub(MOST_TOLD);
+        if more > 0 {
+            let what = if weight == Weight::Warning { "warnings" } else { "problems" };
+            text.push_str(&format!("and {more} more {what}\n"));
         }
     }
     text

@@ -6,8 +6,9 @@
 //! pattern fits it.
 
 use super::origin::nowhere;
-use fieldmark_document::{Limits, Placed, Problem, Problems, nearest};
+use fieldmark_document::{Limits, Place, Placed, Problem, Problems, nearest};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -161,14 +162,60 @@ fn expand(folder: &Path, pattern: &Placed<String>, problems: &mut Problems) -> O
 
 fn read(path: &Path, pattern: &Placed<String>, problems: &mut Problems) -> Option<RuleFile> {
     let name = name_of(path);
-    match read_text(path) {
+    // a pipe would be waited for, whoever writes into it
+    let is_file = |metadata: std::fs::Metadata| {
+        let other = io::Error::other("it is a pipe, a socket or a device");
+        if metadata.is_file() { Ok(()) } else { Err(other) }
+    };
+    match std::fs::metadata(path).and_then(is_file).and_then(|()| read_text(path)) {
         Ok(text) => Some(RuleFile { path: path.to_owned(), name, text }),
         Err(error) => {
-            let problem = Problem::new("the rule file cannot be read", &pattern.place);
-            problems.push(problem.value(format!("`{name}`")).help(reason(&error)));
+            problems.push(not_text("the rule file", &name, &error).unwrap_or_else(|| {
+                let problem = Problem::new("the rule file cannot be read", &pattern.place);
+                problem.value(format!("`{name}`")).help(reason(&error))
+            }));
             None
         }
     }
+}
+
+/// The byte at which a file is no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct NotText {
+    byte: u8,
+    line: u32,
+    column: u32,
+    offset: usize,
+}
+
+impl NotText {
+    fn of(bytes: &[u8]) -> Self {
+        let good = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let line = good.rsplit('\n').next().unwrap_or("");
+        Self {
+            byte: bytes.get(good.len()).copied().unwrap_or(0),
+            line: number(good.matches('\n').count() + 1),
+            column: number(line.chars().count() + 1),
+            offset: good.len(),
+        }
+    }
+}
+
+impl fmt::Display for NotText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is not UTF-8 text")
+    }
+}
+
+impl std::error::Error for NotText {}
+
+/// The problem of a file that is not UTF-8, at the byte that is not; `None` where that is not what is wrong.
+pub(super) fn not_text(what: &str, name: &Arc<str>, error: &io::Error) -> Option<Problem> {
+    let at = error.get_ref()?.downcast_ref::<NotText>()?;
+    let place = Place { file: Arc::clone(name), line: at.line, column: at.column, offset: at.offset, length: 0 };
+    let problem = Problem::new(format!("{what} is not UTF-8 text"), &place);
+    Some(problem.value(format!("byte 0x{:02x}", at.byte)).help("save it as UTF-8"))
 }
 
 /// Reads a text file, and no more of it than the parser takes.
@@ -191,7 +238,7 @@ pub(crate) fn read_text_within(path: &Path, most_bytes: usize) -> io::Result<Str
     if bytes.len() > most_bytes {
         return Err(io::Error::from(io::ErrorKind::FileTooLarge));
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, NotText::of(error.as_bytes())))
 }
 
 /// The path as it is shown: without `./` before it, control characters escaped.

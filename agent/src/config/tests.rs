@@ -522,12 +522,12 @@ fn folders_with_pattern_characters_are_taken_literally() {
 fn rule_files_that_cannot_be_read_are_problems_and_missing_ones_warnings() {
     let small = format!("{SMALL}rules: [a.yaml, 'b/*.yaml', '[', '', big.yaml]\n");
     let fixture = Files::new(&[("fieldmark.yaml", &small), ("big.yaml", &"#".repeat((1 << 20) + 1))]);
-    fs::write(fixture.0.path().join("a.yaml"), b"\xff\xfe").unwrap();
+    fs::write(fixture.0.path().join("a.yaml"), b"a: 1\nb: \xff\xfe").unwrap();
     let reading = fixture.load();
     assert_eq!(
         fixture.shown(&reading),
         "\
-fieldmark.yaml:4:9: the rule file cannot be read: `a.yaml`; it is not UTF-8 text
+a.yaml:2:4: the rule file is not UTF-8 text: byte 0xff; save it as UTF-8
 fieldmark.yaml:4:29: the pattern of rule files cannot be understood: `[`; invalid range pattern
 fieldmark.yaml:4:34: a pattern of rule files is empty: ``; such as `rules/**/*.yaml`
 fieldmark.yaml:4:38: the rule file cannot be read: `big.yaml`; it is larger than 1048576 bytes
@@ -535,6 +535,48 @@ warning: fieldmark.yaml:4:17: no file matches the pattern: `b/*.yaml`; patterns 
 "
     );
     assert!(reading.into_result().is_err());
+}
+
+/// Whoever opens a pipe waits for somebody to write into it.
+#[test]
+fn a_pipe_is_no_rule_file() {
+    let small = format!("{SMALL}rules: [a.yaml]\n");
+    let fixture = Files::new(&[("fieldmark.yaml", &small)]);
+    let made = std::process::Command::new("mkfifo").arg(fixture.0.path().join("a.yaml")).status().unwrap();
+    assert!(made.success());
+    let expected = "fieldmark.yaml:4:9: the rule file cannot be read: `a.yaml`; it is a pipe, a socket or a device\n";
+    assert_eq!(fixture.shown(&fixture.load()), expected);
+}
+
+#[test]
+fn a_configuration_that_is_no_text_says_where() {
+    let fixture = Files::new(&[]);
+    fs::write(fixture.0.path().join("fieldmark.yaml"), b"version: 1\nstate_dir: caf\xe9\n").unwrap();
+    let expected = "fieldmark.yaml:2:15: the configuration file is not UTF-8 text: byte 0xe9; save it as UTF-8\n";
+    assert_eq!(fixture.shown(&fixture.load()), expected);
+}
+
+#[test]
+fn of_very_many_problems_the_first_are_told() {
+    let text: String = (0..1200).map(|number| format!("k{number}: 1\n")).collect();
+    let reading = read_with(&format!("{SMALL}{text}"), "", Overrides::default());
+    let shown = render(&reading.problems, &Problems::default(), Style::PLAIN);
+    assert_eq!((shown.lines().count(), shown.lines().next_back()), (1001, Some("and 200 more problems")));
+    let style = Style { underlined: true, colours: false, width: 120 };
+    assert!(render(&reading.problems, &Problems::default(), style).ends_with("and 200 more problems\n"));
+}
+
+#[test]
+fn a_terminal_does_not_obey_what_stands_in_a_file() {
+    for text in [
+        "version: 1\nsources:\n  shop: { url: 'postgres://fm@db/shop', x: 1 } # \u{202e}txt\n",
+        "version: 1\nstate_dir: sho\u{1b}[2J\nsources: {}\n",
+    ] {
+        let reading = read_with(text, "", Overrides::default());
+        let style = Style { underlined: true, colours: false, width: 120 };
+        let shown = render(&reading.problems, &Problems::default(), style);
+        assert!(shown.contains("sho") && !shown.contains(['\u{202e}', '\u{1b}']), "{shown:?}");
+    }
 }
 
 #[test]

@@ -33,11 +33,13 @@ mod problem;
 mod quantity;
 mod reader;
 mod scalar;
+mod shown;
 
 pub use nearest::nearest;
 pub use node::{Entry, Node, NodeKind};
 pub use parse::{Limits, parse, parse_within};
 pub use place::{Place, Placed};
 pub use problem::{Problem, Problems};
-pub use quantity::{bytes_of, duration_of, fraction_of, ratio_of};
+pub use quantity::{bytes_of, duration_of, fraction_of, nearest_duration, nearest_ratio, ratio_of};
 pub use reader::MapReader;
+pub use shown::{listed, shown, visible};

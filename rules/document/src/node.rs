@@ -54,12 +54,7 @@ impl Node {
         match &self.kind {
             NodeKind::Null => "nothing".to_owned(),
             NodeKind::Bool(_) | NodeKind::Integer(_) | NodeKind::Float(_) | NodeKind::Text(_) => {
-                let mut shown: String =
-                    self.spelling.chars().take(60).flat_map(char::escape_debug_but_quotes).collect();
-                if self.spelling.chars().nth(60).is_some() {
-                    shown.push('…');
-                }
-                format!("`{shown}`")
+                crate::shown::shown(&self.spelling)
             }
             NodeKind::List(items) => format!("a list of {}", items.len()),
             NodeKind::Map(entries) => format!("a mapping of {}", entries.len()),
@@ -77,18 +72,5 @@ impl Node {
             | NodeKind::Text(_)
             | NodeKind::List(_) => None,
         }
-    }
-}
-
-trait Visible {
-    fn escape_debug_but_quotes(self) -> std::vec::IntoIter<char>;
-}
-
-impl Visible for char {
-    /// Control characters escaped, so that a file cannot write to a terminal through a message.
-    fn escape_debug_but_quotes(self) -> std::vec::IntoIter<char> {
-        let characters: Vec<char> =
-            if matches!(self, '\'' | '"' | '\\') { vec![self] } else { self.escape_debug().collect() };
-        characters.into_iter()
     }
 }

@@ -4,6 +4,7 @@ use crate::node::{Entry, Node, NodeKind};
 use crate::place::Place;
 use crate::problem::{Problem, Problems};
 use crate::scalar;
+use crate::shown::shown;
 use serde_saphyr::granit_parser::{self, ErrorKind, Event, Marker, ScalarStyle, Span, StrInput, Tag};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -71,8 +72,12 @@ pub fn parse_within(file: impl Into<Arc<str>>, text: &str, limits: Limits, probl
             }
             Some(Err(error)) => {
                 let place = builder.place_at(error.marker());
-                let info = error.info();
-                builder.problems.push(Problem::new("this is not YAML", &place).help(info));
+                let before = text.get(..place.offset).and_then(|before| before.rsplit('\n').next()).unwrap_or("");
+                let mut help = error.info();
+                if let Some(advice) = advice(error.kind(), before) {
+                    help = format!("{help}; {advice}");
+                }
+                builder.problems.push(Problem::new("this is not YAML", &place).help(help));
                 Err(Stop::Document)
             }
         };
@@ -91,6 +96,36 @@ pub fn parse_within(file: impl Into<Arc<str>>, text: &str, limits: Limits, probl
 
 fn skip_document<'text>(parser: &mut granit_parser::Parser<'text, StrInput<'text>>) -> bool {
     parser.proceed_next_document().unwrap_or(false)
+}
+
+/// What to do about a text that is no YAML, by what the parser met and what stands before it in its line.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the parser's enum may grow, and of most there is no more to say")]
+fn advice(met: &ErrorKind, before: &str) -> Option<&'static str> {
+    // `[id] = 1`: a value that is over, and goes on
+    let is_over = before.trim_end().ends_with([']', '}', '"', '\'']);
+    Some(match met {
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabAtBlockScalarStart => "indent with spaces",
+        ErrorKind::UnexpectedCharacter { character } if !character.is_control() => {
+            "text that begins with it needs quotes"
+        }
+        ErrorKind::UnknownQuotedScalarEscape => "in single quotes a backslash is no more than itself",
+        ErrorKind::MappingValueNotAllowed => {
+            "text with `: ` in it needs quotes; keys of one mapping begin in the same column"
+        }
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry if is_over => {
+            "text that begins with a bracket or a quote needs quotes around all of it"
+        }
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry => {
+            "what belongs together begins in the same column"
+        }
+        ErrorKind::InvalidColonPlacement
+        | ErrorKind::ExpectedFlowMappingSeparator
+        | ErrorKind::ExpectedFlowSequenceSeparator => "a bracket or a comma is missing before it",
+        _ => return None,
+    })
 }
 
 /// How much is given up after a problem.
@@ -150,14 +185,14 @@ impl Builder<'_> {
             }
             Event::Scalar(value, style, anchor, tag) => {
                 let place = self.place(span);
-                let text_tag = self.tag(tag, &place);
+                let text_tag = self.tag(tag, span);
                 let kind = if style == ScalarStyle::Plain && !text_tag {
                     scalar::plain(&value)
                 } else {
                     NodeKind::Text(value.clone().into_owned())
                 };
                 self.count(1, &place)?;
-                self.add(Node { kind, spelling: value.into_owned(), place }, anchor, 1, 0)?;
+                self.add(Node { kind, spelling: value.into_owned(), place }, anchor, 0)?;
             }
             Event::SequenceStart(_, anchor, tag) => self.start(span, anchor, tag, Content::List(Vec::new()))?,
             Event::MappingStart(_, anchor, tag) => {
@@ -173,7 +208,7 @@ impl Builder<'_> {
                         Content::List(items) => NodeKind::List(items),
                         Content::Map { entries, .. } => NodeKind::Map(entries),
                     };
-                    self.add(Node { kind, spelling: String::new(), place }, open.anchor, 0, open.height)?;
+                    self.add(Node { kind, spelling: String::new(), place }, open.anchor, open.height)?;
                 }
             }
             Event::Alias(id) => {
@@ -185,14 +220,15 @@ impl Builder<'_> {
                     return Err(Stop::Document);
                 };
                 self.count(nodes, &place)?;
-                self.add(node, 0, nodes, height)?;
+                self.add(node, 0, height)?;
             }
             Event::UnresolvedAlias(name) => {
                 let place = self.place(span);
-                let mut problem = Problem::new("no anchor has this name", &place).value(format!("`*{name}`"));
-                problem.help = Some("text that begins with `*` needs quotes".to_owned());
-                self.problems.push(problem);
-                self.add(Node { kind: NodeKind::Null, spelling: String::new(), place }, 0, 1, 0)?;
+                let text = format!("*{name}");
+                let problem = Problem::new("no anchor has this name", &place).value(shown(&text));
+                self.problems.push(problem.help("text that begins with `*` needs quotes"));
+                // most likely it is meant as text: what it belongs to has a value
+                self.add(Node { kind: NodeKind::Text(text.clone()), spelling: text, place }, 0, 0)?;
             }
             // stream marks, and what the options above switch off
             _ => {}
@@ -202,18 +238,18 @@ impl Builder<'_> {
 
     fn start(&mut self, span: &Span, anchor: usize, tag: Option<Cow<'_, Tag>>, content: Content) -> Result<(), Stop> {
         let place = self.place(span);
-        self.tag(tag, &place);
+        self.tag(tag, span);
         self.count(1, &place)?;
         self.open.push(Open { place: place.clone(), anchor, content, height: 1 });
         self.check_depth(self.open.len(), &place)
     }
 
     /// Puts a finished node where it belongs: into the innermost open collection, as its key, item or value.
-    fn add(&mut self, node: Node, anchor: usize, nodes: usize, height: usize) -> Result<(), Stop> {
+    fn add(&mut self, node: Node, anchor: usize, height: usize) -> Result<(), Stop> {
         self.check_depth(self.open.len() + height, &node.place)?;
         if anchor != 0 {
             // a kept copy counts like the repetition that it makes possible
-            let size = if nodes == 0 { size(&node) } else { nodes };
+            let size = size(&node);
             self.count(size, &node.place)?;
             self.anchors.insert(anchor, Anchored { node: node.clone(), nodes: size, height });
         }
@@ -247,14 +283,15 @@ impl Builder<'_> {
     }
 
     /// Whether the tag says that the value is text. Other tags than the core schema's own have no meaning here.
-    fn tag(&mut self, tag: Option<Cow<'_, Tag>>, place: &Place) -> bool {
+    fn tag(&mut self, tag: Option<Cow<'_, Tag>>, span: &Span) -> bool {
         let Some(tag) = tag else { return false };
         match tag.core_suffix() {
             Some("str") => true,
             Some("seq" | "map") => false,
             _ if tag.original() == "!" => true,
             _ => {
-                let problem = Problem::new("tags have no meaning here", place).value(format!("`{}`", tag.original()));
+                let place = self.place(&span.tag_span().unwrap_or(*span));
+                let problem = Problem::new("tags have no meaning here", &place).value(shown(&tag.original()));
                 self.problems.push(problem.help("leave it out; text that begins with `!` needs quotes"));
                 false
             }
@@ -311,13 +348,18 @@ impl Builder<'_> {
     }
 }
 
-/// Number of values in a tree. Its depth is bounded.
+/// Bytes of text that are repeated at the cost of one value.
+const BYTES_OF_A_VALUE: usize = 64;
+
+/// Number of values in a tree, long texts counted as several. Its depth is bounded.
 fn size(node: &Node) -> usize {
-    match &node.kind {
-        NodeKind::List(items) => 1 + items.iter().map(size).sum::<usize>(),
-        NodeKind::Map(entries) => 1 + entries.iter().map(|entry| 1 + size(&entry.value)).sum::<usize>(),
-        NodeKind::Null | NodeKind::Bool(_) | NodeKind::Integer(_) | NodeKind::Float(_) | NodeKind::Text(_) => 1,
-    }
+    let of_entry = |entry: &Entry| 1 + entry.key.len() / BYTES_OF_A_VALUE + size(&entry.value);
+    let inside: usize = match &node.kind {
+        NodeKind::List(items) => items.iter().map(size).sum(),
+        NodeKind::Map(entries) => entries.iter().map(of_entry).sum(),
+        NodeKind::Null | NodeKind::Bool(_) | NodeKind::Integer(_) | NodeKind::Float(_) | NodeKind::Text(_) => 0,
+    };
+    1 + node.spelling.len() / BYTES_OF_A_VALUE + inside
 }
 
 #[cfg(test)]
@@ -350,6 +392,13 @@ mod tests {
     }
 
     #[test]
+    fn an_alias_without_an_anchor_is_text() {
+        let (documents, problems) = read("a: *b\n");
+        assert!(problems.contains("`*b`"), "{problems}");
+        assert_eq!(documents[0].get("a").unwrap().kind, NodeKind::Text("*b".into()));
+    }
+
+    #[test]
     fn block_text_keeps_its_lines() {
         let (documents, problems) = read("sql: |\n  SELECT 1\n  FROM t\nx: >-\n  a\n  b\ny: plain\n  folded\n");
         assert_eq!(problems, "");
@@ -371,13 +420,36 @@ mod tests {
             (
                 "a: !secret b\n",
                 1,
-                "f.yaml:1:12: tags have no meaning here: `!secret`; leave it out; text that begins with `!` needs quotes",
+                "f.yaml:1:4: tags have no meaning here: `!secret`; leave it out; text that begins with `!` needs quotes",
+            ),
+            (
+                "a: !x\n  b: 1\n",
+                1,
+                "f.yaml:1:4: tags have no meaning here: `!x`; leave it out; text that begins with `!` needs quotes",
             ),
             ("? [a]\n: 1\n", 1, "f.yaml:1:3: a key has to be a text: a list of 1"),
             ("a: [1\n---\nb: 2\n", 1, "f.yaml:1:4: this is not YAML; unclosed bracket '['"),
             ("a: \"x\n", 0, "f.yaml:1:4: this is not YAML; unclosed quote"),
-            ("a: b: c\n", 0, "f.yaml:1:5: this is not YAML; mapping values are not allowed in this context"),
-            ("a:\n\t- b\n", 0, "f.yaml:2:2: this is not YAML; tabs disallowed within this context (block indentation)"),
+            (
+                "a: b: c\n",
+                0,
+                "f.yaml:1:5: this is not YAML; mapping values are not allowed in this context; text with `: ` in it needs quotes; keys of one mapping begin in the same column",
+            ),
+            (
+                "a:\n\t- b\n",
+                0,
+                "f.yaml:2:2: this is not YAML; tabs disallowed within this context (block indentation); indent with spaces",
+            ),
+            (
+                "a: @b\n",
+                0,
+                "f.yaml:1:4: this is not YAML; unexpected character: `@'; text that begins with it needs quotes",
+            ),
+            (
+                "a: [b] = 1\n",
+                0,
+                "f.yaml:1:8: this is not YAML; while parsing a block mapping, did not find expected key; text that begins with a bracket or a quote needs quotes around all of it",
+            ),
         ] {
             let (documents, problems) = read(text);
             assert_eq!((documents.len(), problems.as_str()), (read_documents, expected), "{text:?}");
@@ -403,6 +475,16 @@ mod tests {
             ("nested anchors", anchors + &" ".repeat(60) + &"x, ".repeat(1000), ""),
             ("size", "#".repeat((1 << 20) + 1), "the file is too large"),
             ("values", "[".to_owned() + &"1,".repeat(400_000) + "]", "too many values"),
+            (
+                "a long text, repeated",
+                format!("a: &b {}\nc: [{}]", "x".repeat(20_000), "*b, ".repeat(200_000)),
+                "too many values",
+            ),
+            (
+                "a long key, repeated",
+                format!("a: &b {{ {}: 1 }}\nc: [{}]", "x".repeat(900), "*b, ".repeat(200_000)),
+                "too many values",
+            ),
         ] {
             // read to its end, each of these would take longer than anybody waits
             let (_, problems) = read(&text);

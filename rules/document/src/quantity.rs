@@ -54,6 +54,48 @@ pub fn duration_of(text: &str) -> Option<Duration> {
     (last != u64::MAX).then_some(total)
 }
 
+/// What a text means that is nearly a fraction, in the spelling that is read: `0.1%` of `0,1 percent`, `5%` of `5`.
+pub fn nearest_ratio(text: &str) -> Option<String> {
+    let text = text.trim();
+    let units = ["%", "percent", "per cent", "pct"];
+    let percent = units.into_iter().find_map(|unit| text.strip_suffix(unit));
+    let number = percent.map_or(text, str::trim_end).replace(',', ".");
+    // nobody writes 5 for 500 percent
+    let spelled = if percent.is_some() || ratio_of(&number)? > 1.0 { format!("{number}%") } else { number };
+    (spelled != text && ratio_of(&spelled).is_some()).then_some(spelled)
+}
+
+/// What a text means that is nearly a duration, in the spelling that is read: `5s` of `5 sec`, `1h30m` of `30m1h`. Of a number alone
+/// nobody knows.
+pub fn nearest_duration(text: &str) -> Option<String> {
+    const UNITS: [(&str, &[&str]); 6] = [
+        ("w", &["week", "weeks"]),
+        ("d", &["day", "days"]),
+        ("h", &["hr", "hrs", "hour", "hours"]),
+        ("m", &["min", "mins", "minute", "minutes"]),
+        ("s", &["sec", "secs", "second", "seconds"]),
+        ("ms", &["msec", "millis", "millisecond", "milliseconds"]),
+    ];
+    let mut rest = text.trim();
+    let mut parts: Vec<(usize, String)> = Vec::new();
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at_checked(digits)?;
+        let after = after.trim_start();
+        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (word, after) = after.split_at_checked(letters)?;
+        // `M` may be months
+        let lower = if word.len() > 1 { word.to_ascii_lowercase() } else { word.to_owned() };
+        let at = UNITS.iter().position(|(unit, words)| *unit == lower || words.contains(&lower.as_str()))?;
+        let (unit, _) = UNITS.get(at)?;
+        parts.push((at, format!("{number}{unit}")));
+        rest = after.trim_start();
+    }
+    parts.sort();
+    let spelled: String = parts.into_iter().map(|(_, part)| part).collect();
+    (spelled != text && duration_of(&spelled).is_some()).then_some(spelled)
+}
+
 /// `2GiB`, `500MB`, `4096` (bytes).
 pub fn bytes_of(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
@@ -125,6 +167,48 @@ mod tests {
             ("15min", None),
         ] {
             assert_eq!(duration_of(text), expected.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_nearly_a_quantity_is_understood() {
+        for (text, expected) in [
+            ("0,1%", Some("0.1%")),
+            ("0,1 percent", Some("0.1%")),
+            ("1 percent", Some("1%")),
+            ("5", Some("5%")),
+            ("1.5", Some("1.5%")),
+            ("0,001", Some("0.001")),
+            ("101%", None),
+            ("1%", None),
+            ("-1%", None),
+            ("half", None),
+            (".nan", None),
+            ("percent", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest_ratio(text).as_deref(), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("5 s", Some("5s")),
+            ("5sec", Some("5s")),
+            ("15min", Some("15m")),
+            ("14 days", Some("14d")),
+            ("1 Hour 30 Minutes", Some("1h30m")),
+            ("30m1h", Some("1h30m")),
+            ("500 milliseconds", Some("500ms")),
+            ("5", None),
+            ("1M", None),
+            ("1y", None),
+            ("1.5h", None),
+            ("-5s", None),
+            ("daily", None),
+            ("5s", None),
+            ("1h1h", None),
+            ("99999999999999999999s ", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest_duration(text).as_deref(), expected, "{text}");
         }
     }
 

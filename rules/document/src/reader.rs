@@ -3,13 +3,17 @@
 //! A getter returns `None` where the key is absent, `null` or wrong; in the last case it has added a problem. A key that was
 //! asked for is known; [`MapReader::finish`] reports the others.
 
-use crate::nearest::nearest;
 use crate::node::{Node, NodeKind};
 use crate::place::{Place, Placed};
 use crate::problem::{Problem, Problems};
-use crate::quantity::{bytes_of, duration_of, fraction_of};
+use crate::quantity::{bytes_of, duration_of, fraction_of, nearest_duration, nearest_ratio};
+use crate::shown::shown;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+/// Unknown keys of a mapping for which a near one is sought.
+const MOST_COMPARED: usize = 100;
 
 /// A mapping being read.
 #[derive(Debug)]
@@ -83,10 +87,22 @@ impl<'a> MapReader<'a> {
 
     /// Takes a key's value; a problem where it is absent or `null`.
     pub fn require(&mut self, key: &str, problems: &mut Problems) -> Option<&'a Node> {
+        self.require_told(key, |problem| problem, problems)
+    }
+
+    /// The same; `told` says more in the problem.
+    pub fn require_told(
+        &mut self,
+        key: &str,
+        told: impl FnOnce(Problem) -> Problem,
+        problems: &mut Problems,
+    ) -> Option<&'a Node> {
         let node = self.take(key).filter(|node| !node.is_null());
         if node.is_none() {
-            let place = self.place_of(key).unwrap_or(&self.place);
-            problems.push(Problem::new(format!("`{key}` is missing in {}", self.name), place));
+            problems.push(told(match self.place_of(key) {
+                Some(place) => Problem::new(format!("`{key}` has no value in {}", self.name), place),
+                None => Problem::new(format!("`{key}` is missing in {}", self.name), &self.place),
+            }));
         }
         node
     }
@@ -102,13 +118,22 @@ impl<'a> MapReader<'a> {
 
     /// Reports every key that was not asked for.
     pub fn finish(self, problems: &mut Problems) {
-        for (key, place, _) in &self.left {
-            let free = self.known.iter().map(String::as_str).filter(|known| self.place_of(known).is_none());
-            let problem = Problem::new(format!("unknown key in {}", self.name), place)
-                .value(format!("`{}`", key.escape_debug()))
-                .allowed(self.known.join(", "))
-                .nearest(nearest(key, free));
-            problems.push(problem);
+        if self.left.is_empty() {
+            return;
+        }
+        let here: BTreeSet<&str> = self.places.iter().map(|(key, _)| *key).collect();
+        let free: Vec<&str> = self.known.iter().map(String::as_str).filter(|known| !here.contains(known)).collect();
+        let what = format!("unknown key in {}", self.name);
+        let allowed = self.known.join(", ");
+        for (index, (key, place, _)) in self.left.iter().enumerate() {
+            let problem = Problem::new(what.as_str(), place).value(shown(key)).allowed(allowed.as_str());
+            problems.push(if *key == "<<" {
+                problem.help("merge keys are not read: write the keys out")
+            } else if index < MOST_COMPARED {
+                problem.nearest_of(key, free.iter().copied())
+            } else {
+                problem
+            });
         }
     }
 
@@ -266,25 +291,31 @@ impl Node {
     /// A fraction from 0 to 1: `0.1%` or `0.001`.
     pub fn read_fraction(&self, key: &str, problems: &mut Problems) -> Option<Placed<f64>> {
         let read = self.scalar().and_then(|text| fraction_of(&text.replace('_', "")));
-        self.or_wrong(read, key, "a fraction", "0% to 100%, such as `0.1%`, or 0 to 1, such as `0.001`", problems)
+        self.or_wrong(read, problems, || {
+            let near = self.scalar().and_then(nearest_ratio).filter(|near| fraction_of(near).is_some());
+            let problem = self.wrong(key, "a fraction").nearest(near);
+            problem.allowed("0% to 100%, such as `0.1%`, or 0 to 1, such as `0.001`")
+        })
     }
 
     /// A duration: `15m`.
     pub fn read_duration(&self, key: &str, problems: &mut Problems) -> Option<Placed<Duration>> {
         let read = self.scalar().and_then(duration_of);
-        self.or_wrong(read, key, "a duration", "a number with ms, s, m, h, d or w, such as `15m` or `1h30m`", problems)
+        self.or_wrong(read, problems, || {
+            let near = self.scalar().and_then(nearest_duration);
+            let problem = self.wrong(key, "a duration").nearest(near);
+            let problem = problem.allowed("a number with ms, s, m, h, d or w, such as `15m` or `1h30m`");
+            if matches!(self.kind, NodeKind::Integer(_)) { problem.help("its unit is missing") } else { problem }
+        })
     }
 
     /// A size: `2GiB`.
     pub fn read_bytes(&self, key: &str, problems: &mut Problems) -> Option<Placed<u64>> {
         let read = self.scalar().and_then(bytes_of);
-        self.or_wrong(
-            read,
-            key,
-            "a size",
-            "bytes, or a number with kB, MB, GB, TB, KiB, MiB, GiB or TiB, such as `2GiB`",
-            problems,
-        )
+        self.or_wrong(read, problems, || {
+            let allowed = "bytes, or a number with kB, MB, GB, TB, KiB, MiB, GiB or TiB, such as `2GiB`";
+            self.wrong(key, "a size").allowed(allowed)
+        })
     }
 
     /// One of some words.
@@ -294,8 +325,8 @@ impl Node {
             return Some(Placed::new(value.clone(), self.place.clone()));
         }
         let allowed: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let near = nearest(written, allowed.iter().copied());
-        problems.push(self.wrong(key, "one of a few words").allowed(allowed.join(", ")).nearest(near));
+        let problem = self.wrong(key, "one of a few words").allowed(allowed.join(", "));
+        problems.push(problem.nearest_of(written, allowed));
         None
     }
 
@@ -304,7 +335,18 @@ impl Node {
         if let NodeKind::List(items) = &self.kind {
             return Some(items);
         }
-        problems.push(self.wrong(key, "a list").allowed("`[a, b]`, or lines that begin with `- `"));
+        let problem = self.wrong(key, "a list").allowed("`[a, b]`, or lines that begin with `- `");
+        // `-a: 1` is a mapping, and so is what begins with a dash of another length
+        let dashed = match &self.kind {
+            NodeKind::Map(entries) => entries.first().is_some_and(|entry| entry.key.starts_with(['-', '–', '—'])),
+            NodeKind::Null
+            | NodeKind::Bool(_)
+            | NodeKind::Integer(_)
+            | NodeKind::Float(_)
+            | NodeKind::Text(_)
+            | NodeKind::List(_) => false,
+        };
+        problems.push(if dashed { problem.help("an item begins with `-` and a space") } else { problem });
         None
     }
 
@@ -316,16 +358,15 @@ impl Node {
         }
     }
 
+    /// What was read, at this place; else the problem.
     fn or_wrong<T>(
         &self,
         read: Option<T>,
-        key: &str,
-        what: &str,
-        allowed: &str,
         problems: &mut Problems,
+        wrong: impl FnOnce() -> Problem,
     ) -> Option<Placed<T>> {
         if read.is_none() {
-            problems.push(self.wrong(key, what).allowed(allowed));
+            problems.push(wrong());
         }
         Some(Placed::new(read?, self.place.clone()))
     }
@@ -380,17 +421,21 @@ mod tests {
             ("open: yes", "1:7: `open` has to be a boolean: `yes`; allowed: true, false".into()),
             ("columns: {a: 1}", "1:10: `columns` has to be a list of texts: a mapping of 1; allowed: `[a, b]`".into()),
             ("columns: [a, 1]", "1:14: `columns` has to be a text: `1`; put it in quotes".into()),
-            ("tolerance: 0,1%", "1:12: `tolerance` has to be a fraction: `0,1%`; allowed: 0% to 100%, such as `0.1%`, or 0 to 1, such as `0.001`".into()),
-            ("every: 15", "1:8: `every` has to be a duration: `15`; allowed: a number with ms, s, m, h, d or w, such as `15m` or `1h30m`".into()),
+            ("tolerance: 0,1%", "1:12: `tolerance` has to be a fraction: `0,1%`; allowed: 0% to 100%, such as `0.1%`, or 0 to 1, such as `0.001`; did you mean `0.1%`?".into()),
+            ("tolerance: 101", "1:12: `tolerance` has to be a fraction: `101`; allowed: 0% to 100%, such as `0.1%`, or 0 to 1, such as `0.001`".into()),
+            ("every: 15", "1:8: `every` has to be a duration: `15`; allowed: a number with ms, s, m, h, d or w, such as `15m` or `1h30m`; its unit is missing".into()),
+            ("every: 15 min", "1:8: `every` has to be a duration: `15 min`; allowed: a number with ms, s, m, h, d or w, such as `15m` or `1h30m`; did you mean `15m`?".into()),
             ("max_bytes: 2gb", "1:12: `max_bytes` has to be a size: `2gb`; allowed: bytes, or a number with kB, MB, GB, TB, KiB, MiB, GiB or TiB, such as `2GiB`".into()),
             ("nulls: fial", "1:8: `nulls` has to be one of a few words: `fial`; allowed: pass, fail; did you mean `fail`?".into()),
             ("nulls: [fail]", "1:8: `nulls` has to be one of a few words: a list of 1; allowed: pass, fail".into()),
             ("rules: {a: 1}", "1:8: `rules` has to be a list: a mapping of 1; allowed: `[a, b]`, or lines that begin with `- `".into()),
+            ("rules: { -a: 1 }", "1:8: `rules` has to be a list: a mapping of 1; allowed: `[a, b]`, or lines that begin with `- `; an item begins with `-` and a space".into()),
             ("serve: 1", "1:8: `serve` has to be a mapping: `1`; allowed: `key: value`".into()),
             ("serve: {a: 1}", "1:9: unknown key in `serve`: `a`; allowed: ".into()),
             ("sql: SELECT", "1:1: `sql` is refused in the file; rules in SQL are not in this version".into()),
             ("nmae: x", format!("1:1: {}", unknown("`nmae`; allowed: KEYS; did you mean `name`?"))),
             ("name: y\nnmae: x", format!("2:1: {}", unknown("`nmae`; allowed: KEYS"))),
+            ("<<: x", format!("1:1: {}", unknown("`<<`; allowed: KEYS; merge keys are not read: write the keys out"))),
             ("colour: x", format!("1:1: {}", unknown("`colour`; allowed: KEYS"))),
         ] {
             let expected = if expected.is_empty() { expected } else { format!("f.yaml:{expected}") };
@@ -413,8 +458,42 @@ mod tests {
         map.map("a", &mut problems).unwrap().require_text("b", &mut problems);
         assert_eq!(
             problems.to_string(),
-            "f.yaml:1:1: `version` is missing in the file\nf.yaml:1:6: `b` is missing in `a`"
+            "f.yaml:1:1: `version` is missing in the file\nf.yaml:1:6: `b` has no value in `a`"
         );
+    }
+
+    #[test]
+    fn what_is_missed_is_told_as_the_caller_says() {
+        let mut problems = Problems::default();
+        let documents = parse("f.yaml", "a: 1\n", &mut problems);
+        let mut map = MapReader::new(&documents[0], "the file", &mut problems).unwrap();
+        map.require_told("version", |problem| problem.help("begin with it"), &mut problems);
+        assert_eq!(problems.to_string(), "f.yaml:1:1: `version` is missing in the file; begin with it");
+    }
+
+    #[test]
+    fn many_unknown_keys_are_told_soon() {
+        let text: String = (0..90_000).map(|number| format!("k{number}: 1\n")).collect();
+        let mut problems = Problems::default();
+        let documents = parse("f.yaml", &text, &mut problems);
+        let mut map = MapReader::new(&documents[0], "the file", &mut problems).unwrap();
+        for key in ["name", "version", "keep"] {
+            map.text(key, &mut problems);
+        }
+        // each looked up among the others, this would take longer than anybody waits
+        map.finish(&mut problems);
+        assert_eq!(problems.len(), 90_000);
+        let last = problems.iter().next_back().unwrap().to_string();
+        assert_eq!(last, "f.yaml:90000:1: unknown key in the file: `k89999`; allowed: name, version, keep");
+    }
+
+    #[test]
+    fn values_of_any_length_are_cut() {
+        let long = "x".repeat(100_000);
+        for text in [format!("level: {long}\n"), format!("serve:\n  ? {long}\n  : 1\n"), format!("nulls: {long}\n")] {
+            let problems = problems_of(&text);
+            assert!(problems.contains("x…`") && problems.len() < 500, "{} bytes", problems.len());
+        }
     }
 
     #[test]

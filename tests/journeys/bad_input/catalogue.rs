@@ -11,11 +11,11 @@ const MISTAKES: [(&str, &str, &[&str]); 6] = [
         "rules/t.yaml:4:16",
         &["`naem`", "allowed: id, name, total, noted", "did you mean `name`?"],
     ),
-    ("key: [idd]\nrules:\n  - not_null: [name]\n", "rules/t.yaml:3:6", &["`idd`", "did you mean `id`?"]),
+    ("key: [idd]\nrules:\n  - not_null: [name]\n", "rules/t.yaml:3:7", &["`idd`", "did you mean `id`?"]),
     ("pii: [nmae]\nrules:\n  - not_null: [name]\n", "rules/t.yaml:3:7", &["`nmae`", "did you mean `name`?"]),
-    ("rules:\n  - { expect: totl > 0, id: positive }\n", "rules/t.yaml:4:5", &["totl", "did you mean `total`?"]),
-    ("rules:\n  - references: { column: total, to: unkeyd.total }\n", "rules/t.yaml:4:5", &["unkeyd", "unkeyed"]),
-    ("rules:\n  - references: { column: total, to: unkeyed.totl }\n", "rules/t.yaml:4:5", &["`totl`", "total"]),
+    ("rules:\n  - { expect: totl > 0, id: positive }\n", "rules/t.yaml:4:15", &["totl", "did you mean `total`?"]),
+    ("rules:\n  - references: { column: total, to: unkeyd.total }\n", "rules/t.yaml:4:38", &["unkeyd", "unkeyed"]),
+    ("rules:\n  - references: { column: total, to: unkeyed.totl }\n", "rules/t.yaml:4:38", &["`totl`", "total"]),
 ];
 
 const COMMANDS: [&[&str]; 3] =

@@ -1,10 +1,11 @@
 //! From an expression's text to a compiled condition, with problems that say what, why and what would be allowed.
 
 use super::functions::Functions;
+use super::syntax::Parsed;
 use arrow::datatypes::{DataType, Schema};
 use chrono::{DateTime, Utc};
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{DFSchema, DataFusionError, ExprSchema, SchemaError, config::ConfigOptions};
+use datafusion_common::{Column, DFSchema, DataFusionError, ExprSchema, SchemaError, config::ConfigOptions};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::simplify::SimplifyContext;
@@ -12,13 +13,12 @@ use datafusion_expr::{Expr, ExprSchemable, Volatility};
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_physical_expr::expressions::BinaryExpr;
 use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
-use datafusion_sql::parser::DFParserBuilder;
 use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
-use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion_sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
+use fieldmark_document::{Placed, Problem, listed, nearest, shown, visible};
 use fieldmark_model::NotEvaluated;
 use fieldmark_model::chunk::CANONICAL_TEXT;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// Deepest nesting of an expression.
@@ -33,15 +33,35 @@ pub struct ExpressionProblem {
     pub help: Option<String>,
     /// How an outcome calls it.
     pub why: NotEvaluated,
+    /// The part of the expression that is wrong, in bytes; `None`: all of it.
+    pub at: Option<Range<usize>>,
 }
 
 impl ExpressionProblem {
-    fn new(why: NotEvaluated, what: impl Into<String>) -> Self {
-        Self { what: what.into(), help: None, why }
+    pub(super) fn new(why: NotEvaluated, what: impl Into<String>) -> Self {
+        Self { what: visible(what), help: None, why, at: None }
     }
-    fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(visible(help));
         self
+    }
+    pub(super) fn at(mut self, at: Option<Range<usize>>) -> Self {
+        self.at = at;
+        self
+    }
+
+    /// The same as a problem of the rule file, where the expression is wrong.
+    pub fn placed(self, expression: &Placed<String>) -> Problem {
+        let place = match self.at {
+            Some(at) => expression.place.within(&expression.value, at),
+            None => expression.place.clone(),
+        };
+        let problem = Problem::new(self.what, &place).value(shown(&expression.value));
+        let about = "one SQL boolean expression over the row's columns".to_owned();
+        match self.help.or((self.why == NotEvaluated::TypeMismatch).then_some(about)) {
+            Some(help) => problem.help(help),
+            None => problem,
+        }
     }
 }
 
@@ -84,6 +104,7 @@ impl Names {
         &self.schema
     }
 
+    /// The name of the only column that differs from this one in case alone; `None` for a column's own name.
     fn spelled(&self, name: &str) -> Option<String> {
         let fields = || self.schema.fields().iter().map(|field| field.name());
         if fields().any(|field| field == name) {
@@ -174,17 +195,7 @@ pub(crate) fn compile_expr(
 }
 
 fn plan(text: &str, names: &Names) -> Result<Expr, ExpressionProblem> {
-    let syntax = |what: String| {
-        ExpressionProblem::new(NotEvaluated::TypeMismatch, what)
-            .help("one SQL boolean expression over the row's columns")
-    };
-    let text = with_exact_names(text, names).map_err(|what| syntax(format!("not an SQL expression: {what}")))?;
-    let parsed = DFParserBuilder::new(text.as_str())
-        .with_dialect(&PostgreSqlDialect {})
-        .with_recursion_limit(MAX_DEPTH)
-        .build()
-        .and_then(|mut parser| parser.parse_into_expr())
-        .map_err(|error| syntax(format!("not an SQL expression: {}", plain_words(&error))))?;
+    let parsed = Parsed::of(text, |name| names.spelled(name))?;
     let options = ParserOptions {
         parse_float_as_decimal: true,
         enable_ident_normalization: false,
@@ -193,90 +204,83 @@ fn plan(text: &str, names: &Names) -> Result<Expr, ExpressionProblem> {
     };
     let planner = SqlToRel::new_with_options(functions(), options);
     let planned = planner
-        .sql_to_expr(parsed.expr, names.schema(), &mut PlannerContext::new())
-        .map_err(|error| not_planned(&error, names))?;
-    walk(&planned, names)?;
+        .sql_to_expr(parsed.expr.clone(), names.schema(), &mut PlannerContext::new())
+        .map_err(|error| not_planned(&error, names, &parsed))?;
+    walk(&planned, names, &parsed)?;
     let data_type = planned
         .get_type(names.schema())
         .map_err(|error| ExpressionProblem::new(NotEvaluated::TypeMismatch, plain_words(&error)))?;
     if !matches!(data_type, DataType::Boolean | DataType::Null) {
-        return Err(ExpressionProblem::new(
-            NotEvaluated::TypeMismatch,
-            format!("the expression gives {data_type} and not true or false"),
-        ));
+        let what = format!("the expression gives {} and not true or false", plain_types(&data_type.to_string()));
+        return Err(ExpressionProblem::new(NotEvaluated::TypeMismatch, what));
     }
     Ok(planned)
 }
 
-/// Writes a name that differs from a column's only in case as the column spells it, in quotes; everything else as it is.
-#[expect(clippy::wildcard_enum_match_arm, reason = "of the parser's tokens only words are names")]
-fn with_exact_names(text: &str, names: &Names) -> Result<String, String> {
-    let dialect = PostgreSqlDialect {};
-    let tokens = Tokenizer::new(&dialect, text).tokenize().map_err(|error| error.to_string())?;
-    let mut exact = String::with_capacity(text.len());
-    let mut rest = tokens.iter().peekable();
-    while let Some(token) = rest.next() {
-        match token {
-            Token::Word(word) if word.quote_style.is_none() && !matches!(rest.peek(), Some(Token::LParen)) => {
-                match names.spelled(&word.value) {
-                    Some(value) => {
-                        let quoted = Word { value, quote_style: Some('"'), keyword: word.keyword };
-                        exact.push_str(&Token::Word(quoted).to_string());
-                    }
-                    None => exact.push_str(&token.to_string()),
-                }
-            }
-            other => exact.push_str(&other.to_string()),
-        }
-    }
-    Ok(exact)
-}
+/// What an expression over one row has none of.
+const BEYOND_THE_ROW: &str = "no subquery, aggregate, window, parameter or table";
 
-fn not_planned(error: &DataFusionError, names: &Names) -> ExpressionProblem {
+fn not_planned(error: &DataFusionError, names: &Names, parsed: &Parsed<'_>) -> ExpressionProblem {
     if let DataFusionError::SchemaError(schema, _) = error.find_root()
         && let SchemaError::FieldNotFound { field, .. } = schema.as_ref()
     {
-        let name = field.flat_name();
-        let columns = || {
-            names.schema().iter().map(|(side, field)| match side {
-                Some(side) => format!("{side}.{}", field.name()),
-                None => field.name().clone(),
-            })
-        };
-        let problem = ExpressionProblem::new(NotEvaluated::ColumnMissing, format!("there is no column `{name}`"));
-        let spelled: Vec<String> = columns().collect();
-        return match fieldmark_document::nearest(&name, spelled.iter().map(String::as_str)) {
-            Some(near) => problem.help(format!("did you mean `{near}`?")),
-            None => problem.help(format!("columns: {}", spelled.join(", "))),
-        };
+        return no_column(field, names, parsed);
     }
     let words = plain_words(error);
-    let problem = ExpressionProblem::new(NotEvaluated::TypeMismatch, words.clone());
-    let unknown = words.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next());
-    match unknown {
-        Some(name) => {
-            let problem =
-                ExpressionProblem::new(NotEvaluated::TypeMismatch, format!("there is no function `{name}` for a row"));
-            match fieldmark_document::nearest(name, functions().names()) {
-                Some(near) => problem.help(format!("did you mean `{near}`?")),
-                None => problem.help("no aggregate, window, random or clock function but now()"),
-            }
-        }
-        None => problem,
+    let mismatch = |what: String| ExpressionProblem::new(NotEvaluated::TypeMismatch, what);
+    if let Some(name) = words.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next()) {
+        let problem = mismatch(format!("there is no function {} for a row", shown(name))).at(parsed.word(name));
+        return match nearest(name, functions().names()) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help("no aggregate, window, random or clock function but now()"),
+        };
     }
+    if words.starts_with("No functions registered") {
+        return mismatch("the expression is not about one row alone".to_owned()).help(BEYOND_THE_ROW);
+    }
+    if words.starts_with("a row's expression reads no table") {
+        return mismatch(words).help(BEYOND_THE_ROW);
+    }
+    mismatch(words)
+}
+
+fn no_column(field: &Column, names: &Names, parsed: &Parsed<'_>) -> ExpressionProblem {
+    let name = field.flat_name();
+    let spelled: Vec<String> = (names.schema().iter())
+        .map(|(side, field)| match side {
+            Some(side) => format!("{side}.{}", field.name()),
+            None => field.name().clone(),
+        })
+        .collect();
+    let candidates = || spelled.iter().map(String::as_str);
+    // of `orders.status` the second part may be a column
+    let near = nearest(&name, candidates()).or_else(|| field.relation.as_ref().and(nearest(&field.name, candidates())));
+    let mut help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("columns: {}", listed(&spelled)),
+    };
+    let side = field.relation.as_ref().map(ToString::to_string);
+    let of_a_table = names.schema().iter().all(|(side, _)| side.is_none());
+    if of_a_table && side.as_deref().is_some_and(|side| matches!(side, "before" | "after")) {
+        help.push_str("; `before.` and `after.` belong to `across_migrations`");
+    }
+    let place = parsed.name(side.as_deref(), &field.name);
+    if place.as_ref().is_some_and(|place| place.quoted) {
+        help.push_str("; text stands in single quotes");
+    }
+    ExpressionProblem::new(NotEvaluated::ColumnMissing, format!("there is no column {}", shown(&name)))
+        .help(help)
+        .at(place.map(|place| place.at))
 }
 
 /// The allow-list: what an expression over one row may be made of.
 #[expect(clippy::wildcard_enum_match_arm, reason = "an allow-list: what a later DataFusion adds is refused")]
-fn walk(expr: &Expr, names: &Names) -> Result<(), ExpressionProblem> {
+fn walk(expr: &Expr, names: &Names, parsed: &Parsed<'_>) -> Result<(), ExpressionProblem> {
     let mut refused = None;
     let mut depth = 0usize;
     measure(expr, 1, &mut depth);
     if depth > MAX_DEPTH {
-        return Err(ExpressionProblem::new(
-            NotEvaluated::TypeMismatch,
-            format!("the expression is nested {depth} deep; {MAX_DEPTH} are allowed"),
-        ));
+        return Err(too_deep());
     }
     let visited = expr.apply(|node| {
         let problem = match node {
@@ -291,6 +295,7 @@ fn walk(expr: &Expr, names: &Names) -> Result<(), ExpressionProblem> {
                         ),
                     )
                     .help("declare it with precision and scale, or use in_range, in_set or matches")
+                    .at(parsed.word(&column.name))
                 })
             }),
             Expr::Alias(_)
@@ -320,7 +325,7 @@ fn walk(expr: &Expr, names: &Names) -> Result<(), ExpressionProblem> {
             ),
             _ => Some(
                 ExpressionProblem::new(NotEvaluated::TypeMismatch, "the expression is not about one row alone")
-                    .help("no subquery, aggregate, window, parameter or table"),
+                    .help(BEYOND_THE_ROW),
             ),
         };
         Ok(match problem {
@@ -338,6 +343,12 @@ fn walk(expr: &Expr, names: &Names) -> Result<(), ExpressionProblem> {
     }
 }
 
+/// The problem of an expression that is nested deeper than any person reads.
+pub(super) fn too_deep() -> ExpressionProblem {
+    let what = format!("the expression is nested too deep; {MAX_DEPTH} levels are allowed");
+    ExpressionProblem::new(NotEvaluated::TypeMismatch, what).help("shorten it, or make it several rules")
+}
+
 fn measure(expr: &Expr, level: usize, deepest: &mut usize) {
     *deepest = (*deepest).max(level);
     if level > MAX_DEPTH {
@@ -351,17 +362,58 @@ fn measure(expr: &Expr, level: usize, deepest: &mut usize) {
     .ok();
 }
 
-/// DataFusion's message without its prefixes and its advice to file a bug.
-fn plain_words(error: &DataFusionError) -> String {
-    let text = error.find_root().message().into_owned();
-    let text = text.strip_prefix("ParserError(\"").and_then(|rest| rest.strip_suffix("\")")).unwrap_or(&text);
-    let text = text.split("\n\nbacktrace").next().unwrap_or(text);
-    let text = text.split(" No function matches the given name").next().unwrap_or(text);
-    text.trim_start_matches("sql parser error: ").trim().to_owned()
+/// DataFusion's message in the words of whoever writes rules: without its prefixes, its inner names and its advice to file a bug.
+pub(super) fn plain_words(error: &DataFusionError) -> String {
+    /// What its planner says of what it does not know, and what is to be said.
+    const UNKNOWN: [(&str, &str); 6] = [
+        ("Unsupported binary operator", "this operator is not evaluated in an expression"),
+        ("Unsupported SQL unary operator", "this operator is not evaluated in an expression"),
+        ("No infix parser for token", "this operator is not evaluated in an expression"),
+        ("Could not plan array literal", "arrays are not evaluated in an expression"),
+        ("GetFieldAccess not supported", "parts of values are not evaluated in an expression"),
+        ("Unsupported ast node", "this form is not evaluated in an expression"),
+    ];
+    let root = error.find_root();
+    let text = if let DataFusionError::SQL(error, _) = root { error.to_string() } else { root.message().into_owned() };
+    let mut words = text.as_str();
+    for end in ["\n\nbacktrace", "\nThis issue was likely caused by a bug", " No function matches the given name"] {
+        words = words.split(end).next().unwrap_or(words);
+    }
+    let words = words.trim().trim_start_matches("sql parser error: ").trim_end_matches('.');
+    match UNKNOWN.iter().find(|(beginning, _)| words.starts_with(*beginning)) {
+        Some((_, own)) => (*own).to_owned(),
+        None => plain_types(words),
+    }
+}
+
+/// A message with Arrow's types by the words that databases have for them.
+fn plain_types(words: &str) -> String {
+    let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut plain = String::with_capacity(words.len());
+    let mut rest = words;
+    while let Some(first) = rest.chars().next() {
+        let inside = is_of_word(first);
+        let end = rest.find(|c: char| is_of_word(c) != inside).unwrap_or(rest.len());
+        let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        plain.push_str(match word {
+            "Int8" | "Int16" | "Int32" | "Int64" | "UInt8" | "UInt16" | "UInt32" | "UInt64" => "integer",
+            "Float16" | "Float32" | "Float64" => "real number",
+            "Decimal32" | "Decimal64" | "Decimal128" | "Decimal256" => "decimal",
+            "Utf8" | "LargeUtf8" | "Utf8View" => "text",
+            "Binary" | "LargeBinary" | "BinaryView" => "bytes",
+            "Boolean" => "boolean",
+            "Date32" | "Date64" => "date",
+            "Timestamp" => "timestamp",
+            other => other,
+        });
+        rest = after;
+    }
+    plain
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::syntax::check_syntax;
     use super::*;
     use arrow::datatypes::{Field, Schema};
 
@@ -395,12 +447,113 @@ mod tests {
             ("random() < 0.5", "no aggregate, window, random or clock function but now()"),
             ("pg_sleep(1) IS NULL", "no aggregate, window, random or clock function but now()"),
             ("n > 1; drop table t", ""),
-            ("n + 1", ""),
-            ("m > 1", ""),
+            ("n + 1", "the expression gives integer and not true or false"),
+            ("m > 1", "columns: n, code"),
+            ("row_number() OVER () > 1", "the expression is not about one row alone; no subquery, aggregate, window"),
+            ("n > 0 && n > 1", "this operator is not evaluated in an expression"),
+            ("n !> 0", "this operator is not evaluated in an expression"),
+            ("ARRAY[1] = ARRAY[1]", "arrays are not evaluated in an expression"),
+            ("n = true", "comparison operation integer = boolean"),
+            ("n ~ '1'", "regex operation integer ~ text"),
         ] {
             let problem = check_expression(text, &names).expect_err(text);
             let told = format!("{}; {}", problem.what, problem.help.unwrap_or_default());
             assert!(told.contains(says), "{text}: {told}");
+            assert!(!told.contains("DataFusion") && !told.contains("Int64") && !told.contains('\n'), "{told}");
         }
+    }
+
+    #[test]
+    fn a_mistake_has_its_place() {
+        let schema = Schema::new(vec![
+            Field::new("Total", DataType::Int64, true),
+            Field::new("code", DataType::Utf8, true),
+            Field::new("paid", DataType::Boolean, true),
+        ]);
+        let names = Names::of_table(&schema).unwrap();
+        for (text, part) in [
+            // a name that gets quotes on the way moves nothing
+            ("TOTAL > 0 AND total > ?", "?"),
+            ("total > 0)", ")"),
+            ("total > 0; DROP TABLE t", ";"),
+            ("größe = 'é' AND code IN ()", ")"),
+            ("total = 1\n + + code )", ")"),
+            ("code = 'paid", "'paid"),
+            ("code = 'ä' AND totl > 0", "totl"),
+            ("lenght(code) > 1", "lenght"),
+            ("LENGHT(code) > 1", "LENGHT"),
+            ("code = \"paidd\"", "\"paidd\""),
+            ("total > 0 AND orders.total > 0", "orders.total"),
+            ("before.total > 0", "before.total"),
+        ] {
+            let problem = check_expression(text, &names).expect_err(text);
+            assert_eq!(problem.at.map(|at| &text[at]), Some(part), "{text}");
+        }
+        for text in ["total =", "(total > 0", "total BETWEEN 1"] {
+            let problem = check_expression(text, &names).expect_err(text);
+            assert_eq!(problem.at, Some(text.len()..text.len()), "{text}");
+            assert!(!problem.what.contains("Line:"), "{problem}");
+        }
+        for text in ["total", "total = true", "total IN (SELECT 1)"] {
+            assert_eq!(check_expression(text, &names).expect_err(text).at, None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_not_there_are_told_what_is_meant() {
+        let table =
+            Schema::new(vec![Field::new("total", DataType::Int64, true), Field::new("paid", DataType::Utf8, true)]);
+        let alone = Names::of_table(&table).unwrap();
+        let both = Names::before_and_after(&table, &table).unwrap();
+        for (text, names, help) in [
+            ("orders.total > 0", &alone, "did you mean `total`?"),
+            ("before.totl > 0", &alone, "did you mean `total`?; `before.` and `after.` belong to `across_migrations`"),
+            ("paid = \"paidd\"", &alone, "did you mean `paid`?; text stands in single quotes"),
+            ("paid = \"kingfisher\"", &alone, "columns: total, paid; text stands in single quotes"),
+            ("after.totl > 0", &both, "did you mean `after.total`?"),
+            ("margin > 0", &alone, "columns: total, paid"),
+        ] {
+            assert_eq!(check_expression(text, names).expect_err(text).help.as_deref(), Some(help), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_expression_is_a_problem_of_its_file() {
+        let placed = |text: &str| {
+            let read = fieldmark_document::parse("t.yaml", &format!("where: \"{text}\"\n"), &mut Default::default());
+            let node = read[0].get("where").unwrap();
+            Placed::new(text.to_owned(), node.place.clone())
+        };
+        let names = Names::of_table(&Schema::new(vec![Field::new("total", DataType::Int64, true)])).unwrap();
+        let told = |text: &str| check_expression(text, &names).expect_err(text).placed(&placed(text)).to_string();
+        assert_eq!(
+            told("total = 1 AND totl > 0"),
+            "t.yaml:1:23: there is no column `totl`: `total = 1 AND totl > 0`; did you mean `total`?"
+        );
+        assert_eq!(
+            told("total"),
+            "t.yaml:1:8: the expression gives integer and not true or false: `total`; one SQL boolean expression over the row's columns"
+        );
+    }
+
+    #[test]
+    fn what_is_too_long_or_too_deep_is_refused_soon() {
+        let names = Names::of_table(&Schema::new(vec![Field::new("id", DataType::Int64, true)])).unwrap();
+        for text in [
+            format!("id = 1{}", " or id = 1".repeat(90_000)),
+            format!("id = 1{}", "||id".repeat(100_000)),
+            format!("id{} = 1", "::int".repeat(150_000)),
+            format!("id{}", " between 1 and 2".repeat(50_000)),
+        ] {
+            for problem in [check_syntax(&text).unwrap_err(), check_expression(&text, &names).unwrap_err()] {
+                assert_eq!(problem.what, format!("the expression is too long: {} bytes", text.len()));
+                assert_eq!(problem.help.as_deref(), Some("at most 10000 bytes are allowed"));
+            }
+        }
+        let problem = check_expression(&format!("id{} > 0", " + id".repeat(70)), &names).unwrap_err();
+        assert_eq!(problem.what, "the expression is nested too deep; 64 levels are allowed");
+        assert!(check_syntax("after.id = before.id").is_ok());
+        assert!(check_syntax("after.id = = 3").is_err());
+        assert!(check_syntax("").is_err());
     }
 }

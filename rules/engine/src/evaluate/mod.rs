@@ -8,12 +8,14 @@ mod expression;
 mod functions;
 mod number;
 mod program;
+mod syntax;
 mod transition;
 mod verdict;
 
 pub use expression::{ExpressionProblem, Names, check_expression, reads_time};
 pub use number::numbers;
 pub use program::{RowProgram, Skipped};
+pub use syntax::check_syntax;
 pub use transition::{Transition, TransitionProgram};
 pub use verdict::{RowVerdict, RowVerdicts};
 

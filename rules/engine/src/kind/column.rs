@@ -4,7 +4,7 @@ use super::Refusal;
 use arrow::datatypes::{DataType, Schema};
 use datafusion_common::Column;
 use datafusion_expr::{Expr, cast};
-use fieldmark_document::nearest;
+use fieldmark_document::{nearest, shown};
 use fieldmark_model::NotEvaluated;
 use fieldmark_model::chunk::{CANONICAL_TEXT, DECLARED_TYPE};
 
@@ -69,7 +69,7 @@ fn missing(schema: &Schema, name: &str) -> Refusal {
         Some(near) => format!("; did you mean `{near}`?"),
         None => String::new(),
     };
-    Refusal { why: NotEvaluated::ColumnMissing, reason: format!("the table has no column `{name}`{hint}") }
+    Refusal { why: NotEvaluated::ColumnMissing, reason: format!("the table has no column {}{hint}", shown(name)) }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "arrow's enum: every other type is Other")]

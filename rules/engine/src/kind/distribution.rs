@@ -4,7 +4,7 @@ use super::column::{Family, subject};
 use super::sentence::{bounds, meaning, sql};
 use super::{CommonKey, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes};
 use arrow::datatypes::Schema;
-use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems, ratio_of};
+use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems, ratio_of, shown};
 use fieldmark_model::canonical::decimal_parts;
 use std::sync::Arc;
 
@@ -141,11 +141,12 @@ fn read_limits(node: &Node, statistic: Statistic, problems: &mut Problems) -> Op
         problems.push(node.wrong(key, what).allowed(allowed));
         return None;
     };
-    if let (Some((low, _)), Some((high, _))) = (&limits.low, &limits.high)
+    if let (Some((low, lower)), Some((high, upper))) = (&limits.low, &limits.high)
         && low > high
     {
-        problems
-            .push(Problem::new("the lower limit is above the upper: nothing can pass", &node.place).allowed(allowed));
+        let problem = Problem::new("the lower limit is above the upper", &node.place);
+        let problem = problem.value(format!("{} and {}", shown(lower), shown(upper)));
+        problems.push(problem.allowed(allowed).help("nothing can pass"));
         return None;
     }
     Some(limits)

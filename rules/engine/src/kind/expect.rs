@@ -2,12 +2,13 @@
 
 use super::sentence::meaning;
 use super::{CommonKey, Dialect, Facts, Form, Kind, Plan, Reading, Refusal};
+use crate::evaluate::check_syntax;
 use crate::language::plain_sql;
 use arrow::datatypes::Schema;
 use datafusion_sql::sqlparser::ast::{BinaryOperator, Expr, Value, visit_expressions_mut};
 use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion_sql::sqlparser::parser::{Parser, ParserError};
-use fieldmark_document::{Node, Problem, Problems};
+use fieldmark_document::{Node, Placed, Problem, Problems};
 use fieldmark_model::canonical::hexadecimal;
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
@@ -15,12 +16,12 @@ use std::sync::Arc;
 
 pub(super) static FACTS: Facts = Facts {
     name: "expect",
-    reference: "A row passes when the expression is TRUE, fails when it is FALSE and is unknown when it is NULL. The expression is \
-                DataFusion SQL over the row's columns: no subquery, aggregate, window, table or random function; `now()` is the time \
-                of the run. A row on which it errors (a division by zero, a failed cast) is unknown by `expression_error` and never \
-                fails its table; such rows count against a pass. Integer division cuts, text compares by its bytes whatever \
-                the collation, regular expressions are Rust's. It runs on the rows that `where` keeps. Columns of types without \
-                an Arrow type are refused (`type_mismatch`).",
+    reference: "A row passes when the expression is TRUE, fails when it is FALSE and is unknown when it is NULL. The expression \
+                is DataFusion SQL over the row's columns: no subquery, aggregate, window, table or random function; `now()` is \
+                the time of the run. It has at most 10 000 bytes and 64 levels. A row on which it errors (a division by zero, a \
+                failed cast) is unknown by `expression_error` and never fails its table; such rows count against a pass. Integer \
+                division cuts, text compares by its bytes whatever the collation, regular expressions are Rust's. It runs on the \
+                rows that `where` keeps. Columns of types without an Arrow type are refused (`type_mismatch`).",
     example: "expect: total_cents = subtotal_cents + tax_cents",
     keys: &[CommonKey::Where, CommonKey::Tolerance, CommonKey::Detect, CommonKey::Nulls],
     without: super::ROW_BY_ROW,
@@ -30,25 +31,34 @@ pub(super) static FACTS: Facts = Facts {
 
 #[derive(Debug)]
 struct Expect {
-    text: String,
+    text: Placed<String>,
 }
 
 fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
-    let text = match node.scalar() {
+    let written = match node.scalar() {
         // `expect: true` is an expression, too
-        Some(text) => text.trim().to_owned(),
+        Some(written) => written,
         None => {
             problems.push(node.wrong("expect", "an SQL expression").allowed("`total = net + tax`"));
             return None;
         }
     };
+    let start = written.len() - written.trim_start().len();
+    let text = written.trim();
     if text.is_empty() {
         problems.push(
             Problem::new("`expect` is empty", &node.place).allowed("an SQL expression such as `total = net + tax`"),
         );
         return None;
     }
-    let plain = plain_sql(&text);
+    let place =
+        if text == written { node.place.clone() } else { node.place.within(written, start..start + text.len()) };
+    let text = Placed::new(text.to_owned(), place);
+    if let Err(wrong) = check_syntax(&text.value) {
+        problems.push(wrong.placed(&text));
+        return None;
+    }
+    let plain = plain_sql(&text.value);
     let digest = hexadecimal(&Sha256::digest(plain.as_bytes()));
     Some(vec![Reading {
         meaning: meaning([("expression", plain)]),
@@ -65,14 +75,17 @@ impl Kind for Expect {
     fn columns(&self) -> Vec<&str> {
         Vec::new()
     }
+    fn placed_expression(&self) -> Option<&Placed<String>> {
+        Some(&self.text)
+    }
     fn plan(&self, _schema: &Schema) -> Result<Plan, Refusal> {
-        Ok(Plan::Expression { text: self.text.clone() })
+        Ok(Plan::Expression { text: self.text.value.clone() })
     }
     fn failing_sql(&self, _: Dialect) -> Option<String> {
-        Some(format!("NOT ({})", divisors_not_zero(&self.text)))
+        Some(format!("NOT ({})", divisors_not_zero(&self.text.value)))
     }
     fn wording(&self) -> String {
-        self.text.split_whitespace().collect::<Vec<_>>().join(" ")
+        self.text.value.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::column::{Family, Subject, subject};
 use super::judge::{Check, each_text, judged};
-use super::literal::{Literal, Toward, check_order, float, nanoseconds, narrow, rounded};
+use super::literal::{End, Literal, Toward, check_order, float, nanoseconds, narrow, rounded};
 use super::sentence::{bounds, meaning, outside, sql};
 use super::time::{DAY, Moment, read_moment};
 use super::{CommonKey, DefectPolicy, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes};
@@ -12,7 +12,7 @@ use arrow::datatypes::{
     Int8Type, Int16Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
 };
-use fieldmark_document::{MapReader, Node, Placed, Problem, Problems};
+use fieldmark_document::{MapReader, Node, Placed, Problem, Problems, shown};
 use fieldmark_model::canonical::{Decimal, decimal_parts};
 use std::sync::Arc;
 
@@ -76,33 +76,26 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
     }
     let (min, low) = min.unzip();
     let (max, high) = max.unzip();
-    let places =
-        |literal: &Option<Literal>| literal.as_ref().map_or_else(|| place.clone(), |literal| literal.place.clone());
-    let (low_place, high_place) = (places(&min), places(&max));
     let range = match (low, high) {
         (low @ (None | Some(Bound::Number(_))), high @ (None | Some(Bound::Number(_)))) => {
-            let (min, max) = (low.and_then(number), high.and_then(number));
-            let ordered = check_order(
-                min.as_ref().map(|min| (min, &low_place)),
-                max.as_ref().map(|max| (max, &high_place)),
-                problems,
-            );
-            ordered.then_some(Range::Numbers { min, max })?
+            let (lowest, highest) = (low.and_then(number), high.and_then(number));
+            let end = End::spelled(highest.as_ref(), max.as_ref());
+            let ordered = check_order(End::spelled(lowest.as_ref(), min.as_ref()), end, problems);
+            ordered.then_some(Range::Numbers { min: lowest, max: highest })?
         }
         (low @ (None | Some(Bound::Time(_))), high @ (None | Some(Bound::Time(_)))) => {
-            let (min, max) = (low.and_then(time), high.and_then(time));
-            let instants = (min.map(|min| min.nanoseconds), max.map(|max| max.nanoseconds));
-            let ordered = check_order(
-                instants.0.as_ref().map(|min| (min, &low_place)),
-                instants.1.as_ref().map(|max| (max, &high_place)),
-                problems,
-            );
-            ordered.then_some(Range::Times { min, max })?
+            let (first, last) = (low.and_then(time), high.and_then(time));
+            let instants = (first.map(|first| first.nanoseconds), last.map(|last| last.nanoseconds));
+            let end = End::spelled(instants.1.as_ref(), max.as_ref());
+            let ordered = check_order(End::spelled(instants.0.as_ref(), min.as_ref()), end, problems);
+            ordered.then_some(Range::Times { min: first, max: last })?
         }
         (Some(Bound::Number(_)), Some(Bound::Time(_))) | (Some(Bound::Time(_)), Some(Bound::Number(_))) => {
-            problems.push(
-                Problem::new("one bound is a number and the other a time", &low_place).also("`max` at", &high_place),
-            );
+            let (low, high) = (min?, max?);
+            let problem = Problem::new("one bound is a number and the other a time", &low.place)
+                .value(format!("{} and {}", shown(&low.spelling), shown(&high.spelling)))
+                .allowed("two numbers or two times");
+            problems.push(problem.also("`max` at", &high.place));
             return None;
         }
     };

@@ -2,7 +2,7 @@
 
 use super::column::subject;
 use super::judge::{Check, each_text, judged};
-use super::literal::check_order;
+use super::literal::{End, check_order};
 use super::sentence::{bounds, meaning, outside, sql};
 use super::{CommonKey, DefectPolicy, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes};
 use arrow::array::{ArrayRef, BooleanArray};
@@ -53,13 +53,7 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
         problems.push(Problem::new("`length` has neither `min` nor `max`", &place).allowed("one of them or both"));
         return None;
     }
-    let at = |bound: &'_ Option<Placed<u64>>| bound.as_ref().map(|bound| (bound.value, bound.place.clone()));
-    let (low, high) = (at(&min), at(&max));
-    if !check_order(
-        low.as_ref().map(|(min, place)| (min, place)),
-        high.as_ref().map(|(max, place)| (max, place)),
-        problems,
-    ) {
+    if !check_order(min.as_ref().map(End::of), max.as_ref().map(End::of), problems) {
         return None;
     }
     let column = column?;

@@ -6,7 +6,7 @@ use super::sentence::quote_text;
 use super::time::{DAY, read_moment};
 use arrow::datatypes::{DataType, TimeUnit, i256};
 use datafusion_common::ScalarValue;
-use fieldmark_document::{Node, NodeKind, Place, Problem, Problems};
+use fieldmark_document::{Node, NodeKind, Place, Placed, Problem, Problems, shown};
 use fieldmark_model::canonical::{Decimal, decimal, decimal_parts};
 
 /// A value as written.
@@ -59,7 +59,7 @@ impl Literal {
     /// The value in the column's type, as it has to be equal to; a refusal for one that the type does not have.
     pub(super) fn equal_to(&self, subject: &Subject) -> Result<ScalarValue, Refusal> {
         self.typed(subject).ok_or_else(|| {
-            let reason = format!("`{}` cannot be a value of it", self.spelling.escape_debug());
+            let reason = format!("{} cannot be a value of it", shown(&self.spelling));
             subject.refuse(&reason)
         })
     }
@@ -233,16 +233,42 @@ pub(super) fn rounded(number: &Decimal, scale: i8, toward: Toward) -> i256 {
     }
 }
 
+/// One end of a range, as the rule file gives it.
+pub(super) struct End<'a, T> {
+    value: &'a T,
+    shown: String,
+    place: &'a Place,
+}
+
+impl<'a, T: ToString> End<'a, T> {
+    /// The end that a number is.
+    pub(super) fn of(number: &'a Placed<T>) -> Self {
+        Self { value: &number.value, shown: shown(&number.value.to_string()), place: &number.place }
+    }
+}
+
+impl<'a, T> End<'a, T> {
+    /// The end that a literal of this value is.
+    pub(super) fn spelled(value: Option<&'a T>, literal: Option<&'a Literal>) -> Option<Self> {
+        literal.zip(value).map(|(literal, value)| Self {
+            value,
+            shown: shown(&literal.spelling),
+            place: &literal.place,
+        })
+    }
+}
+
 /// Adds a problem where the lower bound is above the upper.
 pub(super) fn check_order<T: PartialOrd>(
-    min: Option<(&T, &Place)>,
-    max: Option<(&T, &Place)>,
+    min: Option<End<'_, T>>,
+    max: Option<End<'_, T>>,
     problems: &mut Problems,
 ) -> bool {
-    if let (Some((low, place)), Some((high, other))) = (min, max)
-        && low > high
+    if let (Some(min), Some(max)) = (min, max)
+        && min.value > max.value
     {
-        problems.push(Problem::new("`min` is above `max`: no value can pass", place).also("`max` at", other));
+        let problem = Problem::new("`min` is above `max`", min.place).value(format!("{} and {}", min.shown, max.shown));
+        problems.push(problem.help("no value can pass").also("`max` at", max.place));
         return false;
     }
     true

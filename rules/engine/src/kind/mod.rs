@@ -27,12 +27,12 @@ mod unique;
 
 pub use distribution::Statistic;
 pub use form::{Form, Key, Takes};
-pub(crate) use sentence::read_columns;
+pub(crate) use sentence::{MOST_COLUMNS, read_columns, too_many_columns};
 pub use time::{Moment, read_moment};
 
 use arrow::datatypes::Schema;
 use datafusion_expr::Expr;
-use fieldmark_document::{Node, Placed, Problems};
+use fieldmark_document::{Node, Place, Placed, Problems};
 pub(crate) use fieldmark_model::Dialect;
 use fieldmark_model::NotEvaluated;
 use std::fmt;
@@ -150,6 +150,14 @@ pub trait Kind: fmt::Debug + Send + Sync {
     /// The same columns with their places in the rule file; empty where they have none.
     fn placed_columns(&self) -> Vec<&Placed<String>> {
         Vec::new()
+    }
+    /// The SQL expression that it is, with its place in the rule file; `None` where it is none.
+    fn placed_expression(&self) -> Option<&Placed<String>> {
+        None
+    }
+    /// Where the rule file names the table that it refers to; `None` where it refers to none.
+    fn placed_target(&self) -> Option<&Place> {
+        None
     }
     /// How it is answered on a table with these columns.
     ///

@@ -4,7 +4,7 @@ use super::column::present;
 use super::sentence::{joined, meaning, read_columns};
 use super::{CommonKey, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes};
 use arrow::datatypes::Schema;
-use fieldmark_document::{MapReader, Node, Placed, Problem, Problems};
+use fieldmark_document::{MapReader, Node, Place, Placed, Problem, Problems, shown};
 use fieldmark_model::TableName;
 use fieldmark_model::name::quote_identifier;
 use std::sync::Arc;
@@ -34,6 +34,7 @@ pub(super) static FACTS: Facts = Facts {
 struct References {
     columns: Vec<Placed<String>>,
     to: Target,
+    to_place: Place,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,15 +56,18 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
         let target = target(&to.value);
         if target.is_none() {
             let problem = Problem::new("`to` has to name a table and its columns", &to.place)
-                .value(format!("`{}`", to.value.escape_debug()))
+                .value(shown(&to.value))
                 .allowed("`table.column`, `schema.table.column` or `table.(a, b)`");
-            problems.push(if to.value.contains('(') {
+            problems.push(if to.value.contains('(') && !to.value.contains(')') {
+                // what follows a comma has become a key
                 problem.help("inside of `{ }` it needs quotes")
+            } else if to.value.contains('(') && !to.value.contains(".(") {
+                problem.help("write `customers.id` or `customers.(id)`")
             } else {
                 problem
             });
         }
-        Some(Placed::new(target?, to.place))
+        Some((Placed::new(target?, to.place), shown(&to.value)))
     });
     let columns = match (one, several) {
         (Some(_), Some(_)) => {
@@ -81,15 +85,16 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
             None
         }
     };
-    let (columns, to) = (columns?, to?);
+    let (columns, (to, written)) = (columns?, to?);
     if columns.len() != to.value.columns.len() {
         let what = format!("{} columns refer to {}", columns.len(), to.value.columns.len());
-        problems.push(Problem::new(what, &to.place).help("`to` names as many columns, in the same order"));
+        let problem = Problem::new(what, &to.place).value(written);
+        problems.push(problem.help("`to` names as many columns, in the same order"));
     }
     if problems.len() > before {
         return None;
     }
-    let to = to.value;
+    let Placed { value: to, place: to_place } = to;
     let mut pairs: Vec<(&str, &str)> =
         columns.iter().map(|column| column.value.as_str()).zip(to.columns.iter().map(String::as_str)).collect();
     pairs.sort_unstable();
@@ -99,7 +104,7 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
         meaning: meaning(table.into_iter().chain(pairs)),
         label: Some(joined(&columns)),
         part: None,
-        kind: Arc::new(References { columns, to }),
+        kind: Arc::new(References { columns, to, to_place }),
     }])
 }
 
@@ -164,6 +169,9 @@ impl Kind for References {
     }
     fn placed_columns(&self) -> Vec<&Placed<String>> {
         self.columns.iter().collect()
+    }
+    fn placed_target(&self) -> Option<&Place> {
+        Some(&self.to_place)
     }
     fn plan(&self, schema: &Schema) -> Result<Plan, Refusal> {
         present(schema, &self.columns())?;

@@ -1,10 +1,10 @@
 //! `row_count`: the table has so many rows.
 
-use super::literal::check_order;
+use super::literal::{End, check_order};
 use super::sentence::{bounds, meaning};
 use super::{CommonKey, Dialect, Facts, Form, Key, Kind, Plan, Reading, Refusal, Takes};
 use arrow::datatypes::Schema;
-use fieldmark_document::{MapReader, Node, Placed, Problem, Problems, ratio_of};
+use fieldmark_document::{MapReader, Node, Problem, Problems, nearest_ratio, ratio_of};
 use std::sync::Arc;
 
 pub(super) static FACTS: Facts = Facts {
@@ -49,19 +49,15 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
     let change = map.node("change").and_then(|node| {
         let change = node.scalar().and_then(ratio_of);
         if change.is_none() {
-            problems.push(node.wrong("change", "a fraction").allowed("`20%`, or `0.2`; it may be above 100%"));
+            let near = node.scalar().and_then(nearest_ratio);
+            let problem = node.wrong("change", "a fraction").nearest(near);
+            problems.push(problem.allowed("`20%`, or `0.2`; it may be above 100%"));
         }
         change
     });
     let place = map.place().clone();
     map.finish(problems);
-    let at = |bound: &Option<Placed<u64>>| bound.as_ref().map(|bound| (bound.value, bound.place.clone()));
-    let (low, high) = (at(&min), at(&max));
-    check_order(
-        low.as_ref().map(|(min, place)| (min, place)),
-        high.as_ref().map(|(max, place)| (max, place)),
-        problems,
-    );
+    check_order(min.as_ref().map(End::of), max.as_ref().map(End::of), problems);
     if problems.len() > before {
         return None;
     }

@@ -1,8 +1,9 @@
 //! Small parts that several kinds share: one spelling of a meaning for fingerprints, names in sentences, lists of columns.
 
 use super::Dialect;
-use fieldmark_document::{Node, Placed, Problem, Problems};
+use fieldmark_document::{Node, Place, Placed, Problem, Problems, shown};
 use fieldmark_model::name::quote_identifier;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// A kind's settings in one spelling. Every part says its length, so that two meanings never render alike.
@@ -61,6 +62,9 @@ pub(super) fn bounds(min: Option<&str>, max: Option<&str>) -> String {
     }
 }
 
+/// Columns that a list may name: more than a table has.
+pub(crate) const MOST_COLUMNS: usize = 2000;
+
 /// A list of columns, none of them twice and at least one; a single name counts as a list of one.
 pub(crate) fn read_columns(node: &Node, key: &str, problems: &mut Problems) -> Option<Vec<Placed<String>>> {
     let columns = node.read_texts(key, problems)?.value;
@@ -68,17 +72,32 @@ pub(crate) fn read_columns(node: &Node, key: &str, problems: &mut Problems) -> O
         problems.push(Problem::new(format!("`{key}` names no column"), &node.place).allowed("at least one"));
         return None;
     }
-    let mut sound = true;
-    for (index, column) in columns.iter().enumerate() {
+    if columns.len() > MOST_COLUMNS {
+        problems.push(too_many_columns(key, columns.len(), &node.place));
+        return None;
+    }
+    let before = problems.len();
+    check_names(&columns, key, problems);
+    (problems.len() == before).then_some(columns)
+}
+
+/// Adds a problem for each column without a name, and for each that stands there already.
+fn check_names(columns: &[Placed<String>], key: &str, problems: &mut Problems) {
+    let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
+    for column in columns {
         if column.value.is_empty() {
             problems.push(Problem::new(format!("`{key}` has a column without a name"), &column.place));
-            sound = false;
         }
-        if let Some(first) = columns.iter().take(index).find(|earlier| earlier.value == column.value) {
+        if let Some(first) = seen.get(column.value.as_str()) {
             let problem = Problem::new(format!("`{key}` names a column twice"), &column.place);
-            problems.push(problem.value(format!("`{}`", column.value)).also("first at", &first.place));
-            sound = false;
+            problems.push(problem.value(shown(&column.value)).also("first at", first));
+        } else {
+            seen.insert(&column.value, &column.place);
         }
     }
-    sound.then_some(columns)
+}
+
+/// The problem of a list that is longer than any table is wide.
+pub(crate) fn too_many_columns(key: &str, columns: usize, place: &Place) -> Problem {
+    Problem::new(format!("`{key}` names {columns} columns"), place).allowed(format!("at most {MOST_COLUMNS}"))
 }

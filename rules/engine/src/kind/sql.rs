@@ -6,7 +6,7 @@ use crate::language::plain_sql;
 use arrow::datatypes::Schema;
 use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion_sql::sqlparser::tokenizer::{Token, Tokenizer};
-use fieldmark_document::{Node, NodeKind, Problem, Problems};
+use fieldmark_document::{Node, NodeKind, Problem, Problems, shown};
 use fieldmark_model::canonical::hexadecimal;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -47,17 +47,22 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
         return None;
     };
     let text = text.trim().trim_end_matches([';', ' ', '\n', '\t', '\r']).to_owned();
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, &text).tokenize().unwrap_or_default();
+    let no_query = Problem::new("`sql` has to be a query", &node.place).allowed("`SELECT …`, whose rows are failures");
+    let tokens = match Tokenizer::new(&PostgreSqlDialect {}, &text).tokenize() {
+        Ok(tokens) => tokens,
+        Err(error) => {
+            problems.push(no_query.value(shown(&text)).help(error.message));
+            return None;
+        }
+    };
     let mut words = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_) | Token::LParen));
     let first = words.next().map(|token| token.to_string().to_lowercase());
-    if first.is_some_and(|first| !BEGINNINGS.contains(&first.as_str())) || text.is_empty() {
-        let problem =
-            Problem::new("`sql` has to be a query", &node.place).allowed("`SELECT …`, whose rows are failures");
-        problems.push(if text.is_empty() { problem } else { problem.value(node.shown()) });
+    if first.is_none_or(|first| !BEGINNINGS.contains(&first.as_str())) {
+        problems.push(if text.is_empty() { no_query } else { no_query.value(shown(&text)) });
         return None;
     }
     if tokens.contains(&Token::SemiColon) {
-        let problem = Problem::new("`sql` has more than one statement", &node.place);
+        let problem = Problem::new("`sql` has more than one statement", &node.place).value(shown(&text));
         problems.push(problem.help("one query; write another rule for another one"));
         return None;
     }

@@ -139,7 +139,7 @@ fn not_null() {
     assert_eq!(read[0].kind.wording(), "a is not NULL");
     for (rule, expected) in [
         ("not_null: []", "4:15: `not_null` names no column; allowed: at least one"),
-        ("not_null:", "4:5: `not_null` is missing in a rule"),
+        ("not_null:", "4:5: `not_null` has no value in a rule"),
         ("not_null: [a, a]", "4:19: `not_null` names a column twice: `a` (first at t.yaml:4:16)"),
         ("not_null: [a, 1]", "4:19: `not_null` has to be a text: `1`; put it in quotes"),
         ("not_null: { column: a }", "4:15: `not_null` has to be a list of texts: a mapping of 1; allowed: `[a, b]`"),
@@ -244,7 +244,10 @@ fn in_set() {
             "in_set: { column: c, value: [a] }",
             "4:13: `values` is missing in `in_set`\n4:26: unknown key in `in_set`: `value`; allowed: column, values; did you mean `values`?",
         ),
-        ("in_set: [c, a]", "4:13: `in_set` has to be a mapping: a list of 2; allowed: `key: value`"),
+        (
+            "in_set: [c, a]",
+            "4:13: `in_set` has to be a mapping: a list of 2; allowed: `in_set: { column: status, values: [new, paid, shipped, cancelled] }`",
+        ),
     ] {
         assert_eq!(told(rule), expected, "{rule}");
     }
@@ -383,15 +386,15 @@ fn in_range_speaks() {
     for (rule, expected) in [
         (
             "in_range: { column: c, min: 5, max: 4.9 }",
-            "4:33: `min` is above `max`: no value can pass (`max` at t.yaml:4:41)",
+            "4:33: `min` is above `max`: `5` and `4.9`; no value can pass (`max` at t.yaml:4:41)",
         ),
         (
             "in_range: { column: c, min: 2019-01-02, max: 2019-01-01 }",
-            "4:33: `min` is above `max`: no value can pass (`max` at t.yaml:4:50)",
+            "4:33: `min` is above `max`: `2019-01-02` and `2019-01-01`; no value can pass (`max` at t.yaml:4:50)",
         ),
         (
             "in_range: { column: c, min: 1, max: 2019-01-01 }",
-            "4:33: one bound is a number and the other a time (`max` at t.yaml:4:41)",
+            "4:33: one bound is a number and the other a time: `1` and `2019-01-01`; allowed: two numbers or two times (`max` at t.yaml:4:41)",
         ),
         ("in_range: { column: c }", "4:15: `in_range` has neither `min` nor `max`; allowed: one of them or both"),
         (
@@ -400,7 +403,7 @@ fn in_range_speaks() {
         ),
         (
             "in_range: { column: c, minimum: 1 }",
-            "4:28: unknown key in `in_range`: `minimum`; allowed: column, min, max",
+            "4:28: unknown key in `in_range`: `minimum`; allowed: column, min, max; did you mean `min`?",
         ),
         ("in_range: { min: 1 }", "4:15: `column` is missing in `in_range`"),
     ] {
@@ -431,6 +434,14 @@ fn matches() {
             "matches: { column: c, pattern: '(?=a)' }",
             "4:37: `pattern` is no regular expression: `(?=a)`; look-around, including look-ahead and look-behind, is not supported",
         ),
+        (
+            r"matches: { column: c, pattern: '\w{40}' }",
+            r"4:37: `pattern` is too large: `\w{40}`; it takes more than 1048576 bytes when compiled; `\w` knows all of Unicode: `[0-9A-Za-z_]` takes far less",
+        ),
+        (
+            "matches: { column: c, pattern: 'a{100000}' }",
+            "4:37: `pattern` is too large: `a{100000}`; it takes more than 1048576 bytes when compiled",
+        ),
         ("matches: { column: c }", "4:14: `pattern` is missing in `matches`"),
     ] {
         assert_eq!(told(rule), expected, "{rule}");
@@ -460,7 +471,7 @@ fn length() {
         ),
         (
             "length: { column: c, min: 3, max: 2 }",
-            "4:31: `min` is above `max`: no value can pass (`max` at t.yaml:4:39)",
+            "4:31: `min` is above `max`: `3` and `2`; no value can pass (`max` at t.yaml:4:39)",
         ),
         ("length: { column: c }", "4:13: `length` has neither `min` nor `max`; allowed: one of them or both"),
         (
@@ -516,12 +527,34 @@ fn type_is() {
     );
     assert_eq!(
         told("type_is: { column: c, type: int }"),
-        "4:33: `type` has to be one of a few words: `int`; allowed: integer, decimal, boolean, date, timestamp, uuid, json"
+        "4:33: `type` has to be one of a few words: `int`; allowed: integer, decimal, boolean, date, timestamp, uuid, json; did you mean `integer`?"
     );
     assert_eq!(
         told("type_is: { column: c, type: timestmap }"),
         "4:33: `type` has to be one of a few words: `timestmap`; allowed: integer, decimal, boolean, date, timestamp, uuid, json; did you mean `timestamp`?"
     );
+}
+
+#[test]
+fn long_lists_of_columns_are_refused_soon() {
+    let columns = |number: usize| (0..number).map(|at| format!("c{at}")).collect::<Vec<_>>().join(", ");
+    for kind in ["not_null", "unique"] {
+        let says = format!("`{kind}` names 90000 columns; allowed: at most 2000");
+        let told = told(&format!("{kind}: [{}]", columns(90_000)));
+        assert!(told.ends_with(&says), "{told}");
+    }
+    assert_eq!(kind(&format!("unique: [{}]", columns(2000))).columns().len(), 2000);
+}
+
+#[test]
+fn what_rules_speak_of_has_its_place() {
+    let to = kind("references: { column: a, to: customers.id }");
+    assert_eq!(to.placed_target().unwrap().to_string(), "t.yaml:4:34");
+    let sum = kind("expect: a = b + c");
+    let expression = sum.placed_expression().unwrap();
+    assert_eq!((expression.value.as_str(), expression.place.to_string().as_str()), ("a = b + c", "t.yaml:4:13"));
+    let unique = kind("unique: a");
+    assert!(unique.placed_target().is_none() && unique.placed_expression().is_none());
 }
 
 #[test]
@@ -585,11 +618,19 @@ fn kinds_that_look_beyond_the_row() {
     for (rule, expected) in [
         (
             "references: { columns: [a, b], to: t.id }",
-            "4:40: 2 columns refer to 1; `to` names as many columns, in the same order",
+            "4:40: 2 columns refer to 1: `t.id`; `to` names as many columns, in the same order",
         ),
         (
             "references: { column: a, to: customers }",
             "4:34: `to` has to name a table and its columns: `customers`; allowed: `table.column`, `schema.table.column` or `table.(a, b)`",
+        ),
+        (
+            "references: { column: a, to: customers(id) }",
+            "4:34: `to` has to name a table and its columns: `customers(id)`; allowed: `table.column`, `schema.table.column` or `table.(a, b)`; write `customers.id` or `customers.(id)`",
+        ),
+        (
+            "references: { column: a, to: 't.(a' }",
+            "4:34: `to` has to name a table and its columns: `t.(a`; allowed: `table.column`, `schema.table.column` or `table.(a, b)`; inside of `{ }` it needs quotes",
         ),
         (
             "references: { column: a, columns: [b], to: t.id }",
@@ -598,16 +639,48 @@ fn kinds_that_look_beyond_the_row() {
         ("references: { to: t.id }", "4:17: `references` has neither `column` nor `columns`; allowed: one of them"),
         (
             "fresh: { column: a, within: 15 }",
-            "4:33: `within` has to be a duration: `15`; allowed: a number with ms, s, m, h, d or w, such as `15m` or `1h30m`",
+            "4:33: `within` has to be a duration: `15`; allowed: a number with ms, s, m, h, d or w, such as `15m` or `1h30m`; its unit is missing",
         ),
         ("row_count: {}", "4:16: `row_count` demands nothing; allowed: min, max, change: at least one of them"),
-        ("row_count: { min: 2, max: 1 }", "4:23: `min` is above `max`: no value can pass (`max` at t.yaml:4:31)"),
+        (
+            "row_count: { min: 2, max: 1 }",
+            "4:23: `min` is above `max`: `2` and `1`; no value can pass (`max` at t.yaml:4:31)",
+        ),
+        (
+            "row_count: { change: 20 percent }",
+            "4:26: `change` has to be a fraction: `20 percent`; allowed: `20%`, or `0.2`; it may be above 100%; did you mean `20%`?",
+        ),
+        (
+            "distribution: { column: a, mean: [9, 1] }",
+            "4:38: the lower limit is above the upper: `9` and `1`; allowed: `[1000, 9000]`, `\"<= 9000\"` or `\">= 1000\"`; nothing can pass",
+        ),
+        ("sql: ''", "4:10: `sql` has to be a query; allowed: `SELECT …`, whose rows are failures"),
+        (
+            "sql: '-- nothing'",
+            "4:10: `sql` has to be a query: `-- nothing`; allowed: `SELECT …`, whose rows are failures",
+        ),
+        (
+            "sql: SELECT 'x",
+            "4:10: `sql` has to be a query: `SELECT 'x`; allowed: `SELECT …`, whose rows are failures; Unterminated string literal",
+        ),
+        (
+            "sql: SELECT 1; SELECT 2",
+            "4:10: `sql` has more than one statement: `SELECT 1; SELECT 2`; one query; write another rule for another one",
+        ),
         (
             "row_count: { change: much }",
             "4:26: `change` has to be a fraction: `much`; allowed: `20%`, or `0.2`; it may be above 100%",
         ),
         ("expect: ''", "4:13: `expect` is empty; allowed: an SQL expression such as `total = net + tax`"),
         ("expect: [a]", "4:13: `expect` has to be an SQL expression: a list of 1; allowed: `total = net + tax`"),
+        (
+            "expect: a =",
+            "4:16: not an SQL expression: Expected: an expression, found: EOF: `a =`; one SQL boolean expression over the row's columns",
+        ),
+        (
+            "expect: '  a = 1) '",
+            "4:21: not an SQL expression: Expected: end of expression, found: ): `a = 1)`; one SQL boolean expression over the row's columns",
+        ),
     ] {
         assert_eq!(told(rule), expected, "{rule}");
     }

@@ -2,13 +2,14 @@
 
 use super::defaults::{NULLS, SEVERITIES};
 use super::fingerprint::{fingerprint, plain_sql};
-use super::rules::{Ids, read_expression, read_id};
-use crate::kind::{CommonKey, read_columns};
+use super::rules::{Ids, read_expression, read_id, sound};
+use crate::kind::{CommonKey, MOST_COLUMNS, read_columns, too_many_columns};
 use crate::rule::{AcrossExpectation, AcrossSame, Nulls, RowsAcross, UndeclaredChanges};
-use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems, nearest};
+use fieldmark_document::{MapReader, Node, NodeKind, Place, Placed, Problem, Problems, shown};
 use fieldmark_model::canonical::hexadecimal;
 use fieldmark_model::{RuleId, Severity};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// The section as it stands: what it does not say is `None`.
 #[derive(Debug, Default)]
@@ -47,8 +48,8 @@ fn same_column(column: Placed<String>, prefix: &str) -> AcrossSame {
 fn read_rows(node: &Node, problems: &mut Problems) -> Option<Placed<RowsAcross>> {
     if let NodeKind::Map(_) = node.kind {
         let mut map = MapReader::new(node, "`rows`", problems)?;
-        let missing = !map.has("may_vanish_where");
-        let condition = read_expression(&mut map, "may_vanish_where", problems);
+        let missing = node.get("may_vanish_where").is_none_or(Node::is_null);
+        let condition = read_expression(&mut map, "may_vanish_where", Some(OVER_BEFORE), problems);
         map.finish(problems);
         if missing {
             problems.push(Problem::new("`rows` has no `may_vanish_where`", &node.place).allowed(ROWS));
@@ -58,13 +59,19 @@ fn read_rows(node: &Node, problems: &mut Problems) -> Option<Placed<RowsAcross>>
     let words = [("kept", RowsAcross::Kept), ("may_vanish", RowsAcross::MayVanish)];
     let word = node.scalar().and_then(|written| words.iter().find(|(word, _)| *word == written));
     if word.is_none() {
-        let near = node.scalar().and_then(|written| nearest(written, words.iter().map(|(word, _)| *word)));
-        problems.push(node.wrong("rows", "told which rows may vanish").allowed(ROWS).nearest(near));
+        // who writes the key for the word does not mean the other word
+        let written = node.scalar().filter(|written| *written != "may_vanish_where").unwrap_or("");
+        let problem = node.wrong("rows", "told which rows may vanish").allowed(ROWS);
+        problems.push(problem.nearest_of(written, words.iter().map(|(word, _)| *word)));
     }
     Some(Placed::new(word?.1.clone(), node.place.clone()))
 }
 
 const ROWS: &str = "kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`";
+
+/// What `may_vanish_where` is, and what an expectation is.
+const OVER_BEFORE: &str = "one SQL boolean expression over the columns of the row before";
+const OVER_BOTH: &str = "one SQL boolean expression over `before.` and `after.` columns";
 
 /// `{ after: before }`.
 fn read_renamed(node: &Node, problems: &mut Problems) -> Vec<(Placed<String>, Placed<String>)> {
@@ -72,15 +79,25 @@ fn read_renamed(node: &Node, problems: &mut Problems) -> Vec<(Placed<String>, Pl
         problems.push(node.wrong("renamed", "a mapping").allowed("`{ name_after: name_before }`"));
         return Vec::new();
     };
+    if entries.len() > MOST_COLUMNS {
+        problems.push(too_many_columns("renamed", entries.len(), &node.place));
+        return Vec::new();
+    }
     let mut renamed: Vec<(Placed<String>, Placed<String>)> = Vec::new();
+    let mut seen: BTreeMap<String, Place> = BTreeMap::new();
     for entry in entries {
         let Some(before) = entry.value.read_text(&entry.key, problems) else { continue };
-        if let Some((_, first)) = renamed.iter().find(|(_, earlier)| earlier.value == before.value) {
-            let problem =
-                Problem::new("one column cannot become two", &before.place).value(format!("`{}`", before.value));
-            problems.push(problem.also("first at", &first.place));
+        let nameless = [(&entry.key, &entry.place), (&before.value, &before.place)];
+        if let Some((_, place)) = nameless.into_iter().find(|(name, _)| name.is_empty()) {
+            problems.push(Problem::new("`renamed` has a column without a name", place));
             continue;
         }
+        if let Some(first) = seen.get(&before.value) {
+            let problem = Problem::new("one column cannot become two", &before.place).value(shown(&before.value));
+            problems.push(problem.also("first at", first));
+            continue;
+        }
+        seen.insert(before.value.clone(), before.place.clone());
         renamed.push((Placed::new(entry.key.clone(), entry.place.clone()), before));
     }
     renamed
@@ -133,7 +150,9 @@ fn read_expectation(node: &Node, prefix: &str, ids: &mut Ids, problems: &mut Pro
 
 fn expression(node: &Node, problems: &mut Problems) -> Option<Placed<String>> {
     match node.scalar() {
-        Some(text) if !text.trim().is_empty() => Some(Placed::new(text.to_owned(), node.place.clone())),
+        Some(text) if !text.trim().is_empty() => {
+            sound(Placed::new(text.to_owned(), node.place.clone()), Some(OVER_BOTH), problems)
+        }
         Some(_) | None => {
             let allowed = "`after.total_cents = before.total * 100`";
             problems.push(node.wrong("that", "an SQL expression over `before.` and `after.`").allowed(allowed));

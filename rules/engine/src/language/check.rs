@@ -2,7 +2,7 @@
 
 use crate::kind::Plan;
 use crate::rule::TableRules;
-use fieldmark_document::{Place, Problem, Problems, nearest};
+use fieldmark_document::{Place, Problem, Problems, listed, nearest, shown};
 use fieldmark_model::{Catalogue, SourceName, Table, TableName};
 
 /// Reports tables of sources that the configuration lacks.
@@ -15,9 +15,9 @@ pub fn check_sources(tables: &[TableRules], sources: &[SourceName]) -> Problems 
             if listed.is_empty() { "none: the configuration has no source".to_owned() } else { listed.join(", ") };
         problems.push(
             Problem::new("the configuration has no source of this name", &table.place)
-                .value(format!("`{}`", table.source))
+                .value(shown(table.source.as_str()))
                 .allowed(allowed)
-                .nearest(nearest(table.source.as_str(), names())),
+                .nearest_of(table.source.as_str(), names()),
         );
     }
     problems
@@ -64,10 +64,12 @@ fn find<'a>(
         move |place: &Place| {
             if several {
                 return Problem::new("several schemas have a table of this name", place)
-                    .value(format!("`{spelled}`"))
+                    .value(shown(&spelled))
                     .help("write the schema, too: `source.schema.table`");
             }
-            Problem::new("the source has no table of this name", place).value(format!("`{spelled}`")).nearest(near)
+            let there_is = if names.is_empty() { "none: the source has no table".to_owned() } else { listed(&names) };
+            let problem = Problem::new("the source has no table of this name", place).value(shown(&spelled));
+            problem.allowed(there_is).nearest(near)
         }
     })
 }
@@ -117,13 +119,14 @@ pub fn check_catalogue(rules: &TableRules, catalogue: &Catalogue, default_schema
     for rule in &rules.rules {
         let Ok(Plan::References { to_schema, to_table, to_columns, .. }) = rule.kind.plan(&schema) else { continue };
         let to_schema = to_schema.as_deref().unwrap_or(&table.name.schema);
+        let place = rule.kind.placed_target().unwrap_or(&rule.place);
         match find(Some(to_schema), &to_table, catalogue, None) {
             Ok(target) => {
                 for name in to_columns.iter().filter(|name| target.column(name).is_none()) {
-                    problems.push(unknown_column(target, name, &rule.place, "references"));
+                    problems.push(unknown_column(target, name, place, "references"));
                 }
             }
-            Err(problem) => problems.push(problem(&rule.place)),
+            Err(problem) => problems.push(problem(place)),
         }
     }
     problems.sort();
@@ -132,11 +135,8 @@ pub fn check_catalogue(rules: &TableRules, catalogue: &Catalogue, default_schema
 
 fn unknown_column(table: &Table, name: &str, place: &Place, key: &str) -> Problem {
     let names = || table.columns.iter().map(|column| column.name.as_str());
-    let listed: Vec<&str> = names().take(40).collect();
-    let more = table.columns.len().saturating_sub(listed.len());
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     Problem::new(format!("`{key}` names a column that {} lacks", table.name), place)
-        .value(format!("`{}`", name.escape_debug()))
-        .allowed(format!("{}{rest}", listed.join(", ")))
-        .nearest(nearest(name, names()))
+        .value(shown(name))
+        .allowed(listed(names()))
+        .nearest_of(name, names())
 }

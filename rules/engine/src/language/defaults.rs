@@ -1,6 +1,7 @@
 //! `_defaults.yaml`: keys for all files of a folder and below.
 
 use super::check_version;
+use super::rules::{read_detect, read_timeout};
 use super::table::{Common, read_sample};
 use crate::rule::{Nulls, SampleWish};
 use fieldmark_document::{MapReader, Node, Placed, Problem, Problems};
@@ -55,9 +56,9 @@ impl Defaults {
                 sample: map.node("sample").and_then(|node| read_sample(node, problems)),
                 severity: map.word("severity", &SEVERITIES, problems),
                 tolerance: map.fraction("tolerance", problems),
-                detect: map.fraction("detect", problems),
+                detect: read_detect(&mut map, problems),
                 nulls: map.word("nulls", &NULLS, problems),
-                timeout: map.duration("timeout", problems),
+                timeout: read_timeout(&mut map, problems),
                 full_every: map.duration("full_every", problems),
             };
             map.finish(problems);

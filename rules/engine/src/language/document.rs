@@ -5,9 +5,9 @@ use super::check_version;
 use super::defaults::Applying;
 use super::rules::{Ids, read_rules};
 use super::table::{Common, Named, read_sample};
-use crate::kind::read_columns;
+use crate::kind::{KINDS, read_columns};
 use crate::rule::{Rule, SampleWish};
-use fieldmark_document::{MapReader, Node, Place, Placed, Problems};
+use fieldmark_document::{MapReader, Node, Place, Placed, Problem, Problems};
 
 /// A document with what its folder's defaults say kept apart.
 #[derive(Debug)]
@@ -27,12 +27,17 @@ impl Document {
     pub(super) fn read(node: &Node, defaults: &Applying, ids: &mut Ids, problems: &mut Problems) -> Option<Self> {
         let mut map = MapReader::new(node, "a rule file", problems)?;
         check_version(&mut map, problems);
-        let table = map.require_text("table", problems);
+        let forms = |problem: Problem| problem.allowed("`source.schema.table` or `source.table`");
+        let table = map.require_told("table", forms, problems).and_then(|node| node.read_text("table", problems));
         let named = table.and_then(|text| Some(Placed::new(Named::read(&text, problems)?, text.place)));
         let common = Common::read(&mut map, problems);
         let key = map.node("key").and_then(|node| {
             let columns = read_columns(node, "key", problems)?;
-            Some(Placed::new(columns.into_iter().map(|column| column.value).collect(), node.place.clone()))
+            let place = match columns.as_slice() {
+                [only] => only.place.clone(),
+                _ => node.place.clone(),
+            };
+            Some(Placed::new(columns.into_iter().map(|column| column.value).collect(), place))
         });
         let sample = map.node("sample").and_then(|node| read_sample(node, problems));
         let pii = map.node("pii").and_then(|node| read_columns(node, "pii", problems)).unwrap_or_default();
@@ -48,8 +53,11 @@ impl Document {
             None => Across::default(),
         };
         // where somebody looks for them first
-        for key in ["severity", "tolerance", "detect", "nulls"] {
+        for key in ["severity", "tolerance", "detect", "nulls", "timeout", "full_every"] {
             map.refuse(key, "write it at a rule, or for all rules of a folder in `_defaults.yaml`", problems);
+        }
+        for facts in KINDS {
+            map.refuse(facts.name, "a rule is an entry of the list under `rules:`", problems);
         }
         map.finish(problems);
         Some(Self { named: named?, common, key, sample, pii, rules, across, across_place, defaults: defaults.clone() })

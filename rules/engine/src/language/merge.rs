@@ -4,15 +4,19 @@ use super::across::Across;
 use super::document::Document;
 use super::table::Named;
 use crate::rule::{AcrossMigrations, RowsAcross, TableRules};
-use fieldmark_document::{Place, Placed, Problem, Problems};
-use fieldmark_model::SourceName;
+use fieldmark_document::{Place, Placed, Problem, Problems, shown};
+use fieldmark_model::{RuleId, SourceName};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn merge(documents: Vec<Document>, problems: &mut Problems) -> Vec<TableRules> {
     let mut groups: Vec<(Named, Vec<Document>)> = Vec::new();
+    let mut places: BTreeMap<Named, usize> = BTreeMap::new();
     for document in documents {
-        match groups.iter_mut().find(|(named, _)| *named == document.named.value) {
+        let named = document.named.value.clone();
+        let at = *places.entry(named.clone()).or_insert(groups.len());
+        match groups.get_mut(at) {
             Some((_, group)) => group.push(document),
-            None => groups.push((document.named.value.clone(), vec![document])),
+            None => groups.push((named, vec![document])),
         }
     }
     groups.into_iter().filter_map(|(named, group)| one(named, group, problems)).collect()
@@ -41,11 +45,12 @@ fn one(named: Named, documents: Vec<Document>, problems: &mut Problems) -> Optio
     let sample = agreed("sample", documents.iter().map(|document| &document.sample), problems)
         .or_else(|| agreed("sample", documents.iter().map(|document| &document.defaults.sample), problems));
     let mut pii: Vec<Placed<String>> = Vec::new();
+    let mut digested: BTreeSet<String> = BTreeSet::new();
     let mut rules = Vec::new();
     let mut across = Vec::new();
     let mut across_place = None;
     for document in documents {
-        add(&mut pii, document.pii);
+        pii.extend(document.pii.into_iter().filter(|column| digested.insert(column.value.clone())));
         rules.extend(document.rules);
         across.push(document.across);
         across_place = across_place.or(document.across_place);
@@ -76,20 +81,27 @@ fn merge_across(sections: Vec<Across>, problems: &mut Problems) -> AcrossMigrati
         undeclared_changes: undeclared.map_or_else(Default::default, |undeclared| undeclared.value),
         ..AcrossMigrations::default()
     };
+    let mut ids: BTreeSet<RuleId> = BTreeSet::new();
+    // of each name after and each name before, which entry has it
+    let mut after_names: BTreeMap<String, usize> = BTreeMap::new();
+    let mut before_names: BTreeMap<String, usize> = BTreeMap::new();
     for section in sections {
-        for same in section.same {
-            if !merged.same.iter().any(|own| own.id == same.id) {
-                merged.same.push(same);
-            }
-        }
+        merged.same.extend(section.same.into_iter().filter(|same| ids.insert(same.id.clone())));
         merged.expect.extend(section.expect);
         for (after, before) in section.renamed {
-            let earlier =
-                merged.renamed.iter().find(|(own, from)| own.value == after.value || from.value == before.value);
+            let known = (after_names.get(&after.value), before_names.get(&before.value));
+            let earlier = [known.0, known.1].into_iter().flatten().min().and_then(|at| merged.renamed.get(*at));
             match earlier {
                 Some((own, from)) if own.value == after.value && from.value == before.value => {}
-                Some((own, _)) => problems.push(contradiction("renamed", &after.place, &own.place)),
-                None => merged.renamed.push((after, before)),
+                Some((own, _)) => {
+                    let problem = contradiction("renamed", &after.place, &own.place, problems);
+                    problems.push(problem);
+                }
+                None => {
+                    after_names.insert(after.value.clone(), merged.renamed.len());
+                    before_names.insert(before.value.clone(), merged.renamed.len());
+                    merged.renamed.push((after, before));
+                }
             }
         }
     }
@@ -101,14 +113,6 @@ fn same_rows(one: &RowsAcross, other: &RowsAcross) -> bool {
         (RowsAcross::Kept, RowsAcross::Kept) | (RowsAcross::MayVanish, RowsAcross::MayVanish) => true,
         (RowsAcross::MayVanishWhere(one), RowsAcross::MayVanishWhere(other)) => one.value == other.value,
         (RowsAcross::Kept | RowsAcross::MayVanish | RowsAcross::MayVanishWhere(_), _) => false,
-    }
-}
-
-fn add(columns: &mut Vec<Placed<String>>, more: Vec<Placed<String>>) {
-    for column in more {
-        if !columns.iter().any(|own| own.value == column.value) {
-            columns.push(column);
-        }
     }
 }
 
@@ -131,14 +135,19 @@ fn agreed_by<'a, T: Clone + 'a>(
     let first = values.next()?;
     for other in values {
         if !same(&first.value, &other.value) {
-            problems.push(contradiction(key, &other.place, &first.place));
+            let problem = contradiction(key, &other.place, &first.place, problems);
+            problems.push(problem);
         }
     }
     Some(first.clone())
 }
 
-fn contradiction(key: &str, place: &Place, first: &Place) -> Problem {
-    Problem::new(format!("two documents about one table give different `{key}`"), place)
+fn contradiction(key: &str, place: &Place, first: &Place, problems: &Problems) -> Problem {
+    let problem = Problem::new(format!("two documents about one table give different `{key}`"), place)
         .also("the other at", first)
-        .help("say it once")
+        .help("say it once");
+    match problems.source(&place.file).and_then(|text| text.get(place.span())) {
+        Some(written) if !written.is_empty() => problem.value(shown(written)),
+        Some(_) | None => problem,
+    }
 }

@@ -35,7 +35,7 @@ pub use schema::{defaults_schema, rules_schema, set_key};
 use crate::rule::TableRules;
 use defaults::Defaults;
 use document::Document;
-use fieldmark_document::{Node, Problem, Problems, parse};
+use fieldmark_document::{MapReader, Node, NodeKind, Problem, Problems, parse};
 use rules::Ids;
 
 /// One rule file: its path as the user knows it, with `/` between folders, and its text.
@@ -52,7 +52,7 @@ const VERSION: i128 = 1;
 
 /// Reads a set of rule files; `_defaults.yaml` files belong to the set. Tables come in the order of their first documents.
 ///
-/// What a rule's expressions mean is checked later, against the table's columns; what files say of sources, tables and
+/// Expressions are parsed; what they mean is checked later, against the table's columns, as is what files say of sources, tables and
 /// columns, by [`check_sources`] and [`check_catalogue`].
 ///
 /// # Errors
@@ -78,11 +78,14 @@ pub fn parse_rule_files(files: &[RuleFile]) -> Result<Vec<TableRules>, Problems>
 }
 
 /// Checks `version: 1`, which every document begins with.
-fn check_version(map: &mut fieldmark_document::MapReader<'_>, problems: &mut Problems) {
-    let Some(node) = map.require("version", problems) else { return };
-    if node.kind != fieldmark_document::NodeKind::Integer(VERSION) {
+fn check_version(map: &mut MapReader<'_>, problems: &mut Problems) {
+    let begin = |problem: Problem| problem.help(format!("begin it with `version: {VERSION}`"));
+    let Some(node) = map.require_told("version", begin, problems) else { return };
+    if node.kind != NodeKind::Integer(VERSION) {
         let problem = Problem::new("this version of the rule language is not known", &node.place);
-        problems.push(problem.value(node.shown()).allowed(VERSION.to_string()));
+        let problem = problem.value(node.shown()).allowed(VERSION.to_string());
+        let quoted = node.kind == NodeKind::Text(VERSION.to_string());
+        problems.push(if quoted { problem.help("a number, without quotes") } else { problem });
     }
 }
 

@@ -3,7 +3,7 @@
 use super::check::resolve_table;
 use super::table::in_ids;
 use crate::rule::{Pattern, Rule, TableRules};
-use fieldmark_document::{Problem, Problems};
+use fieldmark_document::{Problem, Problems, listed};
 use fieldmark_model::name::fits;
 use fieldmark_model::{Catalogue, RuleId, Table, TableKind, TableName};
 
@@ -26,8 +26,11 @@ pub fn expand_patterns(
     for rules in tables.iter().filter(|rules| rules.pattern.is_any()) {
         let mut fitting = catalogue.tables.iter().filter(|table| is_meant(rules, table, default_schema)).peekable();
         if fitting.peek().is_none() {
+            let tables = catalogue.tables.iter().filter(|table| may_be_meant(table));
+            let tables: Vec<String> = tables.map(|table| table.name.to_string()).collect();
             let problem = Problem::new("no table of the source fits the pattern", &rules.place);
-            problems.push(problem.value(format!("`{}`", shown(rules))).help("views have to be named"));
+            let problem = problem.value(fieldmark_document::shown(&named(rules))).help("views have to be named");
+            problems.push(if tables.is_empty() { problem } else { problem.allowed(listed(&tables)) });
         }
         for table in fitting {
             let own = of_table(rules, &table.name);
@@ -42,8 +45,12 @@ pub fn expand_patterns(
 
 /// Whether a pattern means a table.
 fn is_meant(rules: &TableRules, table: &Table, default_schema: Option<&str>) -> bool {
-    let kind = matches!(table.kind, TableKind::Table | TableKind::Partitioned | TableKind::MaterializedView);
-    kind && rules.may_mean(&table.name, default_schema)
+    may_be_meant(table) && rules.may_mean(&table.name, default_schema)
+}
+
+/// Whether any pattern means a table.
+fn may_be_meant(table: &Table) -> bool {
+    matches!(table.kind, TableKind::Table | TableKind::Partitioned | TableKind::MaterializedView)
 }
 
 impl TableRules {
@@ -59,7 +66,7 @@ impl TableRules {
     /// Whether a rule of this document may have that id on some table.
     pub fn may_have(&self, rule: &Rule, id: &str) -> bool {
         let own = rule.id.as_str();
-        let pattern = shown(self);
+        let pattern = named(self);
         let of_pattern = || match own.strip_prefix(&pattern).filter(|rest| rest.starts_with('.')) {
             Some(rest) => id.ends_with(rest) && id.starts_with(&format!("{}.", self.source)),
             None => id.strip_prefix(own).is_some_and(|rest| rest.starts_with('/')),
@@ -80,7 +87,8 @@ impl TableRules {
     }
 }
 
-fn shown(rules: &TableRules) -> String {
+/// The table as the document names it.
+fn named(rules: &TableRules) -> String {
     in_ids(rules.source.as_str(), rules.schema.as_deref(), &rules.table, rules.pattern)
 }
 
@@ -91,7 +99,7 @@ fn of_table(rules: &TableRules, table: &TableName) -> TableRules {
         rule.id = rules.id_on(rule, table);
     }
     let id = |id: &RuleId| {
-        let prefix = shown(rules);
+        let prefix = named(rules);
         match id.as_str().strip_prefix(&prefix).filter(|rest| rest.starts_with('.')) {
             Some(rest) => RuleId::new(format!("{}.{table}{rest}", rules.source)),
             None => RuleId::new(format!("{id}/{table}")),
@@ -130,7 +138,7 @@ fn join(before: &mut TableRules, pattern: TableRules, problems: &mut Problems) {
     match (&before.across_place, pattern.across_place) {
         (Some(own), Some(other)) => {
             let problem = Problem::new("two sections `across_migrations` speak of one table", own);
-            problems.push(problem.value(format!("`{}`", before.table)).also("the other at", &other));
+            problems.push(problem.value(fieldmark_document::shown(&before.table)).also("the other at", &other));
         }
         (None, Some(place)) => {
             before.across = pattern.across;

@@ -3,9 +3,10 @@
 use super::defaults::{Applying, NULLS, SEVERITIES};
 use super::fingerprint::fingerprint;
 use super::table::full_text;
-use crate::kind::{CommonKey, Facts, KINDS, Reading};
+use crate::evaluate::check_syntax;
+use crate::kind::{CommonKey, Facts, Form, KINDS, Reading};
 use crate::rule::{Expression, Nulls, Rule};
-use fieldmark_document::{MapReader, Node, Place, Placed, Problem, Problems, nearest};
+use fieldmark_document::{MapReader, Node, NodeKind, Place, Placed, Problem, Problems, shown};
 use fieldmark_model::{RuleId, Severity};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,8 +21,7 @@ impl Ids {
     /// Takes an id; a problem where another rule has it.
     pub(super) fn take(&mut self, id: String, own: bool, place: &Place, problems: &mut Problems) -> RuleId {
         if let Some(first) = self.taken.get(&id) {
-            let problem =
-                Problem::new("two rules have the same id", place).value(format!("`{id}`")).also("first at", first);
+            let problem = Problem::new("two rules have the same id", place).value(shown(&id)).also("first at", first);
             problems.push(if own { problem } else { problem.help("give one of them an `id` of its own") });
         } else {
             self.taken.insert(id.clone(), place.clone());
@@ -35,7 +35,7 @@ pub(super) fn read_id(map: &mut MapReader<'_>, problems: &mut Problems) -> Optio
     let id = full_text(map, "id", problems)?;
     let sound = id.value.chars().count() <= 200 && !id.value.chars().any(|c| c.is_whitespace() || c.is_control());
     if !sound {
-        let problem = Problem::new("`id` is no id", &id.place).value(format!("`{}`", id.value.escape_debug()));
+        let problem = Problem::new("`id` is no id", &id.place).value(shown(&id.value));
         problems.push(problem.allowed("at most 200 characters, no spaces"));
     }
     sound.then_some(id)
@@ -58,6 +58,11 @@ fn read_rule(
     ids: &mut Ids,
     problems: &mut Problems,
 ) -> Option<Vec<Rule>> {
+    if let Some(word) = runs_together(item) {
+        let problem = Problem::new("a rule has to be a mapping", &item.place).value(item.shown());
+        problems.push(problem.allowed("`key: value`").help(format!("write `{word}: ` with a colon and a space")));
+        return None;
+    }
     let mut map = MapReader::new(item, "a rule", problems)?;
     let before = problems.len();
     let kinds: Vec<&'static Facts> = KINDS.into_iter().filter(|facts| map.has(facts.name)).collect();
@@ -78,9 +83,8 @@ fn read_rule(
             return None;
         }
     };
-    // a `null` reads as settings that are missing
     let settings = map.require(facts.name, problems);
-    let readings = settings.and_then(|settings| (facts.read)(settings, problems));
+    let readings = settings.and_then(|settings| read_settings(facts, settings, problems));
     let id = read_id(&mut map, problems);
     let severity = map.word("severity", &SEVERITIES, problems);
     let description = map.text("description", problems);
@@ -119,6 +123,15 @@ fn read_rule(
     Some(rules.collect())
 }
 
+/// The settings of a rule's kind. Where they have to be a mapping and are none, an example says more than the form of one.
+fn read_settings(facts: &Facts, settings: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
+    if matches!(facts.form, Form::Keys { .. }) && !matches!(settings.kind, NodeKind::Map(_)) {
+        problems.push(settings.wrong(facts.name, "a mapping").allowed(format!("`{}`", facts.example)));
+        return None;
+    }
+    (facts.read)(settings, problems)
+}
+
 fn rule_id(given: Option<&Placed<String>>, reading: &Reading, facts: &Facts, prefix: &str) -> (String, bool) {
     match (given, &reading.part, &reading.label) {
         (Some(given), Some(part), _) => (format!("{}/{part}", given.value), true),
@@ -126,6 +139,16 @@ fn rule_id(given: Option<&Placed<String>>, reading: &Reading, facts: &Facts, pre
         (None, _, Some(label)) => (format!("{prefix}.{}.{label}", facts.name), false),
         (None, _, None) => (format!("{prefix}.{}", facts.name), false),
     }
+}
+
+/// The kind whose name runs together with its settings (`not_null:[id]`), or has a colon behind it that is none.
+fn runs_together(item: &Node) -> Option<&'static str> {
+    let NodeKind::Text(text) = &item.kind else { return None };
+    if text.contains(": ") {
+        return None;
+    }
+    let (word, _) = text.split_once([':', '：'])?;
+    KINDS.iter().map(|facts| facts.name).find(|name| *name == word.trim())
 }
 
 /// A rule without a kind: most likely its name is misspelled.
@@ -138,7 +161,7 @@ fn report_no_kind(map: &MapReader<'_>, problems: &mut Problems) {
     let place = strange.and_then(|key| map.place_of(key)).unwrap_or_else(|| map.place());
     let mut problem = Problem::new("a rule needs a kind", place).allowed(allowed);
     if let Some(key) = strange {
-        problem = problem.value(format!("`{}`", key.escape_debug())).nearest(nearest(key, kinds()));
+        problem = problem.value(shown(key)).nearest_of(key, kinds());
     }
     problems.push(problem);
 }
@@ -169,13 +192,13 @@ impl CommonKeys {
         };
         for key in facts.keys {
             match key {
-                CommonKey::Where => common.filter = read_expression(map, "where", problems),
+                CommonKey::Where => common.filter = read_expression(map, "where", None, problems),
                 CommonKey::Tolerance => {
                     let own = map.fraction("tolerance", problems).or_else(|| defaults.tolerance.clone());
                     common.tolerance = own.map_or(0.0, |tolerance| tolerance.value);
                 }
                 CommonKey::Detect => {
-                    let own = map.fraction("detect", problems).or_else(|| defaults.detect.clone());
+                    let own = read_detect(map, problems).or_else(|| defaults.detect.clone());
                     common.detect = own.map(|detect| detect.value);
                 }
                 CommonKey::Nulls => {
@@ -183,7 +206,7 @@ impl CommonKeys {
                     common.nulls = own.map_or(Nulls::default(), |nulls| nulls.value);
                 }
                 CommonKey::Timeout => {
-                    let own = map.duration("timeout", problems).or_else(|| defaults.timeout.clone());
+                    let own = read_timeout(map, problems).or_else(|| defaults.timeout.clone());
                     common.timeout = own.map(|timeout| timeout.value);
                 }
                 CommonKey::FullEvery => {
@@ -196,8 +219,37 @@ impl CommonKeys {
     }
 }
 
-/// An expression's text; a bare `true` is one, too.
-pub(super) fn read_expression(map: &mut MapReader<'_>, key: &str, problems: &mut Problems) -> Option<Expression> {
+/// A failing fraction that a sampled pass can rule out: neither none at all nor all.
+pub(super) fn read_detect(map: &mut MapReader<'_>, problems: &mut Problems) -> Option<Placed<f64>> {
+    let node = map.node("detect")?;
+    let read = node.read_fraction("detect", problems)?;
+    if read.value > 0.0 && read.value < 1.0 {
+        return Some(read);
+    }
+    let problem = node.wrong("detect", "a fraction between 0% and 100%");
+    let problem = problem.allowed("above 0% and below 100%, such as `0.1%`");
+    problems.push(problem.help("no sample can rule out that any row at all fails"));
+    None
+}
+
+/// A time in which something can be done.
+pub(super) fn read_timeout(map: &mut MapReader<'_>, problems: &mut Problems) -> Option<Placed<Duration>> {
+    let node = map.node("timeout")?;
+    let read = node.read_duration("timeout", problems)?;
+    if !read.value.is_zero() {
+        return Some(read);
+    }
+    problems.push(node.wrong("timeout", "a duration above zero").help("such as `5s`"));
+    None
+}
+
+/// An expression's text; a bare `true` is one, too. `about` says what it is, where it is not about the row's columns.
+pub(super) fn read_expression(
+    map: &mut MapReader<'_>,
+    key: &str,
+    about: Option<&str>,
+    problems: &mut Problems,
+) -> Option<Expression> {
     let node = map.node(key)?;
     let text = match node.scalar() {
         Some(text) if !text.trim().is_empty() => text,
@@ -206,5 +258,13 @@ pub(super) fn read_expression(map: &mut MapReader<'_>, key: &str, problems: &mut
             return None;
         }
     };
-    Some(Placed::new(text.to_owned(), node.place.clone()))
+    sound(Placed::new(text.to_owned(), node.place.clone()), about, problems)
+}
+
+/// The expression, where its syntax is good; what it speaks of is checked against the table. `about` as in [`read_expression`].
+pub(super) fn sound(expression: Expression, about: Option<&str>, problems: &mut Problems) -> Option<Expression> {
+    let Err(mut wrong) = check_syntax(&expression.value) else { return Some(expression) };
+    wrong.help = wrong.help.or(about.map(str::to_owned));
+    problems.push(wrong.placed(&expression));
+    None
 }

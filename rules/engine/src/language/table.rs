@@ -1,7 +1,7 @@
 //! What a document says about its table as a whole.
 
 use crate::rule::{Pattern, SampleWish};
-use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems};
+use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems, shown};
 use fieldmark_model::TableName;
 use fieldmark_model::name::quote_identifier;
 
@@ -48,7 +48,7 @@ impl Named {
     pub(super) fn read(text: &Placed<String>, problems: &mut Problems) -> Option<Self> {
         const ALLOWED: &str = "`source.schema.table` or `source.table`, odd names in SQL double quotes; in schema and table \
                                `*` stands for any characters";
-        let problem = |what: &str| Problem::new(what, &text.place).value(format!("`{}`", text.value.escape_debug()));
+        let problem = |what: &str| Problem::new(what, &text.place).value(shown(&text.value));
         let Some(parts) = TableName::split_quoted(&text.value) else {
             problems.push(problem("`table` is no name of a table").allowed(ALLOWED));
             return None;
@@ -104,20 +104,22 @@ pub(super) fn read_sample(node: &Node, problems: &mut Problems) -> Option<Placed
         if node.scalar() == Some("all") {
             return Some(Placed::new(SampleWish::All, node.place.clone()));
         }
-        problems.push(node.wrong("sample", "a wish for a sample").allowed(ALLOWED));
+        let problem = node.wrong("sample", "a wish for a sample").allowed(ALLOWED);
+        problems.push(problem.nearest_of(node.scalar().unwrap_or(""), ["all"]));
         return None;
     };
     let mut map = MapReader::new(node, "`sample`", problems)?;
     let before = problems.len();
     let rows = map.integer("rows", 1..=i128::from(u64::MAX), problems);
-    let fraction = map.fraction("fraction", problems);
+    let given = map.node("fraction");
+    let fraction = given.and_then(|node| node.read_fraction("fraction", problems));
     let per_block = map.integer("per_block", 1..=i128::from(u32::MAX), problems);
     map.finish(problems);
-    if let Some(fraction) = &fraction
+    if let (Some(node), Some(fraction)) = (given, &fraction)
         && !(fraction.value > 0.0 && fraction.value < 1.0)
     {
-        let problem = Problem::new("`fraction` has to lie between 0 and 1", &fraction.place);
-        problems.push(problem.value(fraction.value.to_string()).help("`sample: all` reads every row"));
+        let problem = Problem::new("`fraction` has to lie between 0 and 1", &node.place).value(node.shown());
+        problems.push(problem.help("`sample: all` reads every row"));
     }
     if problems.len() > before {
         return None;

@@ -148,16 +148,20 @@ fn broken_files_are_told_what_is_allowed() {
     let rule = |rule: &str| format!("{head}rules:\n  - {rule}\n");
     let across = |section: &str| format!("{head}across_migrations: {section}\n");
     for (text, expected) in [
-        ("table: s.t\n".to_owned(), "1:1: `version` is missing in a rule file"),
+        ("table: s.t\n".to_owned(), "1:1: `version` is missing in a rule file; begin it with `version: 1`"),
+        ("version:\ntable: s.t\n".to_owned(), "1:1: `version` has no value in a rule file; begin it with `version: 1`"),
         (
             "version: 2\ntable: s.t\n".to_owned(),
             "1:10: this version of the rule language is not known: `2`; allowed: 1",
         ),
         (
             "version: '1'\ntable: s.t\n".to_owned(),
-            "1:10: this version of the rule language is not known: `1`; allowed: 1",
+            "1:10: this version of the rule language is not known: `1`; allowed: 1; a number, without quotes",
         ),
-        ("version: 1\n".to_owned(), "1:1: `table` is missing in a rule file"),
+        (
+            "version: 1\n".to_owned(),
+            "1:1: `table` is missing in a rule file; allowed: `source.schema.table` or `source.table`",
+        ),
         (
             "version: 1\ntable: t\n".to_owned(),
             "2:8: `table` has to name a source and a table: `t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes; in schema and table `*` stands for any characters",
@@ -168,7 +172,7 @@ fn broken_files_are_told_what_is_allowed() {
         ),
         (
             "version: 1\ntable: 's.\"t'\n".to_owned(),
-            "2:8: `table` is no name of a table: `s.\\\"t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes; in schema and table `*` stands for any characters",
+            "2:8: `table` is no name of a table: `s.\"t`; allowed: `source.schema.table` or `source.table`, odd names in SQL double quotes; in schema and table `*` stands for any characters",
         ),
         (
             "version: 1\ntable: \"*.p.t\"\n".to_owned(),
@@ -180,14 +184,26 @@ fn broken_files_are_told_what_is_allowed() {
             format!("{head}severity: page\n"),
             "3:1: `severity` is refused in a rule file; write it at a rule, or for all rules of a folder in `_defaults.yaml`",
         ),
+        (
+            format!("{head}full_every: 1d\n"),
+            "3:1: `full_every` is refused in a rule file; write it at a rule, or for all rules of a folder in `_defaults.yaml`",
+        ),
+        (
+            format!("{head}not_null: [a]\n"),
+            "3:1: `not_null` is refused in a rule file; a rule is an entry of the list under `rules:`",
+        ),
         (format!("{head}key: []\n"), "3:6: `key` names no column; allowed: at least one"),
+        (
+            format!("{head}sample: ALL\n"),
+            "3:9: `sample` has to be a wish for a sample: `ALL`; allowed: `all`, `{ rows: 10000 }` or `{ fraction: 1% }`, the last two with `per_block`; did you mean `all`?",
+        ),
         (
             format!("{head}sample: 10%\n"),
             "3:9: `sample` has to be a wish for a sample: `10%`; allowed: `all`, `{ rows: 10000 }` or `{ fraction: 1% }`, the last two with `per_block`",
         ),
         (
             format!("{head}sample: {{ fraction: 100% }}\n"),
-            "3:21: `fraction` has to lie between 0 and 1: 1; `sample: all` reads every row",
+            "3:21: `fraction` has to lie between 0 and 1: `100%`; `sample: all` reads every row",
         ),
         (
             format!("{head}sample: {{ rows: 0 }}\n"),
@@ -211,6 +227,23 @@ fn broken_files_are_told_what_is_allowed() {
         ),
         (rule("not_null"), "4:5: a rule has to be a mapping: `not_null`; allowed: `key: value`"),
         (
+            rule("not_null:[a]"),
+            "4:5: a rule has to be a mapping: `not_null:[a]`; allowed: `key: value`; write `not_null: ` with a colon and a space",
+        ),
+        (
+            rule("unique：[a]"),
+            "4:5: a rule has to be a mapping: `unique：[a]`; allowed: `key: value`; write `unique: ` with a colon and a space",
+        ),
+        (
+            rule("{ not_null: a, detect: 0 }"),
+            "4:28: `detect` has to be a fraction between 0% and 100%: `0`; allowed: above 0% and below 100%, such as `0.1%`; no sample can rule out that any row at all fails",
+        ),
+        (rule("{ unique: a, timeout: 0s }"), "4:27: `timeout` has to be a duration above zero: `0s`; such as `5s`"),
+        (
+            rule("{ not_null: a, where: \"b = \" }"),
+            "4:31: not an SQL expression: Expected: an expression, found: EOF: `b = `; one SQL boolean expression over the row's columns",
+        ),
+        (
             rule("{ not_null: [a], unique: [a] }"),
             "4:22: a rule has one kind, this one has two: `unique`; write two rules (the other at t.yaml:4:7)",
         ),
@@ -224,7 +257,7 @@ fn broken_files_are_told_what_is_allowed() {
         ),
         (
             rule("{ unique: [a], tolerance: 2 }"),
-            "4:31: `tolerance` has to be a fraction: `2`; allowed: 0% to 100%, such as `0.1%`, or 0 to 1, such as `0.001`",
+            "4:31: `tolerance` has to be a fraction: `2`; allowed: 0% to 100%, such as `0.1%`, or 0 to 1, such as `0.001`; did you mean `2%`?",
         ),
         (
             rule("{ not_null: a, nulls: fail }"),
@@ -267,7 +300,21 @@ fn broken_files_are_told_what_is_allowed() {
             across("{ renamed: [a] }"),
             "3:31: `renamed` has to be a mapping: a list of 1; allowed: `{ name_after: name_before }`",
         ),
+        (
+            across("{ rows: { may_vanish_where: ~ } }"),
+            "3:28: `rows` has no `may_vanish_where`; allowed: kept, may_vanish, or `{ may_vanish_where: \"<expression over the row before>\" }`",
+        ),
+        (
+            across("{ rows: { may_vanish_where: \"a = \" } }"),
+            "3:52: not an SQL expression: Expected: an expression, found: EOF: `a = `; one SQL boolean expression over the columns of the row before",
+        ),
         (across("{ renamed: { a: x, b: x } }"), "3:42: one column cannot become two: `x` (first at t.yaml:3:36)"),
+        (across("{ renamed: { \"\": x } }"), "3:33: `renamed` has a column without a name"),
+        (across("{ renamed: { a: \"\" } }"), "3:36: `renamed` has a column without a name"),
+        (
+            across("{ expect: [ { that: \"after.a = = 3\" } ] }"),
+            "3:51: not an SQL expression: Expected: an expression, found: =: `after.a = = 3`; one SQL boolean expression over `before.` and `after.` columns",
+        ),
         (across("{ expect: [ { id: a } ] }"), "3:32: `that` is missing in an expectation"),
         (
             across("{ expect: [ { that: [] } ] }"),
@@ -336,7 +383,11 @@ fn defaults_hold_only_what_is_common() {
             "version: 1\ntable: s.t\n",
             "_defaults.yaml:2:1: `table` is refused in `_defaults.yaml`; it belongs to one table: write it in a rule file",
         ),
-        ("owner: x\n", "_defaults.yaml:1:1: `version` is missing in `_defaults.yaml`"),
+        ("owner: x\n", "_defaults.yaml:1:1: `version` is missing in `_defaults.yaml`; begin it with `version: 1`"),
+        (
+            "version: 1\ntimeout: 0s\ndetect: 100%\n",
+            "_defaults.yaml:2:10: `timeout` has to be a duration above zero: `0s`; such as `5s`\n_defaults.yaml:3:9: `detect` has to be a fraction between 0% and 100%: `100%`; allowed: above 0% and below 100%, such as `0.1%`; no sample can rule out that any row at all fails",
+        ),
         (
             "version: 1\nwhere: x\n",
             "_defaults.yaml:2:1: unknown key in `_defaults.yaml`: `where`; allowed: version, owner, escalation, runbook, sample, severity, tolerance, detect, nulls, timeout, full_every",
@@ -365,9 +416,21 @@ fn documents_about_one_table_are_one() {
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(
         lines[0],
-        "b.yaml:3:8: two documents about one table give different `owner`; say it once (the other at a.yaml:3:8)"
+        "b.yaml:3:8: two documents about one table give different `owner`: `y`; say it once (the other at a.yaml:3:8)"
     );
     assert_eq!(lines.len(), 5, "{told}");
+}
+
+/// Each of these, compared with each other one, would take longer than anybody waits.
+#[test]
+fn many_documents_are_read_soon() {
+    let many: String = (0..20_000).map(|number| format!("version: 1\ntable: s.t{number}\nkey: id\n---\n")).collect();
+    let tables = read(&[("a.yaml", &many)]).unwrap();
+    assert_eq!((tables.len(), tables[19_999].table.as_str()), (20_000, "t19999"));
+    let columns = |document: usize| (0..100).map(|at| format!("c{document}_{at}")).collect::<Vec<_>>().join(", ");
+    let many: String =
+        (0..800).map(|document| format!("version: 1\ntable: s.t\npii: [{}]\n---\n", columns(document))).collect();
+    assert_eq!(one(&many).pii.len(), 80_000);
 }
 
 #[test]
@@ -441,22 +504,26 @@ fn catalogue() -> Catalogue {
 #[test]
 fn names_are_held_against_the_catalogue() {
     let known = "allowed: id, status, total_cents, customer_id";
+    let tables = "allowed: public.orders, public.customers, a.twice, b.twice";
     let check =
         |text: &str| check_catalogue(&one(&format!("version: 1\n{text}\n")), &catalogue(), Some("public")).to_string();
     for (text, expected) in [
         ("table: s.orders\nkey: [id]\nrules: [ not_null: [id, status], references: { column: customer_id, to: customers.id } ]", String::new()),
         ("table: s.public.orders", String::new()),
-        ("table: s.order", "t.yaml:2:8: the source has no table of this name: `public.order`; did you mean `public.orders`?".into()),
-        ("table: s.shop.orders", "t.yaml:2:8: the source has no table of this name: `shop.orders`; did you mean `public.orders`?".into()),
+        ("table: s.order", format!("t.yaml:2:8: the source has no table of this name: `public.order`; {tables}; did you mean `public.orders`?")),
+        ("table: s.shop.orders", format!("t.yaml:2:8: the source has no table of this name: `shop.orders`; {tables}; did you mean `public.orders`?")),
         ("table: s.orders\nrules: [ in_set: { column: Status, values: [a] } ]", format!("t.yaml:3:28: `in_set` names a column that public.orders lacks: `Status`; {known}; did you mean `status`?")),
-        ("table: s.orders\nkey: [idd]", format!("t.yaml:3:6: `key` names a column that public.orders lacks: `idd`; {known}; did you mean `id`?")),
+        ("table: s.orders\nkey: [idd]", format!("t.yaml:3:7: `key` names a column that public.orders lacks: `idd`; {known}; did you mean `id`?")),
+        ("table: s.orders\nkey: [id, idd]", format!("t.yaml:3:6: `key` names a column that public.orders lacks: `idd`; {known}; did you mean `id`?")),
+        ("table: s.orders\npii: total", format!("t.yaml:3:6: `pii` names a column that public.orders lacks: `total`; {known}; did you mean `total_cents`?")),
+        ("table: s.orders\npii: \"st\\u0430tus\"", format!("t.yaml:3:6: `pii` names a column that public.orders lacks: `stаtus`; {known}; did you mean `status`?; it has characters that only look like others: `st\\u{{430}}tus`")),
         ("table: s.orders\npii: [email]", format!("t.yaml:3:7: `pii` names a column that public.orders lacks: `email`; {known}")),
         ("table: s.orders\nacross_migrations: { same: [id, created] }", format!("t.yaml:3:33: `same` names a column that public.orders lacks: `created`; {known}")),
         ("table: s.orders\nacross_migrations: { same: [cents], renamed: { cents: total_cents } }", String::new()),
         ("table: s.orders\nacross_migrations: { same: [total_cents], renamed: { total_cents: total } }", String::new()),
         ("table: s.orders\nacross_migrations: { renamed: { cents: totl_cents } }", format!("t.yaml:3:40: `renamed` names a column that public.orders lacks: `totl_cents`; {known}; did you mean `total_cents`?")),
-        ("table: s.orders\nrules: [ references: { column: customer_id, to: customer.id } ]", "t.yaml:3:10: the source has no table of this name: `public.customer`; did you mean `public.customers`?".into()),
-        ("table: s.orders\nrules: [ references: { column: customer_id, to: customers.idd } ]", "t.yaml:3:10: `references` names a column that public.customers lacks: `idd`; allowed: id; did you mean `id`?".into()),
+        ("table: s.orders\nrules: [ references: { column: customer_id, to: customer.id } ]", format!("t.yaml:3:49: the source has no table of this name: `public.customer`; {tables}; did you mean `public.customers`?")),
+        ("table: s.orders\nrules: [ references: { column: customer_id, to: customers.idd } ]", "t.yaml:3:49: `references` names a column that public.customers lacks: `idd`; allowed: id; did you mean `id`?".into()),
     ] {
         assert_eq!(check(text), expected, "{text}");
     }

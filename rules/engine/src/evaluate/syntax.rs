@@ -1,0 +1,172 @@
+//! The text of an expression, parsed, with the places of its parts.
+
+use super::expression::{ExpressionProblem, MAX_DEPTH, plain_words, too_deep};
+use datafusion_common::DataFusionError;
+use datafusion_sql::parser::DFParserBuilder;
+use datafusion_sql::sqlparser::ast::Expr;
+use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion_sql::sqlparser::parser::ParserError;
+use datafusion_sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use fieldmark_model::NotEvaluated;
+use std::ops::Range;
+
+/// Longest text of an expression. A longer one may take a stack that is deeper than ours, before its depth is known.
+const MAX_BYTES: usize = 10_000;
+
+/// Checks that a text is an SQL expression, whatever it speaks of.
+///
+/// # Errors
+/// Where it is none.
+pub fn check_syntax(text: &str) -> Result<(), ExpressionProblem> {
+    Parsed::of(text, |_| None).map(drop)
+}
+
+/// An expression and what it was written as.
+pub(super) struct Parsed<'a> {
+    pub(super) expr: Expr,
+    text: &'a str,
+    /// Without white space and comments.
+    tokens: Vec<TokenWithSpan>,
+}
+
+/// A name in an expression.
+pub(super) struct Named {
+    /// Where it stands, in bytes.
+    pub(super) at: Range<usize>,
+    /// Whether in double quotes.
+    pub(super) quoted: bool,
+}
+
+impl<'a> Parsed<'a> {
+    /// Parses an expression. `spelled` says how a name is spelled that stands in no quotes, where that differs from what is written.
+    pub(super) fn of(text: &'a str, spelled: impl Fn(&str) -> Option<String>) -> Result<Self, ExpressionProblem> {
+        if text.len() > MAX_BYTES {
+            let problem = problem(format!("the expression is too long: {} bytes", text.len()));
+            return Err(problem.help(format!("at most {MAX_BYTES} bytes are allowed")));
+        }
+        let mut tokens = Tokenizer::new(&PostgreSqlDialect {}, text)
+            .tokenize_with_location()
+            .map_err(|error| no_expression(&error.message).at(Some(byte_at(text, error.location)..text.len())))?;
+        let mut is_called = false;
+        for token in tokens.iter_mut().rev().filter(|token| !is_space(token)) {
+            let begins_call = token.token == Token::LParen;
+            if let Token::Word(word) = &token.token
+                && word.quote_style.is_none()
+                && !is_called
+                && let Some(name) = spelled(&word.value)
+            {
+                token.token = Token::make_word(&name, Some('"'));
+            }
+            is_called = begins_call;
+        }
+        let parsed = DFParserBuilder::new(tokens.clone())
+            .with_dialect(&PostgreSqlDialect {})
+            .with_recursion_limit(MAX_DEPTH)
+            .build()
+            .and_then(|mut parser| parser.parse_into_expr());
+        match parsed {
+            Ok(parsed) => {
+                tokens.retain(|token| !is_space(token));
+                Ok(Self { expr: parsed.expr, text, tokens })
+            }
+            Err(error) => Err(not_parsed(&error, text, &tokens)),
+        }
+    }
+
+    /// Where a word stands first, whatever its case.
+    pub(super) fn word(&self, word: &str) -> Option<Range<usize>> {
+        let token = self.tokens.iter().find(|token| match_word(token, |own| own.eq_ignore_ascii_case(word)));
+        token.map(|token| part(self.text, token))
+    }
+
+    /// Where a column's name stands first, with its qualifier.
+    pub(super) fn name(&self, qualifier: Option<&str>, name: &str) -> Option<Named> {
+        let is = |token: &TokenWithSpan, wanted: &str| match_word(token, |own| own == wanted);
+        let named = |first: &TokenWithSpan, last: &TokenWithSpan| {
+            let (first, last) = (part(self.text, first), part(self.text, last));
+            let quoted = self.text.get(last.clone()).is_some_and(|written| written.starts_with('"'));
+            Named { at: first.start..last.end, quoted }
+        };
+        let whole = qualifier.and_then(|qualifier| {
+            self.tokens.windows(3).find_map(|tokens| {
+                let [first, point, last] = tokens else { return None };
+                let found = is(first, qualifier) && point.token == Token::Period && is(last, name);
+                found.then(|| named(first, last))
+            })
+        });
+        whole.or_else(|| self.tokens.iter().find(|&token| is(token, name)).map(|token| named(token, token)))
+    }
+}
+
+fn is_space(token: &TokenWithSpan) -> bool {
+    matches!(token.token, Token::Whitespace(_))
+}
+
+/// Whether a token is a word of this kind.
+fn match_word(token: &TokenWithSpan, is_it: impl Fn(&str) -> bool) -> bool {
+    matches!(&token.token, Token::Word(word) if is_it(&word.value))
+}
+
+fn problem(what: String) -> ExpressionProblem {
+    ExpressionProblem::new(NotEvaluated::TypeMismatch, what)
+}
+
+fn no_expression(why: &str) -> ExpressionProblem {
+    problem(format!("not an SQL expression: {why}"))
+}
+
+/// The bytes of a token.
+fn part(text: &str, token: &TokenWithSpan) -> Range<usize> {
+    byte_at(text, token.span.start)..byte_at(text, token.span.end)
+}
+
+/// The byte at a line and column, both counted from 1 in characters; the text's end for what lies behind it.
+fn byte_at(text: &str, location: Location) -> usize {
+    let (mut line, mut column) = (1, 1);
+    for (at, c) in text.char_indices() {
+        if (line, column) >= (location.line, location.column) {
+            return at;
+        }
+        if c == '\n' {
+            (line, column) = (line + 1, 1);
+        } else {
+            column += 1;
+        }
+    }
+    text.len()
+}
+
+fn not_parsed(error: &DataFusionError, text: &str, tokens: &[TokenWithSpan]) -> ExpressionProblem {
+    let told = if let DataFusionError::SQL(error, _) = error.find_root() {
+        match error.as_ref() {
+            ParserError::RecursionLimitExceeded => return too_deep(),
+            ParserError::TokenizerError(told) | ParserError::ParserError(told) => told.clone(),
+        }
+    } else {
+        plain_words(error)
+    };
+    let (why, location) = located(told.trim_start_matches("sql parser error: "));
+    let at = match location {
+        Some(location) => {
+            let token = tokens.iter().find(|token| token.span.start == location);
+            let start = byte_at(text, location);
+            Some(token.map_or(start..start, |token| part(text, token)))
+        }
+        // where the text ends something is missing
+        None => {
+            let end = text.trim_end().len();
+            why.ends_with("EOF").then_some(end..end)
+        }
+    };
+    no_expression(why).at(at)
+}
+
+/// The parser's message without the place that it ends in, and that place.
+fn located(told: &str) -> (&str, Option<Location>) {
+    let read = || {
+        let (why, place) = told.rsplit_once(" at Line: ")?;
+        let (line, column) = place.split_once(", Column: ")?;
+        Some((why, Location::new(line.parse().ok()?, column.trim_end().parse().ok()?)))
+    };
+    read().map_or((told, None), |(why, location)| (why, Some(location)))
+}
