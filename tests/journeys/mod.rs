@@ -4,6 +4,7 @@ mod bad_input;
 mod check;
 mod corpus;
 mod fixtures;
+mod guide;
 mod keys;
 mod lookups;
 mod memory;

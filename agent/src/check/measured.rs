@@ -82,7 +82,14 @@ impl State {
         let (value, interval, rows, skewed) = match statistic {
             Statistic::NullFraction => {
                 let estimate = estimate(&self.evidence(strata), level);
-                let interval = estimate.interval().map(|interval| [interval.low, interval.high]);
+                // rows that could not be asked count as either
+                let interval = match estimate.interval() {
+                    Some(interval) => Some([interval.low, interval.high]),
+                    None if estimate.counts.unknown.uncertain() > 0 => {
+                        Some([estimate.bounds.low, estimate.bounds.high])
+                    }
+                    None => None,
+                };
                 (estimate.fraction, interval, estimate.counts.checked, false)
             }
             Statistic::Mean => {
@@ -100,7 +107,7 @@ impl State {
             }
         };
         let (low, high) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
-        let bounds = if whole { value.map(|value| [value, value]) } else { interval };
+        let bounds = if whole { interval.or(value.map(|value| [value, value])) } else { interval };
         let status = match (bounds, value) {
             (Some([from, to]), _) if from >= low && to <= high => Status::Passed,
             (Some([from, to]), _) if to < low || from > high => Status::Failed,
@@ -271,18 +278,22 @@ impl TableCheck<'_> {
     pub(super) fn counted(&self, at: usize, reading: &Reading) -> Option<Counted> {
         let state = self.states.get(at)?;
         let estimate = estimate(&state.evidence(&reading.strata), Counted::level());
+        let known = state.known.map_or(0, |known| known.failing);
         if estimate.all_rows {
             let failed = estimate.counts.failed;
             return Some(Counted { low: failed, high: failed + estimate.counts.unknown.uncertain(), exact: true });
         }
         let rows = estimate.rows_checked;
         let (low, high) = ((estimate.bounds.low * rows).floor() as u64, (estimate.bounds.high * rows).ceil() as u64);
-        (estimate.counts.checked > 0).then_some(Counted { low, high, exact: false })
+        // what was seen failing fails, whatever a sample says of the rest
+        let low = low.max(estimate.counts.failed).max(known);
+        (estimate.counts.checked > 0).then_some(Counted { low, high: high.max(low), exact: false })
     }
 
     /// Holds a count against what the baseline knows.
     pub(super) fn know(&self, outcome: &mut Outcome, rule: &Rule, counted: Counted) {
-        let recorded = self.state.baselines.get(&rule.id).filter(|recorded| recorded.fingerprint == rule.fingerprint);
+        let recorded = self.state.baselines.get(&rule.id);
+        let recorded = recorded.filter(|recorded| recorded.is_of(&rule.fingerprint, &outcome.table));
         if let Some(recorded) = recorded.filter(|_| outcome.status == Status::Failed) {
             let baseline = recorded.against(counted);
             outcome.baseline = Some(baseline);

@@ -61,7 +61,8 @@ pub(super) async fn run(common: &Common, arguments: &Baseline, signals: &Signals
         let mut of_source = Vec::new();
         let note = session.folder.update(&lock, |state| {
             for (outcome, counted) in failing(&checked) {
-                let own = state.baselines.get(&outcome.rule).filter(|own| own.fingerprint == outcome.fingerprint);
+                let own = state.baselines.get(&outcome.rule);
+                let own = own.filter(|own| own.is_of(&outcome.fingerprint, &outcome.table));
                 let (act, record) = recording(own, outcome, counted, session.run.now);
                 state.baselines.insert(outcome.rule.clone(), record.clone());
                 let (source, rule) = (source.name.clone(), outcome.rule.clone());
@@ -104,7 +105,13 @@ fn not_recorded(outcome: &Outcome, checked: &Checked) -> Option<String> {
 
 /// The record after today's count.
 fn recording(own: Option<&Recorded>, outcome: &Outcome, counted: Counted, now: DateTime<Utc>) -> (Act, Recorded) {
-    let new = || Recorded { fingerprint: outcome.fingerprint.clone(), rows: counted, since: now, lowered: None };
+    let new = || Recorded {
+        fingerprint: outcome.fingerprint.clone(),
+        table: Some(outcome.table.clone()),
+        rows: counted,
+        since: now,
+        lowered: None,
+    };
     let Some(own) = own else { return (Act::Recorded, new()) };
     if own.against(counted).grown {
         return (Act::NotRaised, own.clone());

@@ -215,17 +215,16 @@ impl Session {
                 state.failing.extend(checked.failing.iter().cloned());
                 state.failing.retain(|_, failing| !failing.rules.is_empty());
                 for (rule, counted) in &checked.counts {
-                    let fingerprint = checked.outcomes.iter().find(|outcome| outcome.rule == *rule);
-                    let fingerprint = fingerprint.map(|outcome| outcome.fingerprint.as_str());
-                    let recorded =
-                        state.baselines.get(rule).filter(|own| Some(own.fingerprint.as_str()) == fingerprint);
+                    let Some(outcome) = checked.outcomes.iter().find(|outcome| outcome.rule == *rule) else { continue };
+                    let recorded = state.baselines.get(rule);
+                    let recorded = recorded.filter(|own| own.is_of(&outcome.fingerprint, &outcome.table));
                     match recorded.map(|recorded| recorded.after(*counted, self.run.now)) {
                         Some(Some(after)) => drop(state.baselines.insert(rule.clone(), after)),
                         Some(None) => drop(state.baselines.remove(rule)),
                         None => {}
                     }
                 }
-                if self.manner.routine {
+                if self.manner.routine && !self.selection.some_rules() && !self.selection.some_tables() {
                     state.last_check = Some(last_check(&checked.outcomes, self.run.now));
                 }
                 // rows that some rules have not seen are not behind a watermark

@@ -1,6 +1,7 @@
 //! Old sins: failing rows of a rule that are known, and may only become fewer.
 
 use chrono::{DateTime, Utc};
+use fieldmark_model::TableName;
 use fieldmark_model::outcome::Baseline;
 use fieldmark_statistics::Level;
 use serde::{Deserialize, Serialize};
@@ -22,10 +23,10 @@ impl Counted {
         Self { low: rows, high: rows, exact: true }
     }
 
-    /// The confidence of bounds from a sample. Two of these exclude each other by chance in one of half a million checks; at 95 % a rule
-    /// that is checked every five minutes would do so every other week.
+    /// The confidence of bounds from a sample: one of two million samples has its lower bound above what is true. A rule that is checked
+    /// every five minutes is then called worse by chance once in twenty years; at 95 % it would be twice a week.
     pub fn level() -> Level {
-        Level::new(0.999).unwrap_or(Level::NINETY_FIVE)
+        Level::new(0.999_999).unwrap_or(Level::NINETY_FIVE)
     }
 }
 
@@ -34,6 +35,9 @@ impl Counted {
 pub struct Recorded {
     /// The rule's fingerprint: rows that failed another meaning say nothing.
     pub fingerprint: String,
+    /// The table; a rule of the same id on another one is another rule.
+    #[serde(default)]
+    pub table: Option<TableName>,
     /// How many.
     pub rows: Counted,
     /// When they were recorded first.
@@ -44,6 +48,11 @@ pub struct Recorded {
 }
 
 impl Recorded {
+    /// Whether it is about this rule, as it is now, on its table.
+    pub fn is_of(&self, fingerprint: &str, table: &TableName) -> bool {
+        self.fingerprint == fingerprint && self.table.as_ref().is_none_or(|own| own == table)
+    }
+
     /// What the record says of a count: more fail now where the least that it allows for is more than the most that were known.
     pub fn against(&self, counted: Counted) -> Baseline {
         Baseline { rows: self.rows.high, since: self.since, grown: counted.low > self.rows.high }
@@ -52,7 +61,12 @@ impl Recorded {
     /// The record after another count: lower where fewer fail for certain, never higher; `None` where none is left.
     #[must_use]
     pub fn after(&self, counted: Counted, now: DateTime<Utc>) -> Option<Self> {
-        let fewer = if counted.exact { counted.high < self.rows.high } else { counted.high < self.rows.low };
+        // what was counted is lowered by a count alone
+        let fewer = if counted.exact {
+            counted.high < self.rows.high
+        } else {
+            !self.rows.exact && counted.high < self.rows.low
+        };
         if !fewer {
             return Some(self.clone());
         }
@@ -66,7 +80,7 @@ mod tests {
 
     fn recorded(low: u64, high: u64) -> Recorded {
         let rows = Counted { low, high, exact: low == high };
-        Recorded { fingerprint: "f".into(), rows, since: DateTime::UNIX_EPOCH, lowered: None }
+        Recorded { fingerprint: "f".into(), table: None, rows, since: DateTime::UNIX_EPOCH, lowered: None }
     }
 
     fn between(low: u64, high: u64) -> Counted {
@@ -83,6 +97,8 @@ mod tests {
         assert_eq!(after(recorded(80, 120), between(60, 100)), Some(Counted { low: 80, high: 120, exact: false }));
         assert_eq!(after(recorded(80, 120), between(30, 60)), Some(between(30, 60)));
         assert_eq!(after(recorded(80, 120), Counted::exactly(110)), Some(Counted::exactly(110)));
+        // and not at all where it was a count
+        assert_eq!(after(recorded(100, 100), between(30, 60)), Some(Counted::exactly(100)));
     }
 
     #[test]

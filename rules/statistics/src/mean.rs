@@ -38,6 +38,9 @@ pub struct MeanTally {
     checked_units: u64,
     kept: u64,
     l: f64,
+    ll: f64,
+    lx: f64,
+    ly: f64,
     x: f64,
     xx: f64,
     y: f64,
@@ -76,7 +79,9 @@ impl MeanTally {
             return;
         }
         let weight = unit.live.max(unit.kept) as f64 / unit.kept as f64;
-        self.l += weight * unit.kept as f64;
+        let l = weight * unit.kept as f64;
+        self.l += l;
+        self.ll += l * l;
         if unit.checked == 0 {
             return;
         }
@@ -86,6 +91,8 @@ impl MeanTally {
         let y = weight * (unit.sum - origin * checked);
         self.checked_units += 1;
         self.values += unit.checked;
+        self.lx += l * x;
+        self.ly += l * y;
         self.x += x;
         self.xx += x * x;
         self.y += y;
@@ -138,7 +145,7 @@ pub struct MeanEstimate {
     /// Two-sided interval at `level`; `None` where all rows were read, where fewer than two units have a value beyond the strata, and where
     /// values are `skewed`.
     pub interval: Option<Interval>,
-    /// Whether a stratum's values are too skewed for so few units, or all the same: more of them would tell.
+    /// Whether a stratum's values are too skewed for so few units, all the same, or not met at all: more of them would tell.
     pub skewed: bool,
     /// Linearised standard error; 0 where all rows were read.
     pub standard_error: f64,
@@ -167,20 +174,26 @@ pub fn estimate_mean(strata: &[MeanEvidence], level: Level) -> Option<MeanEstima
         .map(|s| {
             let t = &s.tally;
             let m = t.units as f64;
-            let (squares, _) = t.residuals(t.y / t.x);
+            // round the mean of all strata: how much weight this one has is an estimate as well
+            let d = mean - t.origin.unwrap_or(0.0);
+            let (z, zz) = (t.y - d * t.x, t.yy - 2.0 * d * t.xy + d * d * t.xx);
+            let (zl, of_row) = (t.ly - d * t.lx, z / t.l);
+            let squares = (zz - 2.0 * of_row * zl + of_row * of_row * t.ll).max(0.0);
             let read = match s.population {
                 Population::Exact { rows } if rows > 0 => (t.kept as f64 / rows as f64).min(1.0),
                 Population::Exact { .. } | Population::Estimated { .. } => 0.0,
             };
             let correction = if t.units > 1 { m / (m - 1.0) } else { 1.0 };
-            let weight = rows(s) / total;
-            weight * weight * (1.0 - read) * correction * squares / (t.x * t.x)
+            let expansion = s.population.rows() / t.l / total;
+            expansion * expansion * (1.0 - read) * correction * squares
         })
         .sum();
     let units: u64 = sampled.iter().map(|s| s.tally.checked_units).sum();
     let degrees_of_freedom = units.saturating_sub(sampled.len() as u64);
     let standard_error = variance.sqrt();
-    let skewed = sampled.iter().any(|s| s.tally.is_skewed());
+    // how many rows with a value there are where none was met is anybody's guess
+    let unmet = |s: &MeanEvidence| !s.method.is_all_rows() && s.population.rows() > 0.0 && s.tally.x <= 0.0;
+    let skewed = sampled.iter().any(|s| s.tally.is_skewed()) || strata.iter().any(unmet);
     let interval = (degrees_of_freedom > 0 && !skewed).then(|| {
         let reach = REACH * student_upper(level.tail(), degrees_of_freedom as f64) * standard_error;
         Interval { low: mean - reach, high: mean + reach }

@@ -569,3 +569,31 @@ fn means_of_skewed_values() {
         }
     }
 }
+
+/// The mean over two strata of which one is drawn and keeps few rows: how much it weighs is an estimate as well.
+#[test]
+fn a_mean_over_strata_whose_weights_are_estimated() {
+    use fieldmark_statistics::mean::{MeanEvidence, MeanTally, estimate_mean};
+    const MEAN: f64 = (2_000.0 * 100.0 + 5_000.0 * 1_000.0) / 7_000.0;
+    let all = Population::Estimated { rows: 100_000.0, interval: Interval { low: 100_000.0, high: 100_000.0 } };
+    let mut rng = generator(4_711);
+    let (mut given, mut covered) = (0, 0);
+    for _ in 0..DRAWS {
+        let (mut body, mut recent) = (MeanTally::new(), MeanTally::new());
+        for _ in 0..5_000 {
+            body.add_row(rng.random_bool(0.02).then(|| 95.0 + 10.0 * rng.random::<f64>()));
+        }
+        for row in 0..5_000 {
+            recent.add_row(Some(if row % 2 == 0 { 990.0 } else { 1_010.0 }));
+        }
+        let strata = [
+            MeanEvidence { method: Method::IndependentRows, population: all, tally: body },
+            MeanEvidence { method: Method::AllRows, population: Population::Exact { rows: 5_000 }, tally: recent },
+        ];
+        let Some(interval) = estimate_mean(&strata, Level::NINETY_FIVE).unwrap().interval else { continue };
+        given += 1;
+        covered += usize::from(interval.contains(MEAN));
+    }
+    println!("strata with estimated weights: {covered} of {given}");
+    assert!(given == DRAWS && covered >= LEAST_COVERED, "{covered} of {given}");
+}

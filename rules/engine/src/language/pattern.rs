@@ -131,9 +131,17 @@ fn join(before: &mut TableRules, pattern: TableRules, problems: &mut Problems) {
     }
     // said twice, a rule is one
     for rule in pattern.rules {
-        if !before.rules.iter().any(|own| own.fingerprint == rule.fingerprint && own.severity == rule.severity) {
-            before.rules.push(rule);
+        if before.rules.iter().any(|own| own.fingerprint == rule.fingerprint && own.severity == rule.severity) {
+            continue;
         }
+        // what is remembered of a rule is remembered by its id
+        if let Some(own) = before.rules.iter().find(|own| own.id == rule.id) {
+            let what = "two rules have one id on a table that a pattern fits";
+            let problem = Problem::new(what, &rule.place).value(fieldmark_document::shown(rule.id.as_str()));
+            problems.push(problem.also("the other at", &own.place).help("give one of them an `id`"));
+            continue;
+        }
+        before.rules.push(rule);
     }
     match (&before.across_place, pattern.across_place) {
         (Some(own), Some(other)) => {
