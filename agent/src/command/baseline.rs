@@ -72,6 +72,7 @@ pub(super) async fn run(common: &Common, arguments: &Baseline, signals: &Signals
         unclear.extend(note.map(|note| note.0));
         lines.extend(of_source);
     }
+    session.tell_unmet(&mut report);
     unclear.extend(report.errors.iter().map(|error| match &error.source {
         Some(source) => format!("{source}: {}", error.what),
         None => error.what.clone(),

@@ -25,6 +25,7 @@ pub(crate) async fn run(common: &Common, arguments: &Check, signals: &Signals) -
             session.remember(&source.name, &checked, &mut reader, &mut report);
         }
     }
+    session.tell_unmet(&mut report);
     if report.sources.is_empty() && report.errors.is_empty() {
         report.notes.push("no rule file speaks of any source: nothing was checked".to_owned());
     }

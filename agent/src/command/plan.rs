@@ -35,6 +35,10 @@ pub(super) async fn run(common: &Common, arguments: &Check, signals: &Signals) -
             }
         }
     }
+    for unmet in session.selection.unmet().iter().filter(|_| !failed) {
+        eprintln!("fieldmark: {unmet}");
+    }
+    failed |= !session.selection.unmet().is_empty();
     match common.output {
         Output::Json => {
             let sources: Vec<Value> = sources.iter().map(as_json).collect();

@@ -2,20 +2,24 @@
 
 use super::Ended;
 use crate::cli::{Common, USAGE};
-use fieldmark_engine::rule::TableRules;
+use fieldmark_engine::rule::{Rule, TableRules};
 use fieldmark_model::name::fits;
-use fieldmark_model::{Catalogue, SourceName, TableName};
+use fieldmark_model::{Catalogue, SourceName, Table, TableName};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tables and rules that were named on the command line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
     tables: Vec<String>,
     rules: Vec<String>,
+    /// Names that met something in a source's catalogue.
+    met: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Selection {
     pub(super) fn of(common: &Common) -> Self {
-        Self { tables: common.table.clone(), rules: common.rule.clone() }
+        Self { tables: common.table.clone(), rules: common.rule.clone(), met: Arc::default() }
     }
 
     /// Whether some tables were named, and not all are meant.
@@ -73,24 +77,49 @@ impl Selection {
             let of_pattern = |rules: &TableRules, given: &String| {
                 patterns().any(|pattern| names(pattern).contains(given) && pattern.may_mean(&name(rules), None))
             };
-            tables.retain(|rules| self.tables.iter().any(|given| is_named(rules, given) || of_pattern(rules, given)));
+            let means = |rules: &TableRules, given: &String| is_named(rules, given) || of_pattern(rules, given);
+            self.meet(self.tables.iter().filter(|given| tables.iter().any(|rules| means(rules, given))));
+            tables.retain(|rules| self.tables.iter().any(|given| means(rules, given)));
         }
         if self.some_rules() {
-            let named: Vec<String> = patterns()
-                .flat_map(|pattern| pattern.rules.iter().map(move |rule| (pattern, rule)))
-                .filter(|(_, rule)| self.rules.iter().any(|given| given == rule.id.as_str()))
-                .flat_map(|(pattern, rule)| {
-                    let of_table =
-                        |table: &fieldmark_model::Table| pattern.id_on(rule, &table.name).as_str().to_owned();
-                    catalogue.tables.iter().map(of_table).collect::<Vec<_>>()
-                })
-                .collect();
+            // ids that a given one stands for: itself, and that of a pattern on each table
+            let ids = |given: &String| -> Vec<String> {
+                let of_pattern = patterns()
+                    .flat_map(|pattern| pattern.rules.iter().map(move |rule| (pattern, rule)))
+                    .filter(|(_, rule)| given == rule.id.as_str())
+                    .flat_map(|(pattern, rule)| {
+                        let of_table = |table: &Table| pattern.id_on(rule, &table.name).as_str().to_owned();
+                        catalogue.tables.iter().map(of_table).collect::<Vec<_>>()
+                    });
+                std::iter::once(given.clone()).chain(of_pattern).collect()
+            };
+            let wanted: Vec<(&String, Vec<String>)> = self.rules.iter().map(|given| (given, ids(given))).collect();
+            let means = |ids: &[String], rule: &Rule| ids.iter().any(|id| id == rule.id.as_str());
+            let all = |tables: &[TableRules], ids: &[String]| {
+                tables.iter().flat_map(|rules| &rules.rules).any(|rule| means(ids, rule))
+            };
+            self.meet(wanted.iter().filter(|(_, ids)| all(tables, ids)).map(|(given, _)| *given));
             for rules in tables.iter_mut() {
-                let wanted = |id: &str| self.rules.iter().chain(&named).any(|given| given == id);
-                rules.rules.retain(|rule| wanted(rule.id.as_str()));
+                rules.rules.retain(|rule| wanted.iter().any(|(_, ids)| means(ids, rule)));
             }
             tables.retain(|rules| !rules.rules.is_empty());
         }
+    }
+}
+
+impl Selection {
+    fn meet<'a>(&self, names: impl Iterator<Item = &'a String>) {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner).extend(names.cloned());
+    }
+
+    /// What was named, may have been meant by a pattern, and is in no source that was read.
+    pub(crate) fn unmet(&self) -> Vec<String> {
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        let not = |what: &'static str, names: &[String]| -> Vec<String> {
+            let unmet = names.iter().filter(|name| !met.contains(*name));
+            unmet.map(|name| format!("the {what} `{name}` was named, and is not among what was read")).collect()
+        };
+        [not("table", &self.tables), not("rule", &self.rules)].concat()
     }
 }
 

@@ -251,6 +251,20 @@ impl Session {
         }
     }
 
+    /// Says what was named on the command line and met nothing, where every source was read.
+    pub(crate) fn tell_unmet(&self, report: &mut Report) {
+        if report.errors.is_empty() {
+            let unmet = self.selection.unmet().into_iter();
+            let error = |what| ErrorSummary {
+                source: None,
+                table: None,
+                what,
+                remedy: Some("look at its spelling".to_owned()),
+            };
+            report.errors.extend(unmet.map(error));
+        }
+    }
+
     /// What rule files say of the tables of a source that are there, patterns told apart, as far as `--table` and `--rule` leave it; and
     /// what is wrong with patterns.
     pub(crate) fn tables_of(

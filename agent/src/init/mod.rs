@@ -50,7 +50,8 @@ pub async fn run(common: &Common, arguments: &Init, signals: &Signals) -> Result
             }
         }
     }
-    Ok(0)
+    // nothing could be read: that is no good look at a database
+    Ok(if documents.is_empty() && !notes.is_empty() { 2 } else { 0 })
 }
 
 /// The configuration: the one that is there, or the one that will be.
@@ -85,7 +86,8 @@ async fn look(session: &Session, source: &SourceConfig, notes: &mut Vec<String>)
     for table in tables {
         let mut survey = Survey { session, source, reader: &mut reader, catalogue: &catalogue, checks: &checks };
         match survey.table(table, default_schema.as_deref()).await {
-            Ok(document) => documents.push(document),
+            Ok(Ok(document)) => documents.push(document),
+            Ok(Err(why)) => notes.push(format!("{} {} could not be read: {why}", source.name, table.name)),
             Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(error) => notes.push(format!("{} {}: {error}", source.name, table.name)),
         }
@@ -95,13 +97,18 @@ async fn look(session: &Session, source: &SourceConfig, notes: &mut Vec<String>)
 }
 
 fn told(place: &Place, documents: &[Document], written: &Written, notes: &[String]) -> String {
-    let rules: usize = documents.iter().map(Document::rules).sum();
-    let left_out: usize = documents.iter().map(|document| document.left_out.len()).sum();
+    let is_written = |document: &&Document| written.files.contains(&place.of_file(&document.file));
+    let new = || documents.iter().filter(is_written);
+    let rules: usize = new().map(Document::rules).sum();
+    let left_out: usize = new().map(|document| document.left_out.len()).sum();
     let mut text = format!(
         "{} looked at, {} proposed; each of them held when it was tried.\n\n",
         plural(documents.len() as u64, "table"),
         plural(rules as u64, "rule")
     );
+    if new().next().is_none() {
+        text = format!("{} looked at; no rule file was written.\n\n", plural(documents.len() as u64, "table"));
+    }
     for path in &written.files {
         let document = documents.iter().find(|document| place.of_file(&document.file) == *path);
         let facts = document.map(|document| {
@@ -119,9 +126,11 @@ fn told(place: &Place, documents: &[Document], written: &Written, notes: &[Strin
     for note in &written.notes {
         text.push_str(&format!("  ! {note}\n"));
     }
-    text.push_str(
-        "\nWhat they say of your data is a guess, with its evidence above each rule: read it, and correct it.\n",
-    );
+    if new().next().is_some() {
+        text.push_str(
+            "\nWhat they say of your data is a guess, with its evidence above each rule: read it, and correct it.\n",
+        );
+    }
     if left_out > 0 {
         text.push_str("Look at the comments first: what almost holds is where a fault is.\n");
     }
@@ -130,7 +139,8 @@ fn told(place: &Place, documents: &[Document], written: &Written, notes: &[Strin
             "The address has a password, which is written nowhere: set {variable} to it before the next command.\n"
         ));
     }
-    text.push_str("Then: fieldmark check\n");
+    let next = if documents.is_empty() { "doctor" } else { "check" };
+    text.push_str(&format!("Then: fieldmark {next}\n"));
     text
 }
 

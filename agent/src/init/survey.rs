@@ -30,8 +30,16 @@ struct Rows {
 }
 
 impl Survey<'_> {
-    pub(super) async fn table(&mut self, table: &Table, default_schema: Option<&str>) -> Result<Document, Error> {
-        let rows = self.rows(table).await?;
+    /// What is proposed for a table, or why it could not be read.
+    pub(super) async fn table(
+        &mut self,
+        table: &Table,
+        default_schema: Option<&str>,
+    ) -> Result<Result<Document, String>, Error> {
+        let rows = match self.rows(table).await? {
+            Ok(rows) => rows,
+            Err(why) => return Ok(Err(why)),
+        };
         let columns = profile(table, &rows.chunk);
         let enforced = |check: &&Check| check.table == table.name;
         let checks: Vec<Enforced> = self
@@ -56,7 +64,7 @@ impl Survey<'_> {
             (true, read) => format!("all {}", plural(read, "row")),
             (false, read) => format!("{} of about {}", count(read), plural(rows.population, "row")),
         };
-        Ok(Document {
+        Ok(Ok(Document {
             source: self.source.name.clone(),
             table: table.name.clone(),
             with_schema: self.reader.facts().dialect.has_schemas(),
@@ -67,12 +75,12 @@ impl Survey<'_> {
             proposals: merged(held),
             left_out,
             made: self.session.run.now,
-        })
+        }))
     }
 
-    /// Rows as a check would read them, all columns.
-    async fn rows(&mut self, table: &Table) -> Result<Rows, Error> {
-        let rules = self.rules(table, "")?;
+    /// Rows as a check would read them, all columns; or why they could not be read.
+    async fn rows(&mut self, table: &Table) -> Result<Result<Rows, String>, Error> {
+        let rules = self.rules(table, "rules: [{ row_count: { min: 0 } }]\n")?;
         let mut kept: Vec<Drawn> = Vec::new();
         let mut checked = Checked::default();
         self.check(&rules, Some(&mut kept), &mut checked).await?;
@@ -80,9 +88,10 @@ impl Survey<'_> {
         let chunks: Vec<Chunk> = kept.into_iter().map(|drawn| drawn.chunk).collect();
         let chunk = Chunk::concat(&schema, &chunks)
             .map_err(|_| Error::Internal { what: "rows of a table do not go together".to_owned() })?;
-        let reading = checked.readings.first().map(|(_, reading)| reading);
-        let population = reading.map_or(0, |reading| reading.population.rows().round() as u64);
-        Ok(Rows { chunk, population, whole: reading.is_some_and(crate::check::Reading::is_whole) })
+        let Some((_, reading)) = checked.readings.first() else {
+            return Ok(Err(checked.outcomes.first().map(words::seen).unwrap_or_default()));
+        };
+        Ok(Ok(Rows { chunk, population: reading.population.rows().round() as u64, whole: reading.is_whole() }))
     }
 
     async fn check(

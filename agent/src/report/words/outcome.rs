@@ -125,6 +125,7 @@ pub fn seen(outcome: &Outcome) -> String {
     if outcome.status == Status::NotEvaluated {
         return match (outcome.not_evaluated, outcome.reason.trim()) {
             (Some(why), "") => not_evaluated(why).into(),
+            (Some(why), reason) if reason.starts_with(not_evaluated(why)) => reason.into(),
             (Some(why), reason) => format!("{}: {reason}", not_evaluated(why)),
             (None, reason) => reason.into(),
         };
