@@ -1,6 +1,8 @@
 //! The agent: the daemon beside a database and its command line.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+#[macro_use]
+mod out;
 pub mod budget;
 pub mod check;
 pub mod cli;

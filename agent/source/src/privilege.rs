@@ -55,4 +55,6 @@ pub struct TablePrivileges {
     pub row_security: bool,
     /// It owns the table.
     pub owned: bool,
+    /// The partitioned table that it is a part of.
+    pub part_of: Option<TableName>,
 }

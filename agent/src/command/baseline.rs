@@ -166,18 +166,18 @@ fn recorded(common: &Common, arguments: &Baseline, signals: &Signals) -> Result<
 fn print(common: &Common, lines: &[Line], unclear: &[String]) {
     if common.output == Output::Json {
         let rules: Vec<Value> = lines.iter().map(as_json).collect();
-        println!("{:#}", json!({ "version": 1, "rules": rules, "unclear": unclear }));
+        outln!("{:#}", json!({ "version": 1, "rules": rules, "unclear": unclear }));
         return;
     }
     if lines.is_empty() && unclear.is_empty() && !common.quiet {
-        println!("nothing is recorded");
+        outln!("nothing is recorded");
     }
     let plain = |text: String| text.replace(words::NARROW, " ");
     for line in lines {
-        println!("{}", plain(told(line)));
+        outln!("{}", plain(told(line)));
     }
     for why in unclear {
-        println!("? {}", plain(why.clone()));
+        outln!("? {}", plain(why.clone()));
     }
 }
 
@@ -189,7 +189,10 @@ fn told(line: &Line) -> String {
     let (record, since) = (rows(line.record.rows), words::instant(line.record.since));
     let name = format!("{} {}", line.source, line.rule);
     match (line.act, line.now) {
-        (Act::Recorded, _) => format!("+ {name}: {record} recorded as known"),
+        (Act::Recorded, _) if line.record.rows.exact => format!("+ {name}: {record} recorded as known"),
+        (Act::Recorded, _) => {
+            format!("+ {name}: {record} recorded as known, by a sample; with --full they are counted")
+        }
         (Act::Lowered, _) => format!("- {name}: lowered to {record}, known since {since}"),
         (Act::NotRaised, Some(now)) => format!(
             "! {name}: {} fail now, more than the {record} known since {since}; a record is never raised: if these are to be \

@@ -2,7 +2,7 @@
 
 use super::guarded::{self, Trace};
 use super::{Ended, Manner, Session, SourceReport, begin, deliver};
-use crate::cli::{After, Before, Common, Guard, Marking};
+use crate::cli::{After, Before, Common, Guard, Marking, USAGE};
 use crate::config::{Address, SourceConfig};
 use crate::mark::{Mark, MarkError, MarkStore};
 use crate::recapture::{SessionWatch, SourceMark, SourceRecapture};
@@ -34,6 +34,11 @@ pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signal
 }
 
 pub(crate) async fn after(common: &Common, arguments: &After, signals: &Signals) -> Result<u8, Ended> {
+    // what was declared of the tables that are left out would be left out as well, and they judged without
+    if !common.table.is_empty() || !common.rule.is_empty() {
+        let why = "a mark is judged as a whole: leave out --table and --rule (of `before` they choose what is marked)";
+        return Err(Ended::Because(USAGE, why.to_owned()));
+    }
     let session = Session::open(common, signals, MANNER)?;
     let mut report = begin("after", common, &session.run);
     report.migration = Some(MigrationSummary::default());

@@ -42,11 +42,11 @@ pub(super) async fn run(common: &Common, arguments: &Check, signals: &Signals) -
     match common.output {
         Output::Json => {
             let sources: Vec<Value> = sources.iter().map(as_json).collect();
-            println!("{:#}", json!({ "version": 1, "sources": sources }));
+            outln!("{:#}", json!({ "version": 1, "sources": sources }));
         }
         Output::Terminal | Output::Html | Output::Markdown | Output::Junit => {
             let text: Vec<String> = sources.iter().map(told).collect();
-            print!("{}", text.join("\n").replace(words::NARROW, " "));
+            out!("{}", text.join("\n").replace(words::NARROW, " "));
         }
     }
     Ok(if failed { 2 } else { 0 })

@@ -12,8 +12,8 @@ pub(super) fn config(common: &Common) -> Result<u8, Ended> {
         return Err(Ended::Problems(reading.problems, reading.warnings));
     };
     match common.output {
-        Output::Json => println!("{:#}", config.to_json()),
-        Output::Terminal | Output::Html | Output::Markdown | Output::Junit => print!("{}", config.to_yaml()),
+        Output::Json => outln!("{:#}", config.to_json()),
+        Output::Terminal | Output::Html | Output::Markdown | Output::Junit => out!("{}", config.to_yaml()),
     }
     Ok(0)
 }
@@ -21,7 +21,7 @@ pub(super) fn config(common: &Common) -> Result<u8, Ended> {
 pub(super) fn rules(arguments: &Rules) -> Result<u8, Ended> {
     let Some(wanted) = &arguments.kind else {
         for facts in KINDS {
-            println!("{}\n  {}\n    - {}\n", facts.name, facts.reference, facts.example.trim().replace('\n', "\n    "));
+            outln!("{}\n  {}\n    - {}\n", facts.name, facts.reference, facts.example.trim().replace('\n', "\n    "));
         }
         return Ok(0);
     };
@@ -30,14 +30,14 @@ pub(super) fn rules(arguments: &Rules) -> Result<u8, Ended> {
         let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         return Err(Ended::Because(crate::cli::USAGE, format!("there is no kind of rule `{wanted}`{near}")));
     };
-    println!("{}\n\n{}\n\n  - {}", facts.name, facts.reference, facts.example.trim().replace('\n', "\n    "));
+    outln!("{}\n\n{}\n\n  - {}", facts.name, facts.reference, facts.example.trim().replace('\n', "\n    "));
     let keys: Vec<&str> = facts.keys.iter().map(|key| key.as_str()).collect();
-    println!(
+    outln!(
         "\nKeys besides id, severity, description: {}",
         if keys.is_empty() { "none".into() } else { keys.join(", ") }
     );
     for (key, why) in facts.without {
-        println!("Not {}: {why}", key.as_str());
+        outln!("Not {}: {why}", key.as_str());
     }
     Ok(0)
 }

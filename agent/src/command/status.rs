@@ -47,11 +47,11 @@ pub(super) fn run(common: &Common, signals: &Signals) -> Result<u8, Ended> {
         Output::Json => {
             let sources: Vec<Value> = sources.iter().map(as_json).collect();
             let folder = session.folder.path().display().to_string();
-            println!("{:#}", json!({ "version": 1, "state_dir": folder, "sources": sources }));
+            outln!("{:#}", json!({ "version": 1, "state_dir": folder, "sources": sources }));
         }
         Output::Terminal | Output::Html | Output::Markdown | Output::Junit => {
             let text: String = sources.iter().map(told).collect::<Vec<String>>().join("\n");
-            print!("{}\nstate folder: {}\n", text.replace(words::NARROW, " "), session.folder.path().display());
+            out!("{}\nstate folder: {}\n", text.replace(words::NARROW, " "), session.folder.path().display());
         }
     }
     Ok(0)

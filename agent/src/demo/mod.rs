@@ -93,6 +93,6 @@ async fn migrate(name: &str, shop: &Shop, place: &Path, common: &Common, signals
 
 fn say(common: &Common, text: &str) {
     if !common.quiet {
-        println!("{text}");
+        outln!("{text}");
     }
 }

@@ -54,7 +54,7 @@ pub async fn run(common: &Common, arguments: &Doctor, signals: &Signals) -> Resu
             continue;
         };
         let read: Vec<&TableName> = if tables.is_empty() {
-            privileges.tables.iter().map(|table| &table.name).collect()
+            privileges.tables.iter().filter(|table| table.part_of.is_none()).map(|table| &table.name).collect()
         } else {
             named(&seen.catalogue, &tables, default_schema.as_deref(), privileges)
         };
@@ -68,7 +68,7 @@ pub async fn run(common: &Common, arguments: &Doctor, signals: &Signals) -> Resu
         report.notes.push(told(source, privileges, &read, tables.is_empty()));
     }
     if arguments.grants.is_some() {
-        print!("{sql}");
+        out!("{sql}");
         for error in &report.errors {
             eprintln!("fieldmark: {}", error.what);
         }

@@ -173,6 +173,7 @@ mod tests {
             writes: Vec::new(),
             row_security: false,
             owned: false,
+            part_of: None,
         };
         Privileges {
             role: "fm".into(),

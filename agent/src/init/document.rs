@@ -19,8 +19,6 @@ pub(super) struct Document {
     /// Name of its file in the folder of rules.
     pub(super) file: String,
     pub(super) pii: Vec<String>,
-    /// Columns that no migration should change.
-    pub(super) same: Vec<String>,
     /// What was read of it, in words.
     pub(super) read: String,
     pub(super) proposals: Vec<Proposal>,
@@ -32,6 +30,8 @@ pub(super) struct Document {
 pub(super) struct LeftOut {
     pub(super) proposal: Proposal,
     pub(super) why: String,
+    /// Whether rows fail it, and not only too few were read to tell.
+    pub(super) failed: bool,
 }
 
 impl Document {
@@ -65,7 +65,7 @@ impl Document {
             text.push_str(&item(&proposal.rule));
         }
         if !self.left_out.is_empty() {
-            text.push_str("  # These looked so in the rows that were read, and did not hold when they were tried:\n");
+            text.push_str("  # These looked so in the rows that were read, and did not pass when they were tried:\n");
         }
         for left_out in &self.left_out {
             text.push_str(&comment("  ", &left_out.why));
@@ -73,10 +73,7 @@ impl Document {
             rule.lines().for_each(|line| text.push_str(&format!("  #{}\n", line.strip_prefix(' ').unwrap_or(line))));
         }
         text.push_str("across_migrations:       # of the same rows before and after a migration\n");
-        text.push_str("  rows: kept\n");
-        if !self.same.is_empty() {
-            text.push_str(&format!("  same: {}\n", list(self.same.iter().map(String::as_str))));
-        }
+        text.push_str("  rows: kept\n  # same: […]            # columns whose values no migration changes\n");
         text
     }
 }
@@ -156,7 +153,6 @@ mod tests {
             with_schema: true,
             file: String::new(),
             pii: vec!["email".into()],
-            same: vec!["id".into()],
             read: "all 40 rows".into(),
             proposals: vec![Proposal {
                 rule: "not_null: a".into(),

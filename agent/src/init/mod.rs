@@ -43,10 +43,10 @@ pub async fn run(common: &Common, arguments: &Init, signals: &Signals) -> Result
     }
     let written = place.write(&documents, arguments.force)?;
     match common.output {
-        Output::Json => println!("{:#}", as_json(&documents, &written, &notes)),
+        Output::Json => outln!("{:#}", as_json(&documents, &written, &notes)),
         Output::Terminal | Output::Html | Output::Markdown | Output::Junit => {
             if !common.quiet {
-                print!("{}", told(&place, &documents, &written, &notes));
+                out!("{}", told(&place, &documents, &written, &notes));
             }
         }
     }
@@ -100,7 +100,7 @@ fn told(place: &Place, documents: &[Document], written: &Written, notes: &[Strin
     let is_written = |document: &&Document| written.files.contains(&place.of_file(&document.file));
     let new = || documents.iter().filter(is_written);
     let rules: usize = new().map(Document::rules).sum();
-    let left_out: usize = new().map(|document| document.left_out.len()).sum();
+    let failed = new().flat_map(|document| &document.left_out).any(|left_out| left_out.failed);
     let mut text = format!(
         "{} looked at, {} proposed; each of them held when it was tried.\n\n",
         plural(documents.len() as u64, "table"),
@@ -114,7 +114,7 @@ fn told(place: &Place, documents: &[Document], written: &Written, notes: &[Strin
         let facts = document.map(|document| {
             let left_out = match document.left_out.len() {
                 0 => String::new(),
-                n => format!(", {} that did not hold left in comments", count(n as u64)),
+                n => format!(", {} that did not pass left in comments", count(n as u64)),
             };
             format!("  {} from {}{left_out}", plural(document.rules() as u64, "rule"), document.read)
         });
@@ -131,7 +131,7 @@ fn told(place: &Place, documents: &[Document], written: &Written, notes: &[Strin
             "\nWhat they say of your data is a guess, with its evidence above each rule: read it, and correct it.\n",
         );
     }
-    if left_out > 0 {
+    if failed {
         text.push_str("Look at the comments first: what almost holds is where a fault is.\n");
     }
     if let Some(variable) = &place.to_set {

@@ -70,7 +70,6 @@ impl Survey<'_> {
             with_schema: self.reader.facts().dialect.has_schemas(),
             file: String::new(),
             pii: personal(&columns),
-            same: document_same(table),
             read,
             proposals: merged(held),
             left_out,
@@ -153,7 +152,10 @@ impl Survey<'_> {
             let of_rule: Vec<&Outcome> = outcomes.by_ref().take(rules).collect();
             match of_rule.iter().find(|outcome| outcome.status != Status::Passed) {
                 None => held.push(proposal),
-                Some(outcome) => left_out.push(LeftOut { why: why(outcome), proposal }),
+                Some(outcome) => {
+                    let failed = outcome.status == Status::Failed;
+                    left_out.push(LeftOut { why: why(outcome), failed, proposal });
+                }
             }
         }
         Ok((held, left_out))
@@ -170,9 +172,4 @@ fn why(outcome: &Outcome) -> String {
 fn named(table: &Table, words: &[String]) -> Vec<String> {
     let is_there = |name: &&str| words.iter().any(|word| word.eq_ignore_ascii_case(name));
     table.columns.iter().map(|column| column.name.as_str()).filter(is_there).map(str::to_owned).collect()
-}
-
-/// Columns that no migration should change: the key.
-fn document_same(table: &Table) -> Vec<String> {
-    table.key().map(<[String]>::to_vec).unwrap_or_default()
 }

@@ -56,7 +56,7 @@ const FEWEST: u64 = 30;
 /// Most values of a set.
 const MOST_VALUES: u64 = 20;
 /// Rows of a table over which a pass is proposed where no index helps.
-const PASSED_OVER: u64 = 200_000;
+const PASSED_OVER: u64 = 50_000;
 /// Newest rows that tell how often rows come.
 const NEWEST: usize = 100;
 
@@ -87,9 +87,13 @@ pub fn propose(subject: &Subject<'_>, others: &[&Table], now: DateTime<Utc>) -> 
         let identifies = subject.identifies(column) || reference.is_some();
         proposals.extend(subject.unique(column));
         proposals.extend(reference);
-        match subject.set(column) {
-            Some(set) => proposals.push(set),
-            None => proposals.extend(subject.text(column)),
+        // a declared type that is no text, and a table referred to, say what values there are
+        let told = subject.typed && column.nature == Nature::Text && !is_text(&column.column.declared);
+        if !told && !subject.refers(column) {
+            match subject.set(column) {
+                Some(set) => proposals.push(set),
+                None => proposals.extend(subject.text(column)),
+            }
         }
         if !identifies {
             proposals.extend(subject.range(column));
@@ -156,6 +160,11 @@ impl Subject<'_> {
         self.checks.iter().any(|check| check.columns.len() == 1 && check.columns.iter().any(|own| own == column.name()))
     }
 
+    /// Whether a foreign key says what values there are.
+    fn refers(&self, column: &ColumnProfile) -> bool {
+        self.table.foreign_keys.iter().any(|key| key.columns.iter().any(|own| own == column.name()))
+    }
+
     fn unique(&self, column: &ColumnProfile) -> Option<Proposal> {
         const NAMES: [&str; 16] = [
             "no",
@@ -213,7 +222,21 @@ impl Subject<'_> {
                 (!itself).then_some((*table, key.clone()))
             })
         };
-        let (table, key) = referred(column.name()).iter().find_map(target)?;
+        // a column that is called as another table's key, where that says something
+        let same_name = || {
+            let said = !["id", "uuid", "key", "code", "no", "nr", "name", "number"]
+                .contains(&column.name().to_lowercase().as_str());
+            let keyed = |table: &&&Table| {
+                let key = table.primary_key.as_deref();
+                table.name != self.table.name && key.is_some_and(|key| key == [column.name().to_owned()])
+            };
+            let table = others.iter().filter(stored).find(keyed).filter(|_| said)?;
+            let own = &column.column.data_type;
+            let to = table.column(column.name())?;
+            let fits = to.data_type == *own || (is_integer(&to.data_type) && is_integer(own));
+            fits.then(|| (*table, column.name().to_owned()))
+        };
+        let (table, key) = referred(column.name()).iter().find_map(target).or_else(same_name)?;
         let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let part =
             |name: &str| if plain(name) { name.to_owned() } else { fieldmark_model::name::quote_identifier(name) };
@@ -271,8 +294,7 @@ impl Subject<'_> {
         }
         let name = scalar(column.name());
         let enough = column.distinct().is_none_or(|distinct| distinct >= 20);
-        let own_type = self.typed && !is_text(&column.column.declared);
-        if let Some(value_type) = column.reads_as.filter(|_| enough && !own_type) {
+        if let Some(value_type) = column.reads_as.filter(|_| enough) {
             return Some(Proposal {
                 rule: format!("type_is: {{ column: {name}, type: {} }}", value_type.as_str()),
                 kind: "type_is",

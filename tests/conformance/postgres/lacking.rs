@@ -206,6 +206,7 @@ async fn the_reader_has_what_is_listed_and_nothing_else() -> anyhow::Result<()> 
             ("schema_usage", PUBLIC),
             ("schema_usage", KINDS),
             ("select", r#"SELECT ON TABLE "public"."p""#),
+            ("select", r#"SELECT ON TABLE "public"."p1""#),
             ("select", r#"SELECT ON TABLE "public"."t""#),
             ("select", r#"SELECT ON TABLE "public"."w""#),
             ("read_all_stats", STATISTICS),

@@ -37,6 +37,7 @@ async fn what_a_role_may_do_is_told() -> anyhow::Result<()> {
         writes: Vec::new(),
         row_security: false,
         owned: false,
+        part_of: None,
     };
     let expected = Privileges {
         role: role.clone(),
@@ -49,6 +50,12 @@ async fn what_a_role_may_do_is_told() -> anyhow::Result<()> {
             TablePrivileges { row_security: true, ..named("hidden") },
             TablePrivileges { writes: vec!["INSERT", "UPDATE", "DELETE", "TRUNCATE"], owned: true, ..named("own") },
             TablePrivileges { select: false, writes: vec!["UPDATE"], ..named("part") },
+            TablePrivileges {
+                select: false,
+                some_columns: false,
+                part_of: Some(TableName::new("public", "ranges")),
+                ..named("range1")
+            },
             TablePrivileges { writes: vec!["INSERT", "DELETE", "TRUNCATE"], ..named("ranges") },
             TablePrivileges { select: false, some_columns: false, ..named("shut") },
         ],

@@ -48,13 +48,23 @@ pub fn grants(role: &str, privileges: &Privileges, tables: &[&TableName]) -> Vec
             given: schema.usage,
         });
     }
-    for name in tables {
-        let own = privileges.tables.iter().find(|table| table.name == **name);
+    // rows are drawn by their places in the partitions themselves
+    let parts = |name: &TableName| {
+        let of_table = |table: &&crate::TablePrivileges| table.part_of.as_ref() == Some(name);
+        privileges.tables.iter().filter(of_table).map(|table| &table.name).collect::<Vec<_>>()
+    };
+    let with_parts: Vec<&TableName> =
+        tables.iter().flat_map(|name| std::iter::once(*name).chain(parts(name))).collect();
+    for name in with_parts {
+        let own = privileges.tables.iter().find(|table| table.name == *name);
+        if grants.iter().any(|grant| grant.table.as_ref() == Some(name)) {
+            continue;
+        }
         grants.push(Grant {
             point: "select",
             what: format!("to read {name}"),
             sql: format!("GRANT SELECT ON TABLE {} TO {quoted};", name.quoted()),
-            table: Some((*name).clone()),
+            table: Some(name.clone()),
             given: own.is_some_and(|own| own.select),
         });
     }
@@ -92,6 +102,7 @@ mod tests {
                 writes: Vec::new(),
                 row_security: false,
                 owned: false,
+                part_of: None,
             }],
             ..Privileges::default()
         };

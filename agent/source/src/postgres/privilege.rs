@@ -40,10 +40,12 @@ impl PostgresSource {
              has_any_column_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'INSERT'), \
              has_table_privilege(c.oid, 'UPDATE'), has_table_privilege(c.oid, 'DELETE'), \
              has_table_privilege(c.oid, 'TRUNCATE'), c.relrowsecurity AND row_security_active(c.oid), \
-             pg_get_userbyid(c.relowner) = current_user \
+             pg_get_userbyid(c.relowner) = current_user, \
+             CASE WHEN c.relispartition THEN (SELECT json_build_array(m.nspname, r.relname)::text FROM pg_class r \
+             JOIN pg_namespace m ON m.oid = r.relnamespace WHERE r.oid = pg_partition_root(c.oid)) END \
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ANY ({list}) \
              AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
-             AND NOT c.relispartition ORDER BY 1, 2"
+             ORDER BY 1, 2"
         );
         let statements = [ROLE.to_owned(), schemas, types, tables].map(|query| (Name::Privileges, copy(&query)));
         let [role, schemas, types, tables] = self.answers(call, &statements).await?;
@@ -63,6 +65,10 @@ impl PostgresSource {
                 writes: writes.filter(|(at, _)| answer.truth(4 + at)).map(|(_, word)| word).collect(),
                 row_security: answer.truth(8),
                 owned: answer.truth(9),
+                part_of: answer.text(10).and_then(|root| {
+                    let (schema, name) = serde_json::from_str::<(String, String)>(&root).ok()?;
+                    Some(TableName::new(schema, name))
+                }),
             })
         };
         Ok(Privileges {
