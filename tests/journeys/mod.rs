@@ -1,20 +1,28 @@
 //! Journeys: the real program, run as a user runs it.
 
 mod bad_input;
+mod baseline;
 mod check;
 mod corpus;
+mod doctor;
 mod fixtures;
+mod formats;
 mod guide;
+mod init;
 mod keys;
 mod lookups;
 mod memory;
 mod migrations;
+mod plan;
 mod readme;
 mod real_data;
 mod samples;
+mod sent;
 mod served;
 mod server_load;
 mod shop;
+mod statements;
+mod status;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

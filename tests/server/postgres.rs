@@ -53,7 +53,7 @@ as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
 if [ "$(id -u)" = 0 ]; then chown postgres "$2"; fi
 cd "$2" || exit 1
 as "$1/initdb" -D "$2/data" -U keeper -A scram-sha-256 --pwfile="$2/password" -E UTF8 --locale=C --no-sync >"$2/log" 2>&1 &&
-as "$1/pg_ctl" -D "$2/data" -l "$2/data/server.log" -w -t 60 -o "-p $3 -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=200 -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0 -c shared_preload_libraries='$4' -c pg_stat_statements.track=none -c log_statement=none" start >>"$2/log" 2>&1 </dev/null
+as "$1/pg_ctl" -D "$2/data" -l "$2/data/server.log" -w -t 60 -o "-p $3 -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=200 -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0 -c shared_preload_libraries='$4' -c pg_stat_statements.track=none -c log_statement=none -c log_line_prefix='%u@%d '" start >>"$2/log" 2>&1 </dev/null
 if [ $? = 0 ]; then echo ready; else echo failed; fi
 cat >/dev/null
 as "$1/pg_ctl" -D "$2/data" -m immediate -w stop >>"$2/log" 2>&1 </dev/null
@@ -186,6 +186,40 @@ impl Server {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await?;
         admin.close().await?;
         Ok(())
+    }
+
+    /// Makes a role with the tests' password, whose every statement the server writes to its log as it was sent.
+    pub(crate) async fn logged_role(&self, role: &str) -> anyhow::Result<()> {
+        let mut admin = PgConnection::connect(&self.url(USER, "postgres")).await?;
+        let sql =
+            format!("create role {role} login password '{PASSWORD}'; alter role {role} set log_statement = 'all'");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await?;
+        admin.close().await?;
+        Ok(())
+    }
+
+    /// What such a role has sent so far, in order; one message may hold several statements.
+    pub(crate) fn logged(&self, role: &str) -> anyhow::Result<Vec<String>> {
+        let log = std::fs::read(self.folder.join("data/server.log"))?;
+        let start = format!("{role}@");
+        let mut messages: Vec<String> = Vec::new();
+        let mut ours = false;
+        for line in String::from_utf8_lossy(&log).lines() {
+            // further lines of a message begin with a tab
+            if let Some(further) = line.strip_prefix('\t') {
+                if let Some(message) = messages.last_mut().filter(|_| ours) {
+                    message.push('\n');
+                    message.push_str(further);
+                }
+                continue;
+            }
+            let entry = line.strip_prefix(&start).and_then(|entry| entry.split_once(" LOG:  "));
+            let sent = entry.and_then(|(_, entry)| entry.split_once(": "));
+            let sent = sent.filter(|(what, _)| *what == "statement" || what.starts_with("execute "));
+            ours = sent.is_some();
+            messages.extend(sent.map(|(_, sql)| sql.to_owned()));
+        }
+        Ok(messages)
     }
 
     /// The address of a database for a role.

@@ -19,6 +19,8 @@ pub struct Privileges {
     pub reads_all_statistics: bool,
     /// It may write whatever there is.
     pub writes_all_data: bool,
+    /// It may run programs, or write files, on the server.
+    pub runs_programs: bool,
     /// It may make schemas.
     pub creates_in_database: bool,
     /// The source's schemas that there are.

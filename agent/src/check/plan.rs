@@ -152,7 +152,7 @@ fn reading(check: &TableCheck<'_>, dialect: Dialect) -> Reading {
     let per_block = u64::from(per_block.unwrap_or(settings.per_block).max(1));
     let way = match (DrawColumn::of(table), dialect) {
         (Some(column), _) => Way::Keys(column.name),
-        (None, Dialect::Postgres) => Way::Blocks(first.div_ceil(per_block)),
+        (None, Dialect::Postgres) => Way::Blocks(first.div_ceil(per_block).min(table.pages.unwrap_or(u64::MAX))),
         (None, Dialect::Sqlite) => Way::Segments,
     };
     Reading { way, rows: first, most }
@@ -177,7 +177,7 @@ impl Reading {
             Way::Blocks(blocks) => (
                 format!("reads random blocks and one row or more of each{more}"),
                 3 * blocks.div_ceil(BLOCKS_A_BATCH) + 2,
-                Some(2 * blocks),
+                Some((2 * blocks).min(table.pages.unwrap_or(u64::MAX))),
                 Preview::Blocks,
             ),
             Way::Segments => (

@@ -1,7 +1,7 @@
 //! `baseline`: rows that fail today, recorded as known.
 
 use super::check::check_source;
-use super::{Ended, Manner, Session, begin};
+use super::{Ended, Manner, Session, begin, no_report};
 use crate::check::Checked;
 use crate::cli::{Baseline, Common, Output, USAGE};
 use crate::report::words::{self, count, plural};
@@ -47,6 +47,7 @@ struct Line {
 }
 
 pub(super) async fn run(common: &Common, arguments: &Baseline, signals: &Signals) -> Result<u8, Ended> {
+    no_report("baseline", common)?;
     if arguments.list || arguments.forget {
         return recorded(common, arguments, signals);
     }

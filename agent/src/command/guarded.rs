@@ -5,14 +5,23 @@ use rustix::process::{Pid, getpgid, getpgrp, kill_process};
 use rustix::termios::tcgetpgrp;
 use std::ffi::OsString;
 use std::fs::File;
+use std::process::Stdio;
 
 /// Runs the migration's command to its end; signals go to it.
-pub(super) async fn execute(command: &[OsString], trace: &Trace, mut signals: HandedOver) -> std::io::Result<i32> {
+///
+/// What it prints goes where ours goes; with `apart` to standard error, so that standard output has the report alone.
+pub(super) async fn execute(
+    command: &[OsString],
+    trace: &Trace,
+    mut signals: HandedOver,
+    apart: bool,
+) -> std::io::Result<i32> {
     let (Some(program), arguments) = (command.first(), command.get(1..).unwrap_or_default()) else { return Ok(0) };
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
         .env("TRACEPARENT", trace.parent())
         .env("PGAPPNAME", trace.application_name())
+        .stdout(if apart { Stdio::from(std::io::stderr()) } else { Stdio::inherit() })
         .spawn()?;
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     loop {

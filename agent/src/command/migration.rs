@@ -2,7 +2,7 @@
 
 use super::guarded::{self, Trace};
 use super::{Ended, Manner, Session, SourceReport, begin, deliver};
-use crate::cli::{After, Before, Common, Guard, Marking, USAGE};
+use crate::cli::{After, Before, Common, Guard, Marking, Output, USAGE};
 use crate::config::{Address, SourceConfig};
 use crate::mark::{Mark, MarkError, MarkStore};
 use crate::recapture::{SessionWatch, SourceMark, SourceRecapture};
@@ -80,7 +80,7 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
         // it came while the mark was written: too late for that, and in time for the command
         return Err(Ended::Interrupted);
     }
-    let status = guarded::execute(&arguments.command, &trace, handed_over).await;
+    let status = guarded::execute(&arguments.command, &trace, handed_over, common.output != Output::Terminal).await;
     let mut seen: BTreeMap<SourceName, BTreeSet<u64>> = BTreeMap::new();
     for (source, watch) in watches {
         seen.insert(source, watch.end().await);

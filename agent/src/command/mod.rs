@@ -139,6 +139,22 @@ fn rendered(report: &Report, form: Output, look: &terminal::Look) -> Result<Stri
     }
 }
 
+/// Refuses the forms of a report where a command makes none.
+///
+/// # Errors
+/// One was asked for.
+pub(crate) fn no_report(command: &str, common: &Common) -> Result<(), Ended> {
+    let why = match (common.output, &common.report) {
+        (Output::Html | Output::Markdown | Output::Junit, _) => "this form of output",
+        (_, Some(_)) => "--report",
+        (Output::Terminal | Output::Json, None) => return Ok(()),
+    };
+    Err(Ended::Because(
+        crate::cli::USAGE,
+        format!("`{command}` makes no report: {why} is not for it; there is --output json"),
+    ))
+}
+
 /// Reads the configuration as the command line and the environment have it.
 pub(crate) fn load(common: &Common) -> config::Reading {
     config::load(common.config.as_deref(), &Environment::of_process(), &common.overrides())

@@ -1,6 +1,6 @@
 //! `check --plan`: what a check would read and send. Asks the catalogue, and the planner about queries of rules; reads no row.
 
-use super::{Ended, Manner, Session};
+use super::{Ended, Manner, Session, no_report};
 use crate::check::{Planned, SourceCheck, TablePlan};
 use crate::cli::{Check, Common, Output};
 use crate::config::SourceConfig;
@@ -18,6 +18,7 @@ struct OfSource {
 }
 
 pub(super) async fn run(common: &Common, arguments: &Check, signals: &Signals) -> Result<u8, Ended> {
+    no_report("check --plan", common)?;
     let manner = Manner { duty: arguments.duty, enlarge: !arguments.no_enlarge, routine: true };
     let session = Session::open(common, signals, manner)?;
     let (mut sources, mut failed) = (Vec::new(), false);

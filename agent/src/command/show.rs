@@ -7,6 +7,7 @@ use fieldmark_engine::language::{defaults_schema, rules_schema};
 use std::io::Write as _;
 
 pub(super) fn config(common: &Common) -> Result<u8, Ended> {
+    super::no_report("config", common)?;
     let reading = load(common);
     let Some(config) = reading.config.filter(|_| reading.problems.is_empty()) else {
         return Err(Ended::Problems(reading.problems, reading.warnings));

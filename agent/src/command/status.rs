@@ -1,6 +1,6 @@
 //! `status`: what is remembered of each source; no database is asked.
 
-use super::{Ended, Manner, Session};
+use super::{Ended, Manner, Session, no_report};
 use crate::budget::Budget;
 use crate::cli::{Common, Output};
 use crate::mark::MarkStore;
@@ -25,6 +25,7 @@ struct Remembered {
 }
 
 pub(super) fn run(common: &Common, signals: &Signals) -> Result<u8, Ended> {
+    no_report("status", common)?;
     let session = Session::open(common, signals, Manner { duty: 1.0, enlarge: false, routine: true })?;
     let mut sources = Vec::new();
     for source in &session.config.sources {

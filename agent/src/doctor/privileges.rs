@@ -49,11 +49,11 @@ pub(super) fn examine(source: &SourceName, role: &Privileges, needed: &[Grant], 
                 source: source.clone(),
                 table: Some(table.name.clone()),
                 column: None,
-                what: format!("row security hides rows of {} from {}: its rules are not evaluated", table.name, role.role),
-                remedy: format!(
-                    "CREATE POLICY fieldmark ON {} FOR SELECT TO {quoted} USING (true); -- or ALTER ROLE {quoted} BYPASSRLS;",
-                    table.name.quoted()
+                what: format!(
+                    "row security hides rows of {} from {}: its rules are not evaluated",
+                    table.name, role.role
                 ),
+                remedy: format!("ALTER ROLE {quoted} BYPASSRLS; (no policy can promise that it hides nothing)"),
             });
         }
     }
@@ -84,6 +84,13 @@ fn writes(findings: &mut Findings<'_>, role: &Privileges, quoted: &str) {
             "writes_all_data",
             format!("{} is in pg_write_all_data: it may write whatever there is", role.role),
             format!("REVOKE pg_write_all_data FROM {quoted};"),
+        );
+    }
+    if role.runs_programs {
+        findings.add(
+            "runs_programs",
+            format!("{} may run programs, or write files, on the server", role.role),
+            format!("REVOKE pg_execute_server_program, pg_write_server_files FROM {quoted};"),
         );
     }
     let owned: Vec<String> =
@@ -200,6 +207,7 @@ mod tests {
         assert_eq!(found(|role| role.superuser = true, no), ["superuser"]);
         assert_eq!(found(|role| role.administers = true, no), ["administers"]);
         assert_eq!(found(|role| role.writes_all_data = true, no), ["writes_all_data"]);
+        assert_eq!(found(|role| role.runs_programs = true, no), ["runs_programs"]);
         assert_eq!(found(|role| role.tables[0].owned = true, no), ["owner"]);
         assert_eq!(found(|role| role.tables[0].writes = vec!["DELETE"], no), ["writes"]);
         assert_eq!(found(|role| role.creates_in_database = true, no), ["creates"]);

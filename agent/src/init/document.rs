@@ -16,6 +16,8 @@ pub(super) struct Document {
     pub(super) table: TableName,
     /// Whether the table's name is told with its schema.
     pub(super) with_schema: bool,
+    /// Whether its schema is the source's default.
+    pub(super) of_default_schema: bool,
     /// Name of its file in the folder of rules.
     pub(super) file: String,
     pub(super) pii: Vec<String>,
@@ -114,16 +116,20 @@ fn comment(indent: &str, text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Gives each document a file of its own: that of a table in the default schema needs no schema in its name.
-pub(super) fn name_files(documents: &mut [Document], default_schema: Option<&str>) {
+/// Gives each document a file of its own: that of a table in the default schema needs no schema in its name, and no source where there is
+/// one alone.
+pub(super) fn name_files(documents: &mut [Document]) {
     let mut taken = BTreeSet::new();
+    let first = documents.first().map(|document| document.source.clone());
+    let several = documents.iter().any(|document| Some(&document.source) != first.as_ref());
     for document in documents {
         let table = &document.table;
-        let plain = if default_schema == Some(table.schema.as_str()) || !document.with_schema {
+        let plain = if document.of_default_schema || !document.with_schema {
             table.name.clone()
         } else {
             format!("{}.{}", table.schema, table.name)
         };
+        let plain = if several { format!("{}.{plain}", document.source) } else { plain };
         let safe: String = plain
             .chars()
             .map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' })
@@ -151,6 +157,7 @@ mod tests {
             source: SourceName::new("shop"),
             table,
             with_schema: true,
+            of_default_schema: false,
             file: String::new(),
             pii: vec!["email".into()],
             read: "all 40 rows".into(),
@@ -177,7 +184,10 @@ mod tests {
         let names = [("public", "orders"), ("audit", "orders"), ("public", "a/b"), ("public", "a b"), ("public", "_x")];
         let names = names.map(|(schema, name)| TableName::new(schema, name));
         let mut documents: Vec<Document> = names.iter().cloned().map(document).collect();
-        name_files(&mut documents, Some("public"));
+        for document in &mut documents {
+            document.of_default_schema = document.table.schema == "public";
+        }
+        name_files(&mut documents);
         let files: Vec<&str> = documents.iter().map(|document| document.file.as_str()).collect();
         assert_eq!(files, ["orders.yaml", "audit.orders.yaml", "a_b.yaml", "a_b-2.yaml", "x.yaml"]);
     }

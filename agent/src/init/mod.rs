@@ -8,54 +8,70 @@ mod document;
 mod place;
 mod survey;
 
-use crate::cli::{Common, Init, Output};
-use crate::command::{Ended, Manner, Session, with_sources};
+use crate::cli::{Common, Init, Output, USAGE};
+use crate::command::{Ended, Manner, Session, no_report, with_sources};
 use crate::config::{self, Config, Environment, SourceConfig};
 use crate::report::words::{count, plural};
 use crate::signals::Signals;
 use crate::state::{SourceState, StateFolder};
 use document::Document;
+use fieldmark_engine::language::{RuleFile, parse_rule_files, resolve_table};
+use fieldmark_engine::rule::TableRules;
 use fieldmark_model::{Table, TableKind};
 use fieldmark_source::Error;
 use place::{Place, Written};
 use serde_json::json;
 use survey::Survey;
 
+/// What is said of a table that has rules.
+const LEFT: &str = "has rules already, and was left as it is";
+
 /// Looks at a database, writes what it proposes, says what that is.
 ///
 /// # Errors
 /// What is in the way; nothing has been written then.
 pub async fn run(common: &Common, arguments: &Init, signals: &Signals) -> Result<u8, Ended> {
+    no_report("init", common)?;
     let place = Place::of(common, arguments)?;
-    let config = read(&place, common)?;
+    let (config, rules) = read(&place, common)?;
+    let place = place.with_rules_by(&config.rules.value);
     let state = tempfile::tempdir().map_err(|error| Ended::Because(2, format!("no temporary folder: {error}")))?;
     let manner = Manner { duty: arguments.duty, enlarge: true, routine: false };
     let folder = StateFolder::open(state.path())?;
-    let session = Session::of((config, Vec::new()), folder, common, signals, manner)?;
+    let session = Session::of((config, rules), folder, common, signals, manner)?;
     let mut documents = Vec::new();
     let mut notes = Vec::new();
     for source in &session.config.sources {
-        match look(&session, source, &mut notes).await {
+        match look(&session, source, arguments.force, &mut notes).await {
             Ok(found) => documents.extend(found),
             Err(Error::Cancelled) => return Err(Ended::Interrupted),
             Err(error) => return Err(Ended::Because(2, format!("{}: {error}", source.name))),
         }
     }
+    document::name_files(&mut documents);
+    let unread = notes.iter().any(|note| !note.ends_with(LEFT));
+    if let Some(given) = common.table.iter().find(|_| documents.is_empty() && notes.is_empty()) {
+        return Err(Ended::Because(USAGE, format!("no source has a table `{given}`, or none that has no rules yet")));
+    }
     let written = place.write(&documents, arguments.force)?;
     match common.output {
-        Output::Json => outln!("{:#}", as_json(&documents, &written, &notes)),
+        Output::Json => outln!("{:#}", as_json(&place, &documents, &written, &notes)),
         Output::Terminal | Output::Html | Output::Markdown | Output::Junit => {
             if !common.quiet {
                 out!("{}", told(&place, &documents, &written, &notes));
             }
         }
     }
+    // the person has to know of it, whoever reads the rest
+    if let Some(variable) = place.to_set.as_ref().filter(|_| common.quiet || common.output == Output::Json) {
+        eprintln!("fieldmark: set {variable} to the address: it has a password, which is written nowhere");
+    }
     // nothing could be read: that is no good look at a database
-    Ok(if documents.is_empty() && !notes.is_empty() { 2 } else { 0 })
+    Ok(if documents.is_empty() && unread { 2 } else { 0 })
 }
 
-/// The configuration: the one that is there, or the one that will be.
-fn read(place: &Place, common: &Common) -> Result<Config, Ended> {
+/// The configuration: the one that is there, or the one that will be; and the rules that there are.
+fn read(place: &Place, common: &Common) -> Result<(Config, Vec<TableRules>), Ended> {
     let reading = match &place.text {
         Some(text) => {
             let environment = place.environment();
@@ -63,23 +79,51 @@ fn read(place: &Place, common: &Common) -> Result<Config, Ended> {
         }
         None => config::load(common.config.as_deref(), &Environment::of_process(), &common.overrides()),
     };
-    // rule files that are there already are not of interest here, and none may match yet
-    let (config, _) = config::Reading { warnings: Default::default(), ..reading }
-        .into_result()
-        .map_err(|problems| Ended::Problems(problems, Default::default()))?;
-    with_sources(config, common)
+    // that no file matches yet is no reason to warn
+    let failed = |problems| Ended::Problems(problems, Default::default());
+    let read = config::Reading { warnings: Default::default(), ..reading }.into_result();
+    let (config, files) = read.map_err(|problems| match (&place.text, problems.iter().next()) {
+        // a file that is not there has no lines
+        (Some(_), Some(problem)) => {
+            let allowed = problem.allowed.as_ref().map(|allowed| format!("; allowed: {allowed}")).unwrap_or_default();
+            let help = problem.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+            Ended::Because(USAGE, format!("{}{allowed}{help}", problem.what))
+        }
+        (_, _) => failed(problems),
+    })?;
+    let file = |file: &config::RuleFile| RuleFile { path: file.name.to_string(), text: file.text.clone() };
+    let files: Vec<RuleFile> = files.all().map(file).collect();
+    let rules = parse_rule_files(&files).map_err(failed)?;
+    Ok((with_sources(config, common)?, rules))
 }
 
 /// All tables of a source that can be looked at, each with its proposals.
-async fn look(session: &Session, source: &SourceConfig, notes: &mut Vec<String>) -> Result<Vec<Document>, Error> {
+async fn look(
+    session: &Session,
+    source: &SourceConfig,
+    force: bool,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Document>, Error> {
     let mut reader = session.connect(source, &SourceState::default()).await?;
     let catalogue = reader.catalogue().await?;
     let checks = reader.checks().await?;
     let default_schema = reader.facts().default_schema.clone();
     let stored = |table: &&Table| !matches!(table.kind, TableKind::View | TableKind::Foreign | TableKind::Virtual);
     let wanted = |table: &&Table| session.selection.may_mean(&source.name, &table.name);
-    let tables: Vec<&Table> = catalogue.tables.iter().filter(stored).filter(wanted).collect();
-    if tables.is_empty() {
+    let mut tables: Vec<&Table> = catalogue.tables.iter().filter(stored).filter(wanted).collect();
+    let own = session.rules_of(&source.name);
+    tables.retain(|table| {
+        let has_rules = !force
+            && own.iter().any(|rules| match resolve_table(rules, &catalogue, default_schema.as_deref()) {
+                Ok(found) => found.name == table.name,
+                Err(_) => rules.pattern.is_any() && rules.may_mean(&table.name, default_schema.as_deref()),
+            });
+        if has_rules {
+            notes.push(format!("{} {} {LEFT}", source.name, table.name));
+        }
+        !has_rules
+    });
+    if tables.is_empty() && own.is_empty() && !session.selection.some_tables() {
         notes.push(format!("{}: no table to look at; does the role see any, and are its schemas right?", source.name));
     }
     let mut documents = Vec::new();
@@ -92,7 +136,6 @@ async fn look(session: &Session, source: &SourceConfig, notes: &mut Vec<String>)
             Err(error) => notes.push(format!("{} {}: {error}", source.name, table.name)),
         }
     }
-    document::name_files(&mut documents, default_schema.as_deref());
     Ok(documents)
 }
 
@@ -144,14 +187,14 @@ fn told(place: &Place, documents: &[Document], written: &Written, notes: &[Strin
     text
 }
 
-fn as_json(documents: &[Document], written: &Written, notes: &[String]) -> serde_json::Value {
+fn as_json(place: &Place, documents: &[Document], written: &Written, notes: &[String]) -> serde_json::Value {
     let tables: Vec<serde_json::Value> = documents
         .iter()
         .map(|document| {
             json!({
                 "source": document.source.as_str(),
                 "table": document.table.to_string(),
-                "file": document.file,
+                "file": place.of_file(&document.file).display().to_string(),
                 "rules": document.rules(),
                 "left_out": document.left_out.len(),
             })

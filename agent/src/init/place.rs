@@ -19,6 +19,8 @@ pub(super) struct Place {
     pub(super) text: Option<String>,
     /// A variable that will have to hold the address, and the address itself, for this run.
     variable: Option<(String, String)>,
+    /// The folder of rules, beside the configuration.
+    rules: PathBuf,
     /// The variable, where nothing sets it yet.
     pub(super) to_set: Option<String>,
 }
@@ -48,7 +50,7 @@ impl Place {
         };
         let Some(url) = url else {
             if there {
-                return Ok(Self { file, text: None, variable: None, to_set: None });
+                return Ok(Self { file, text: None, variable: None, rules: PathBuf::from(RULES), to_set: None });
             }
             return usage(format!(
                 "there is no {} yet: which database? `fieldmark init postgres://user@host/database`, or sqlite:path",
@@ -72,7 +74,8 @@ impl Place {
             None => (format!("url: {}", scalar(&relative(&url, &file))), None, None),
         };
         let text = configuration(&name, &line);
-        Ok(Self { file, text: Some(text), variable: variable.map(|variable| (variable, url)), to_set })
+        let variable = variable.map(|variable| (variable, url));
+        Ok(Self { file, text: Some(text), variable, rules: PathBuf::from(RULES), to_set })
     }
 
     pub(super) fn name(&self) -> String {
@@ -93,9 +96,22 @@ impl Place {
         }
     }
 
+    /// The same with the folder of rules in which these patterns of the configuration look first.
+    pub(super) fn with_rules_by(self, patterns: &[String]) -> Self {
+        let whole = |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+        let folder = |pattern: &String| {
+            let path = Path::new(pattern);
+            let is_file = path.components().all(|part| whole(&part));
+            let folders: PathBuf = path.components().take_while(whole).collect();
+            if is_file { path.parent().map(Path::to_owned).unwrap_or_default() } else { folders }
+        };
+        let rules = patterns.first().map_or_else(|| PathBuf::from(RULES), folder);
+        Self { rules, ..self }
+    }
+
     /// The path of a rule file.
     pub(super) fn of_file(&self, file: &str) -> PathBuf {
-        self.folder().join(RULES).join(file)
+        self.folder().join(&self.rules).join(file)
     }
 
     /// Writes configuration and rules.

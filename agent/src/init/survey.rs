@@ -68,6 +68,7 @@ impl Survey<'_> {
             source: self.source.name.clone(),
             table: table.name.clone(),
             with_schema: self.reader.facts().dialect.has_schemas(),
+            of_default_schema: default_schema == Some(table.name.schema.as_str()),
             file: String::new(),
             pii: personal(&columns),
             read,

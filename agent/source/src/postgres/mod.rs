@@ -131,6 +131,8 @@ pub async fn connect(options: &ConnectOptions) -> Result<PostgresSource, Error> 
     let server = connect::Server::new(options)?;
     let address = server.address.clone();
     let label = server.label.clone();
+    let agent = options.application_name.strip_prefix("fieldmark/").unwrap_or_default().to_owned();
+    label.set(Label { agent, rule: None });
     let interrupt = Arc::new(Interrupt::new(server.clone()));
     let (session, greeting) = Session::open(server, options.limits).await?;
     let facts = Facts {

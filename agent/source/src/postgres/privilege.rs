@@ -13,7 +13,8 @@ use fieldmark_model::TableName;
 /// The role itself, in one row.
 const ROLE: &str = "SELECT r.rolname::text, r.rolsuper, r.rolbypassrls, r.rolcreaterole OR r.rolcreatedb OR r.rolreplication, \
     pg_has_role(r.oid, 'pg_read_all_stats', 'USAGE'), pg_has_role(r.oid, 'pg_write_all_data', 'USAGE'), \
-    has_database_privilege(current_database(), 'CREATE'), current_database()::text, session_user::text \
+    has_database_privilege(current_database(), 'CREATE'), current_database()::text, pg_has_role(r.oid, 'pg_execute_server_program', 'USAGE') OR \
+    pg_has_role(r.oid, 'pg_write_server_files', 'USAGE') \
     FROM pg_roles r WHERE r.rolname = current_user";
 
 impl PostgresSource {
@@ -37,8 +38,8 @@ impl PostgresSource {
         );
         let tables = format!(
             "SELECT n.nspname::text, c.relname::text, has_table_privilege(c.oid, 'SELECT'), \
-             has_any_column_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'INSERT'), \
-             has_table_privilege(c.oid, 'UPDATE'), has_table_privilege(c.oid, 'DELETE'), \
+             has_any_column_privilege(c.oid, 'SELECT'), has_any_column_privilege(c.oid, 'INSERT'), \
+             has_any_column_privilege(c.oid, 'UPDATE'), has_table_privilege(c.oid, 'DELETE'), \
              has_table_privilege(c.oid, 'TRUNCATE'), c.relrowsecurity AND row_security_active(c.oid), \
              pg_get_userbyid(c.relowner) = current_user, \
              CASE WHEN c.relispartition THEN (SELECT json_build_array(m.nspname, r.relname)::text FROM pg_class r \
@@ -80,6 +81,7 @@ impl PostgresSource {
             reads_all_statistics: role.truth(4),
             writes_all_data: role.truth(5),
             creates_in_database: role.truth(6),
+            runs_programs: role.truth(8),
             schemas: schemas.iter().filter_map(schema).collect(),
             type_schemas: types.iter().filter_map(type_schema).collect(),
             tables: tables.iter().filter_map(table).collect(),
