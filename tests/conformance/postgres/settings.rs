@@ -58,7 +58,12 @@ async fn settings_hold_in_each_read() -> anyhow::Result<()> {
     assert_eq!(values, [r#"{"2024-02-29 10:00:00+00"}"#, "P1D", "{0.30000000000000004}", r#"{"\\x00"}"#]);
     let q = table(&fixture, &mut source, "q").await?;
     let chunk = source.scan(&Read::new(&q, &names(&["query"])), &Cursor::start(), 10).await?.chunk;
-    assert!(texts(&chunk)?[0][0].as_deref().unwrap().starts_with("/* fieldmark statement='rows' */ COPY (SELECT"));
+    assert!(
+        texts(&chunk)?[0][0]
+            .as_deref()
+            .unwrap()
+            .starts_with("/* fieldmark agent='here',statement='rows' */ COPY (SELECT")
+    );
     Ok(())
 }
 

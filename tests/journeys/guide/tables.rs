@@ -95,7 +95,7 @@ async fn every_point_of_doctor_is_told() {
     let roles = format!(
         "create role {one} login createdb password '{PASSWORD}'; create role {two} login password '{PASSWORD}';
          grant select, insert on t to {one}; alter table own owner to {one}; grant create on schema public to {one};
-         grant pg_write_all_data to {two}"
+         grant pg_write_all_data, pg_execute_server_program to {two}"
     );
     served.sql(&roles).await;
     let mut found = findings(&served, &owner).await;

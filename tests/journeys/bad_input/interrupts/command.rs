@@ -15,11 +15,12 @@ fn shop() -> Shop {
     shop
 }
 
-/// Starts `guard` over a shell command and waits until that has said that it has begun. The rest of its output is to come.
-async fn guarding(shop: &Shop, control: &str, command: &str) -> (Child, BufReader<tokio::process::ChildStdout>) {
+/// Starts `guard` over a shell command and waits until that has said that it has begun. The rest of its output is to come: beside a report
+/// in JSON, on standard error.
+async fn guarding(shop: &Shop, control: &str, command: &str) -> (Child, BufReader<tokio::process::ChildStderr>) {
     let arguments = ["guard", "--control", control, "--output", "json", "--", "sh", "-c", command];
     let mut child = started(&mut Command::from(shop.command(&arguments)));
-    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut out = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     tokio::time::timeout(DEADLINE, out.read_line(&mut line)).await.expect("the command does not begin").unwrap();
     assert_eq!(line, "begun\n");
@@ -27,16 +28,15 @@ async fn guarding(shop: &Shop, control: &str, command: &str) -> (Child, BufReade
 }
 
 /// What was printed after the command had begun, and the report at its end.
-async fn judged(child: Child, mut out: BufReader<tokio::process::ChildStdout>) -> (String, Value, Run) {
+async fn judged(child: Child, mut out: BufReader<tokio::process::ChildStderr>) -> (String, Value, Run) {
     let mut printed = String::new();
     let read = tokio::io::AsyncReadExt::read_to_string(&mut out, &mut printed);
     tokio::time::timeout(DEADLINE, read).await.expect("it does not end").unwrap();
     let run = ended(child).await;
-    let (own, report) = printed.split_at(printed.find('{').unwrap_or(printed.len()));
-    let report = serde_json::from_str(report).unwrap_or_else(|error| panic!("{error}: {printed}\n{}", run.err));
-    let run = Run { out: printed.clone(), ..run };
+    let report = serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {}\n{printed}", run.out));
+    let run = Run { err: printed.clone(), ..run };
     keeps_secrets(&run);
-    (own.to_owned(), report, run)
+    (printed, report, run)
 }
 
 #[tokio::test(flavor = "multi_thread")]
