@@ -262,8 +262,7 @@ async fn rows_that_no_mark_sees_are_told_by_the_counters() {
     // the server tells of a session's writes when it ends, before it is gone
     connection.close().await.unwrap();
     let place = folder.path().to_owned();
-    let after =
-        tokio::task::spawn_blocking(move || json(&place, &["after", "--control", "2s", table_of[0], table_of[1]], 0));
+    let after = tokio::task::spawn_blocking(move || json(&place, &["after", "--control", "2s"], 0));
     let after = after.await.unwrap();
     assert_eq!(after["verdict"], "surprising");
     let corrupted = table(&after, "corrupted");
