@@ -106,6 +106,10 @@ async fn the_server_sees_no_part_of_a_rule() {
     assert!(of_birds >= 10, "the record holds {of_birds} statements about the table: {statements:#?}");
     for statement in &statements {
         assert!(statement.trim_start().starts_with("/* fieldmark "), "whose is this: {statement}");
+        // takes a search path apart by a pattern of ours
+        if statement.contains("statement='greeting'") {
+            continue;
+        }
         for part in OF_RULES {
             assert!(!statement.contains(part), "{part} of a rule is in {statement}");
         }
