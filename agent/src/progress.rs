@@ -101,12 +101,12 @@ fn style(total_known: bool) -> ProgressStyle {
             show(out, &rows(state.per_sec().round() as u64));
         })
         .with_key("left", |state: &ProgressState, out: &mut dyn Write| {
-            show(out, &words::duration(state.eta().as_secs_f64().round()).replace(words::NARROW, " "));
+            show(out, &words::plain(&words::duration(state.eta().as_secs_f64().round())));
         })
 }
 
 fn rows(n: u64) -> String {
-    words::count(n).replace(words::NARROW, " ")
+    words::plain(&words::count(n))
 }
 
 /// Writes into a line of progress; a line that cannot be written is not worth an error.

@@ -228,7 +228,7 @@ impl TableCheck<'_> {
         }
         if !answered.more {
             let counted = Counted::exactly(answered.rows);
-            self.know(&mut outcome, rule, counted);
+            self.know(&mut outcome, counted);
             self.counts.push((rule.id.clone(), counted));
         }
         outcome
@@ -291,9 +291,8 @@ impl TableCheck<'_> {
     }
 
     /// Holds a count against what the baseline knows.
-    pub(super) fn know(&self, outcome: &mut Outcome, rule: &Rule, counted: Counted) {
-        let recorded = self.state.baselines.get(&rule.id);
-        let recorded = recorded.filter(|recorded| recorded.is_of(&rule.fingerprint, &outcome.table));
+    pub(super) fn know(&self, outcome: &mut Outcome, counted: Counted) {
+        let recorded = self.state.baseline_of(outcome);
         if let Some(recorded) = recorded.filter(|_| outcome.status == Status::Failed) {
             let baseline = recorded.against(counted);
             outcome.baseline = Some(baseline);

@@ -95,7 +95,7 @@ impl TableCheck<'_> {
             outcome.reason = format!("{}; {rows} could not be read again", outcome.reason);
         }
         if let Some(counted) = self.counted(at, reading) {
-            self.know(&mut outcome, rule, counted);
+            self.know(&mut outcome, counted);
         }
         if outcome.status == Status::Failed {
             outcome.examples.clone_from(&state.examples);

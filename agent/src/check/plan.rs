@@ -11,6 +11,7 @@ use fieldmark_engine::kind::Plan;
 use fieldmark_engine::language::resolve_table;
 use fieldmark_engine::rule::{SampleWish, TableRules};
 use fieldmark_model::{Dialect, RuleId, TableName};
+use fieldmark_source::postgres::BLOCKS_OF_A_KEY;
 use fieldmark_source::{Error, Name, Preview, Query, Read, Reference};
 use fieldmark_statistics::LookPlan;
 use fieldmark_statistics::looks::LookSize;
@@ -53,8 +54,6 @@ const ROWS_A_CHUNK: u64 = 8_192;
 const KEYS_A_STATEMENT: u64 = 1_000;
 /// Blocks of one batch of drawn blocks, which takes three statements.
 const BLOCKS_A_BATCH: u64 = 128;
-/// Blocks on the way to one row by an index, the row's own included.
-const BLOCKS_OF_A_KEY: u64 = 4;
 
 impl TablePlan {
     /// Statements in all, about.

@@ -4,6 +4,7 @@ use super::check::check_source;
 use super::{Ended, Manner, Session, begin, no_report};
 use crate::check::Checked;
 use crate::cli::{Baseline, Common, Output, USAGE};
+use crate::report::ErrorSummary;
 use crate::report::words::{self, count, plural};
 use crate::signals::Signals;
 use crate::state::{Counted, PATIENCE, Recorded};
@@ -62,8 +63,7 @@ pub(super) async fn run(common: &Common, arguments: &Baseline, signals: &Signals
         let mut of_source = Vec::new();
         let note = session.folder.update(&lock, |state| {
             for (outcome, counted) in failing(&checked) {
-                let own = state.baselines.get(&outcome.rule);
-                let own = own.filter(|own| own.is_of(&outcome.fingerprint, &outcome.table));
+                let own = state.baseline_of(outcome);
                 let (act, record) = recording(own, outcome, counted, session.run.now);
                 state.baselines.insert(outcome.rule.clone(), record.clone());
                 let (source, rule) = (source.name.clone(), outcome.rule.clone());
@@ -74,10 +74,7 @@ pub(super) async fn run(common: &Common, arguments: &Baseline, signals: &Signals
         lines.extend(of_source);
     }
     session.tell_unmet(&mut report);
-    unclear.extend(report.errors.iter().map(|error| match &error.source {
-        Some(source) => format!("{source}: {}", error.what),
-        None => error.what.clone(),
-    }));
+    unclear.extend(report.errors.iter().map(ErrorSummary::told));
     print(common, &lines, &unclear);
     Ok(if unclear.is_empty() { 0 } else { 2 })
 }
@@ -173,12 +170,11 @@ fn print(common: &Common, lines: &[Line], unclear: &[String]) {
     if lines.is_empty() && unclear.is_empty() && !common.quiet {
         outln!("nothing is recorded");
     }
-    let plain = |text: String| text.replace(words::NARROW, " ");
     for line in lines {
-        outln!("{}", plain(told(line)));
+        outln!("{}", words::plain(&told(line)));
     }
     for why in unclear {
-        outln!("? {}", plain(why.clone()));
+        outln!("? {}", words::plain(why));
     }
 }
 

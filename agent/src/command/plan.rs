@@ -47,7 +47,7 @@ pub(super) async fn run(common: &Common, arguments: &Check, signals: &Signals) -
         }
         Output::Terminal | Output::Html | Output::Markdown | Output::Junit => {
             let text: Vec<String> = sources.iter().map(told).collect();
-            out!("{}", text.join("\n").replace(words::NARROW, " "));
+            out!("{}", words::plain(&text.join("\n")));
         }
     }
     Ok(if failed { 2 } else { 0 })

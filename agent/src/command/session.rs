@@ -15,9 +15,7 @@ use chrono::{DateTime, Utc};
 use fieldmark_document::{Problem, Problems};
 use fieldmark_engine::evaluate::{Names, check_expression};
 use fieldmark_engine::kind::Plan;
-use fieldmark_engine::language::{
-    RuleFile, check_catalogue, check_sources, expand_patterns, parse_rule_files, resolve_table,
-};
+use fieldmark_engine::language::{check_catalogue, check_sources, expand_patterns, parse_rule_files, resolve_table};
 use fieldmark_engine::rule::{SampleWish, TableRules};
 use fieldmark_model::{Catalogue, Dialect, NotEvaluated, Outcome, SourceName, Status, Table, TableName};
 use fieldmark_source::postgres::{self, ConnectOptions};
@@ -57,11 +55,7 @@ impl Session {
     /// What is wrong with any of them.
     pub(crate) fn open(common: &Common, signals: &Signals, manner: Manner) -> Result<Self, Ended> {
         let mut reading = load(common);
-        let files = |files: &[crate::config::RuleFile]| -> Vec<RuleFile> {
-            files.iter().map(|file| RuleFile { path: file.name.to_string(), text: file.text.clone() }).collect()
-        };
-        let mut all = files(&reading.rules.files);
-        all.extend(files(&reading.rules.defaults));
+        let all = reading.rules.for_parser();
         let tables = match parse_rule_files(&all) {
             Ok(tables) => tables,
             Err(problems) => {
@@ -173,7 +167,7 @@ impl Session {
             Address::Postgres(address) => {
                 let options = ConnectOptions {
                     schemas: source.schemas.value.clone(),
-                    application_name: format!("fieldmark/{}", crate::state::host_name()),
+                    agent: crate::state::host_name(),
                     ..ConnectOptions::new(address.url.expose())
                 };
                 Box::new(postgres::connect(&options).await?)
@@ -216,8 +210,7 @@ impl Session {
                 state.failing.retain(|_, failing| !failing.rules.is_empty());
                 for (rule, counted) in &checked.counts {
                     let Some(outcome) = checked.outcomes.iter().find(|outcome| outcome.rule == *rule) else { continue };
-                    let recorded = state.baselines.get(rule);
-                    let recorded = recorded.filter(|own| own.is_of(&outcome.fingerprint, &outcome.table));
+                    let recorded = state.baseline_of(outcome);
                     match recorded.map(|recorded| recorded.after(*counted, self.run.now)) {
                         Some(Some(after)) => drop(state.baselines.insert(rule.clone(), after)),
                         Some(None) => drop(state.baselines.remove(rule)),

@@ -52,7 +52,7 @@ pub(super) fn run(common: &Common, signals: &Signals) -> Result<u8, Ended> {
         }
         Output::Terminal | Output::Html | Output::Markdown | Output::Junit => {
             let text: String = sources.iter().map(told).collect::<Vec<String>>().join("\n");
-            out!("{}\nstate folder: {}\n", text.replace(words::NARROW, " "), session.folder.path().display());
+            out!("{}\nstate folder: {}\n", words::plain(&text), session.folder.path().display());
         }
     }
     Ok(0)

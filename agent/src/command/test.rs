@@ -12,7 +12,7 @@ use crate::signals::Signals;
 use crate::state::StateFolder;
 use chrono::DateTime;
 use fieldmark_document::Problems;
-use fieldmark_engine::language::{RuleFile, check_sources, parse_rule_files};
+use fieldmark_engine::language::{check_sources, parse_rule_files};
 use fieldmark_model::SourceName;
 use fieldmark_source::Error;
 use std::collections::BTreeSet;
@@ -65,9 +65,7 @@ fn rendered(tested: &[Tested], form: Output, colours: bool) -> String {
 fn read(common: &Common, arguments: &Test) -> Result<(Vec<Prepared>, Problems), Ended> {
     let mut reading = config::load_without_addresses(common.config.as_deref(), &Environment::of_process());
     let mut problems = std::mem::take(&mut reading.problems);
-    let all = reading.rules.all();
-    let rule_files: Vec<RuleFile> =
-        all.map(|file| RuleFile { path: file.name.to_string(), text: file.text.clone() }).collect();
+    let rule_files = reading.rules.for_parser();
     let documents = match parse_rule_files(&rule_files) {
         Ok(documents) => documents,
         Err(wrong) => {

@@ -7,6 +7,7 @@
 
 use super::origin::nowhere;
 use fieldmark_document::{Limits, Place, Placed, Problem, Problems, nearest};
+use fieldmark_engine::language;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Read as _};
@@ -42,9 +43,10 @@ pub struct RuleFile {
 }
 
 impl RuleFiles {
-    /// Defaults, then rule files: what the rule language's parser takes, which knows the ones by their names.
-    pub fn all(&self) -> impl Iterator<Item = &RuleFile> {
-        self.defaults.iter().chain(&self.files)
+    /// Rule files, then defaults, as the rule language's parser takes them: it knows the ones by their names.
+    pub fn for_parser(&self) -> Vec<language::RuleFile> {
+        let file = |file: &RuleFile| language::RuleFile { path: file.name.to_string(), text: file.text.clone() };
+        self.files.iter().chain(&self.defaults).map(file).collect()
     }
 
     /// Paths of the fixtures beside the rule files, in order. A folder that cannot be read is a problem.

@@ -454,7 +454,7 @@ fn rule_files_are_found_once_and_in_order() {
         assert_eq!(fixture.shown(&reading), "", "{rules}");
         assert_eq!(fixture.names(&reading.rules.files), files, "{rules}");
         assert_eq!(fixture.names(&reading.rules.defaults), defaults, "{rules}");
-        assert_eq!(reading.rules.all().count(), files.len() + defaults.len());
+        assert_eq!(reading.rules.for_parser().len(), files.len() + defaults.len());
     }
 }
 

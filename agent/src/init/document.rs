@@ -1,7 +1,7 @@
 //! The rule file of one table, as text.
 
 use chrono::{DateTime, Utc};
-use fieldmark_model::name::quote_identifier;
+use fieldmark_model::name::part;
 use fieldmark_model::{SourceName, TableName};
 use fieldmark_profile::Proposal;
 use fieldmark_profile::yaml::{list, literal};
@@ -82,8 +82,6 @@ impl Document {
 
 /// `source.schema.table`, as a YAML scalar.
 pub(super) fn head(source: &SourceName, table: &TableName, with_schema: bool) -> String {
-    let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let part = |name: &str| if plain(name) { name.to_owned() } else { quote_identifier(name) };
     let schema = if with_schema { format!("{}.", part(&table.schema)) } else { String::new() };
     let name = format!("{}.{schema}{}", part(source.as_str()), part(&table.name));
     if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.')) { name } else { literal(&name) }

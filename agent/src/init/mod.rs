@@ -15,16 +15,28 @@ use crate::report::words::{count, plural};
 use crate::signals::Signals;
 use crate::state::{SourceState, StateFolder};
 use document::Document;
-use fieldmark_engine::language::{RuleFile, parse_rule_files, resolve_table};
+use fieldmark_engine::language::{parse_rule_files, resolve_table};
 use fieldmark_engine::rule::TableRules;
-use fieldmark_model::{Table, TableKind};
+use fieldmark_model::Table;
 use fieldmark_source::Error;
 use place::{Place, Written};
 use serde_json::json;
 use survey::Survey;
 
-/// What is said of a table that has rules.
-const LEFT: &str = "has rules already, and was left as it is";
+/// What is said besides the documents.
+#[derive(Default)]
+struct Notes {
+    told: Vec<String>,
+    /// Whether one of them is about something that could not be read.
+    unread: bool,
+}
+
+impl Notes {
+    fn unread(&mut self, note: String) {
+        self.told.push(note);
+        self.unread = true;
+    }
+}
 
 /// Looks at a database, writes what it proposes, says what that is.
 ///
@@ -40,7 +52,7 @@ pub async fn run(common: &Common, arguments: &Init, signals: &Signals) -> Result
     let folder = StateFolder::open(state.path())?;
     let session = Session::of((config, rules), folder, common, signals, manner)?;
     let mut documents = Vec::new();
-    let mut notes = Vec::new();
+    let mut notes = Notes::default();
     for source in &session.config.sources {
         match look(&session, source, arguments.force, &mut notes).await {
             Ok(found) => documents.extend(found),
@@ -49,16 +61,15 @@ pub async fn run(common: &Common, arguments: &Init, signals: &Signals) -> Result
         }
     }
     document::name_files(&mut documents);
-    let unread = notes.iter().any(|note| !note.ends_with(LEFT));
-    if let Some(given) = common.table.iter().find(|_| documents.is_empty() && notes.is_empty()) {
+    if let Some(given) = common.table.iter().find(|_| documents.is_empty() && notes.told.is_empty()) {
         return Err(Ended::Because(USAGE, format!("no source has a table `{given}`, or none that has no rules yet")));
     }
     let written = place.write(&documents, arguments.force)?;
     match common.output {
-        Output::Json => outln!("{:#}", as_json(&place, &documents, &written, &notes)),
+        Output::Json => outln!("{:#}", as_json(&place, &documents, &written, &notes.told)),
         Output::Terminal | Output::Html | Output::Markdown | Output::Junit => {
             if !common.quiet {
-                out!("{}", told(&place, &documents, &written, &notes));
+                out!("{}", told(&place, &documents, &written, &notes.told));
             }
         }
     }
@@ -67,7 +78,7 @@ pub async fn run(common: &Common, arguments: &Init, signals: &Signals) -> Result
         eprintln!("fieldmark: set {variable} to the address: it has a password, which is written nowhere");
     }
     // nothing could be read: that is no good look at a database
-    Ok(if documents.is_empty() && unread { 2 } else { 0 })
+    Ok(if documents.is_empty() && notes.unread { 2 } else { 0 })
 }
 
 /// The configuration: the one that is there, or the one that will be; and the rules that there are.
@@ -91,9 +102,7 @@ fn read(place: &Place, common: &Common) -> Result<(Config, Vec<TableRules>), End
         }
         (_, _) => failed(problems),
     })?;
-    let file = |file: &config::RuleFile| RuleFile { path: file.name.to_string(), text: file.text.clone() };
-    let files: Vec<RuleFile> = files.all().map(file).collect();
-    let rules = parse_rule_files(&files).map_err(failed)?;
+    let rules = parse_rule_files(&files.for_parser()).map_err(failed)?;
     Ok((with_sources(config, common)?, rules))
 }
 
@@ -102,15 +111,15 @@ async fn look(
     session: &Session,
     source: &SourceConfig,
     force: bool,
-    notes: &mut Vec<String>,
+    notes: &mut Notes,
 ) -> Result<Vec<Document>, Error> {
     let mut reader = session.connect(source, &SourceState::default()).await?;
     let catalogue = reader.catalogue().await?;
     let checks = reader.checks().await?;
     let default_schema = reader.facts().default_schema.clone();
-    let stored = |table: &&Table| !matches!(table.kind, TableKind::View | TableKind::Foreign | TableKind::Virtual);
     let wanted = |table: &&Table| session.selection.may_mean(&source.name, &table.name);
-    let mut tables: Vec<&Table> = catalogue.tables.iter().filter(stored).filter(wanted).collect();
+    let mut tables: Vec<&Table> =
+        catalogue.tables.iter().filter(|table| table.kind.is_stored()).filter(wanted).collect();
     let own = session.rules_of(&source.name);
     tables.retain(|table| {
         let has_rules = !force
@@ -119,21 +128,22 @@ async fn look(
                 Err(_) => rules.pattern.is_any() && rules.may_mean(&table.name, default_schema.as_deref()),
             });
         if has_rules {
-            notes.push(format!("{} {} {LEFT}", source.name, table.name));
+            notes.told.push(format!("{} {} has rules already, and was left as it is", source.name, table.name));
         }
         !has_rules
     });
     if tables.is_empty() && own.is_empty() && !session.selection.some_tables() {
-        notes.push(format!("{}: no table to look at; does the role see any, and are its schemas right?", source.name));
+        notes
+            .unread(format!("{}: no table to look at; does the role see any, and are its schemas right?", source.name));
     }
     let mut documents = Vec::new();
     for table in tables {
         let mut survey = Survey { session, source, reader: &mut reader, catalogue: &catalogue, checks: &checks };
         match survey.table(table, default_schema.as_deref()).await {
             Ok(Ok(document)) => documents.push(document),
-            Ok(Err(why)) => notes.push(format!("{} {} could not be read: {why}", source.name, table.name)),
+            Ok(Err(why)) => notes.unread(format!("{} {} could not be read: {why}", source.name, table.name)),
             Err(Error::Cancelled) => return Err(Error::Cancelled),
-            Err(error) => notes.push(format!("{} {}: {error}", source.name, table.name)),
+            Err(error) => notes.unread(format!("{} {}: {error}", source.name, table.name)),
         }
     }
     Ok(documents)

@@ -166,7 +166,7 @@ impl Survey<'_> {
 /// What was found in place of a pass.
 fn why(outcome: &Outcome) -> String {
     let standing = words::Standing::of(outcome);
-    format!("{}: {}", standing.word(), words::seen(outcome)).replace(words::NARROW, " ")
+    words::plain(&format!("{}: {}", standing.word(), words::seen(outcome)))
 }
 
 /// Columns of the table that are among these words; SQLite's names know no case.

@@ -1,7 +1,7 @@
 //! What a report means for whoever runs the command: the exit code, and why.
 
-use super::Report;
 use super::words::{self, Standing, count, how_many, plural};
+use super::{ErrorSummary, Report};
 use fieldmark_model::Severity;
 use fieldmark_model::migration::{Expectation, TableChange, Verdict};
 
@@ -57,12 +57,7 @@ pub fn conclusion(report: &Report) -> Conclusion {
     if report.findings_fail && !report.findings.is_empty() {
         bad.push(plural(how_many(&report.findings), "finding"));
     }
-    for error in &report.errors {
-        unknown.push(match &error.source {
-            Some(source) => format!("{source}: {}", error.what),
-            None => error.what.clone(),
-        });
-    }
+    unknown.extend(report.errors.iter().map(ErrorSummary::told));
     if let Some(migration) = &report.migration {
         if let Some(status) = migration.command_status.filter(|status| *status != 0) {
             command.push(format!("the guarded command failed with status {status}"));

@@ -130,6 +130,16 @@ pub struct ErrorSummary {
     pub remedy: Option<String>,
 }
 
+impl ErrorSummary {
+    /// What could not be done, with its source: `shop: no answer`.
+    pub fn told(&self) -> String {
+        match &self.source {
+            Some(source) => format!("{source}: {}", self.what),
+            None => self.what.clone(),
+        }
+    }
+}
+
 /// One source as a report names it.
 #[derive(Clone, Debug, Serialize)]
 pub struct SourceSummary {

@@ -49,7 +49,7 @@ pub struct Recorded {
 
 impl Recorded {
     /// Whether it is about this rule, as it is now, on its table.
-    pub fn is_of(&self, fingerprint: &str, table: &TableName) -> bool {
+    pub(super) fn is_of(&self, fingerprint: &str, table: &TableName) -> bool {
         self.fingerprint == fingerprint && self.table.as_ref().is_none_or(|own| own == table)
     }
 

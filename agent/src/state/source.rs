@@ -6,7 +6,7 @@ use super::error::StateError;
 use super::failing::FailingRows;
 use super::watermark::Watermark;
 use chrono::{DateTime, Utc};
-use fieldmark_model::{RuleId, TableName};
+use fieldmark_model::{Outcome, RuleId, TableName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -41,6 +41,13 @@ pub struct SourceState {
     /// What is left of the source's budget of server time.
     #[serde(default)]
     pub server_time: Option<Balance>,
+}
+
+impl SourceState {
+    /// Failing rows that are recorded of an outcome's rule, in the meaning that it has and on its table.
+    pub fn baseline_of(&self, outcome: &Outcome) -> Option<&Recorded> {
+        self.baselines.get(&outcome.rule).filter(|own| own.is_of(&outcome.fingerprint, &outcome.table))
+    }
 }
 
 /// What is left of a budget that fills up again as time goes by.

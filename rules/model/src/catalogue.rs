@@ -42,6 +42,16 @@ pub enum TableKind {
     Virtual,
 }
 
+impl TableKind {
+    /// Whether the database itself keeps its rows: no view, and nothing that another program answers for.
+    pub fn is_stored(self) -> bool {
+        match self {
+            Self::Table | Self::Partitioned | Self::MaterializedView => true,
+            Self::View | Self::Foreign | Self::Virtual => false,
+        }
+    }
+}
+
 /// One table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {

@@ -1,6 +1,7 @@
 //! Names: of sources, tables and rules. Newtypes, so that two of them cannot be swapped in a call.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 macro_rules! text_name {
@@ -134,8 +135,10 @@ pub fn fits(pattern: &str, name: &str) -> bool {
     pattern.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
 }
 
-fn plain(part: &str) -> bool {
-    !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+/// A part of a dotted name, in SQL double quotes where it needs them to be read back.
+pub fn part(name: &str) -> Cow<'_, str> {
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$');
+    if plain { Cow::Borrowed(name) } else { Cow::Owned(quote_identifier(name)) }
 }
 
 impl fmt::Display for TableName {
@@ -145,11 +148,7 @@ impl fmt::Display for TableName {
             if index > 0 {
                 f.write_str(".")?;
             }
-            if plain(part) {
-                f.write_str(part)?;
-            } else {
-                f.write_str(&quote_identifier(part))?;
-            }
+            f.write_str(&self::part(part))?;
         }
         Ok(())
     }

@@ -9,7 +9,8 @@ use crate::{form, word};
 use arrow::datatypes::DataType;
 use chrono::{DateTime, Datelike as _, Utc};
 use fieldmark_engine::kind::ValueType;
-use fieldmark_model::{Table, TableKind};
+use fieldmark_model::Table;
+use fieldmark_model::name::part;
 use fieldmark_statistics::Level;
 use fieldmark_statistics::interval::{Observed, clopper_pearson};
 use std::time::Duration;
@@ -207,7 +208,7 @@ impl Subject<'_> {
         if declared || !(matches!(column.nature, Nature::Integer | Nature::Text) || is_uuid(column)) {
             return None;
         }
-        let stored = |table: &&&Table| !matches!(table.kind, TableKind::View | TableKind::Foreign | TableKind::Virtual);
+        let stored = |table: &&&Table| table.kind.is_stored();
         let target = |stem: &String| {
             others.iter().filter(stored).filter(|table| is_plural_of(&table.name.name, stem)).find_map(|table| {
                 let keys = table.primary_key.iter().chain(&table.unique).filter(|key| key.len() == 1);
@@ -237,9 +238,6 @@ impl Subject<'_> {
             fits.then(|| (*table, column.name().to_owned()))
         };
         let (table, key) = referred(column.name()).iter().find_map(target).or_else(same_name)?;
-        let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        let part =
-            |name: &str| if plain(name) { name.to_owned() } else { fieldmark_model::name::quote_identifier(name) };
         let mut to = format!("{}.{}", part(&table.name.name), part(&key));
         if table.name.schema != self.table.name.schema {
             to = format!("{}.{to}", part(&table.name.schema));

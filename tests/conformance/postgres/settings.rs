@@ -42,9 +42,7 @@ async fn settings_hold_in_each_read() -> anyhow::Result<()> {
     fixture.execute("create view forms as select '{2024-02-29 12:00:00+02}'::timestamptz[] as a, '1 day'::interval as b, array[0.1::float8 + 0.2] as c, array['\\x00'::bytea] as d").await?;
     fixture.execute("create view q as select query from pg_stat_activity where pid = pg_backend_pid()").await?;
     fixture.execute(&format!("grant select on all tables in schema public to {role}")).await?;
-    let mut source =
-        postgres::connect(&ConnectOptions { application_name: "fieldmark/here".to_owned(), ..fixture.options(&role) })
-            .await?;
+    let mut source = postgres::connect(&ConnectOptions { agent: "here".to_owned(), ..fixture.options(&role) }).await?;
     let s = table(&fixture, &mut source, "s").await?;
     let chunk = source.scan(&Read::new(&s, &names(&shown)), &Cursor::start(), 10).await?.chunk;
     let values: Vec<String> = texts(&chunk)?.into_iter().flatten().flatten().collect();

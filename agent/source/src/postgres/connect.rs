@@ -3,7 +3,7 @@
 use super::courtesy::Limits;
 use super::fault;
 use crate::Error;
-use crate::label::{Name, SharedLabel};
+use crate::label::{Label, Name, SharedLabel};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _, ValueRef as _};
 use std::net::IpAddr;
@@ -21,8 +21,8 @@ pub struct ConnectOptions {
     pub url: String,
     /// The schemas to look at; `None`: those of the connection's own search path.
     pub schemas: Option<Vec<String>>,
-    /// What `pg_stat_activity` shows: `fieldmark/<agent>`.
-    pub application_name: String,
+    /// Whose statements these are: `pg_stat_activity` shows `fieldmark/<agent>`, and each statement's comment has it.
+    pub agent: String,
     /// How long statements may run.
     pub limits: Limits,
 }
@@ -30,7 +30,7 @@ pub struct ConnectOptions {
 impl ConnectOptions {
     /// This address with everything else as usual.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), schemas: None, application_name: "fieldmark".to_owned(), limits: Limits::default() }
+        Self { url: url.into(), schemas: None, agent: String::new(), limits: Limits::default() }
     }
 }
 
@@ -39,7 +39,7 @@ impl std::fmt::Debug for ConnectOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ConnectOptions")
             .field("schemas", &self.schemas)
-            .field("application_name", &self.application_name)
+            .field("agent", &self.agent)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
@@ -74,9 +74,13 @@ impl Server {
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(address("the source's url has to begin with postgres:// or postgresql://"));
         }
+        let application_name = match options.agent.as_str() {
+            "" => "fieldmark".to_owned(),
+            agent => format!("fieldmark/{agent}"),
+        };
         let mut parsed = PgConnectOptions::from_str(&options.url)
             .map_err(|_| address("the source's url has a part that cannot be read"))?
-            .application_name(&options.application_name)
+            .application_name(&application_name)
             .extra_float_digits(None)
             .statement_cache_capacity(0)
             .disable_statement_logging();
@@ -92,7 +96,9 @@ impl Server {
             parsed = parsed.ssl_mode(mode);
         }
         let address = shown(&parsed);
-        Ok(Self { options: parsed, address, label: SharedLabel::default() })
+        let label = SharedLabel::default();
+        label.set(Label { agent: options.agent.clone(), rule: None });
+        Ok(Self { options: parsed, address, label })
     }
 
     /// A new connection, not yet asked anything.

@@ -3,7 +3,7 @@
 use super::layout;
 use super::rows::Answer;
 use super::statement::copy;
-use fieldmark_model::{Table, TableKind, TableName};
+use fieldmark_model::{Table, TableName};
 
 /// One part: the table itself, a partition, an heir.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ pub(super) fn parts(table: &Table, answers: &[Answer]) -> Option<Vec<Part>> {
     let relations: Vec<Relation> = answers.iter().filter_map(read).collect();
     let root = relations.iter().find(|relation| relation.name == table.name)?;
     let part = |by: By| vec![Part { name: table.name.clone(), by, storage: None, lockable: root.kind != "m" }];
-    if matches!(table.kind, TableKind::View | TableKind::Foreign | TableKind::Virtual) {
+    if !table.kind.is_stored() {
         return Some(part(By::Whole { only: false }));
     }
     let stored: Vec<&Relation> = relations.iter().filter(|relation| relation.kind != "p").collect();

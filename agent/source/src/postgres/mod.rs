@@ -116,7 +116,7 @@ pub struct PostgresSource {
 /// Layouts that are kept at most.
 const LAYOUTS: usize = 256;
 /// Blocks that finding one row through an index touches: the way down the tree, and the row.
-const BLOCKS_OF_A_KEY: u64 = 4;
+pub const BLOCKS_OF_A_KEY: u64 = 4;
 /// Rows found one after the other in an index that share a block of it.
 const KEYS_OF_A_BLOCK: u64 = 100;
 /// How long the question whether a table goes on may take.
@@ -131,8 +131,6 @@ pub async fn connect(options: &ConnectOptions) -> Result<PostgresSource, Error> 
     let server = connect::Server::new(options)?;
     let address = server.address.clone();
     let label = server.label.clone();
-    let agent = options.application_name.strip_prefix("fieldmark/").unwrap_or_default().to_owned();
-    label.set(Label { agent, rule: None });
     let interrupt = Arc::new(Interrupt::new(server.clone()));
     let (session, greeting) = Session::open(server, options.limits).await?;
     let facts = Facts {

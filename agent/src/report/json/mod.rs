@@ -26,11 +26,6 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
     Ok(text)
 }
 
-/// Text with ordinary spaces in its numbers, for programs to search.
-fn plain(text: &str) -> String {
-    text.replace(words::NARROW, " ")
-}
-
 #[derive(Serialize)]
 struct JsonReport<'a> {
     version: u32,
@@ -74,7 +69,7 @@ impl<'a> JsonReport<'a> {
             outcomes: report.outcomes.iter().map(JsonOutcome::of).collect(),
             findings: &report.findings,
             errors: &report.errors,
-            notes: report.notes.iter().map(|note| plain(note)).collect(),
+            notes: report.notes.iter().map(|note| words::plain(note)).collect(),
             migration: migration.map(|migration| JsonMigration {
                 command_status: migration.command_status,
                 marks: &migration.marks,
@@ -127,8 +122,8 @@ struct JsonOutcome<'a> {
 impl<'a> JsonOutcome<'a> {
     fn of(outcome: &'a Outcome) -> Self {
         let detail = || match outcome.reason.trim() {
-            "" => Cow::Owned(plain(&words::seen(outcome))),
-            reason if reason.contains(words::NARROW) => Cow::Owned(plain(reason)),
+            "" => Cow::Owned(words::plain(&words::seen(outcome))),
+            reason if reason.contains(words::NARROW) => Cow::Owned(words::plain(reason)),
             reason => Cow::Borrowed(reason),
         };
         Self {

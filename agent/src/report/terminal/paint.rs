@@ -1,6 +1,6 @@
 //! Styled text that wraps at a width.
 
-use crate::report::words::NARROW;
+use crate::report::words::plain;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
@@ -128,7 +128,7 @@ impl Page {
     pub(super) fn line(&mut self, spans: &[Span]) {
         let end = spans.iter().rposition(|span| !span.text.trim_end().is_empty()).map_or(0, |last| last + 1);
         for (index, span) in spans.iter().take(end).enumerate() {
-            let text = span.text.replace(NARROW, " ");
+            let text = plain(&span.text);
             let text = if index + 1 == end { text.trim_end() } else { text.as_str() };
             if self.color && !span.style.is_plain() && !text.trim().is_empty() {
                 self.out.push_str(&format!("{}{text}{}", span.style.render(), span.style.render_reset()));

@@ -5,6 +5,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// NARROW NO-BREAK SPACE.
 pub const NARROW: char = '\u{202f}';
 
+/// A text for where every space is to be a plain one.
+pub fn plain(text: &str) -> String {
+    text.replace(NARROW, " ")
+}
+
 /// `200 000`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();

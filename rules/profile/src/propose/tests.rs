@@ -3,7 +3,7 @@ use crate::profile;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use fieldmark_engine::language::{RuleFile, parse_rule_files};
 use fieldmark_model::catalogue::ForeignKey;
-use fieldmark_model::{Chunk, Column, TableName};
+use fieldmark_model::{Chunk, Column, TableKind, TableName};
 use std::sync::Arc;
 
 const ROWS: i64 = 400;

@@ -191,11 +191,11 @@ fn number(value: f64, step: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::words::NARROW;
+    use crate::report::words;
 
     fn labels(axis: &ShapeAxis) -> Vec<String> {
         let labels = Edges::of(axis).unwrap().labels();
-        labels.into_iter().map(|label| label.text.replace(NARROW, " ")).collect()
+        labels.into_iter().map(|label| words::plain(&label.text)).collect()
     }
 
     /// Microseconds of a day of March 2024, and so many minutes.
