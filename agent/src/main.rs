@@ -5,7 +5,10 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    // help is printed before the flags are known
+    let unwanted = std::env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--no-color");
+    let unwanted = unwanted || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colours = std::io::stdout().is_terminal() && !unwanted;
     let cli = match cli::parse(std::env::args_os(), colours) {
         Ok(cli) => cli,
         Err(ended) => {

@@ -56,7 +56,10 @@ const TRIES: u32 = 3;
 
 /// Times, counts, rests, retries: round any call of a source.
 macro_rules! politely {
-    ($reader:ident, $answer:ident => $rows:expr, $call:expr) => {{
+    ($reader:ident, $answer:ident => $rows:expr, $call:expr) => {
+        politely!($reader, $answer, _took => $rows, {}, $call)
+    };
+    ($reader:ident, $answer:ident, $took:ident => $rows:expr, $then:block, $call:expr) => {{
         let mut tried = 0;
         loop {
             if $reader.cancel.is_cancelled() {
@@ -108,7 +111,9 @@ macro_rules! politely {
                 Ok($answer) => {
                     let rows: usize = $rows;
                     $reader.usage.rows += rows as u64;
-                    let rest = $reader.pace.took(rows, took).max(short_of_blocks);
+                    let $took = took;
+                    $then
+                    let rest = $reader.pace.rest(took).max(short_of_blocks);
                     rested(&$reader.cancel, rest).await;
                     break Ok($answer);
                 }
@@ -211,7 +216,12 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn scan(&mut self, read: &Read<'_>, from: &Cursor) -> Result<ScanChunk, Error> {
-        politely!(self, scanned => scanned.chunk.rows(), self.source.scan(read, from, self.pace.rows()))
+        politely!(
+            self,
+            scanned, took => scanned.chunk.rows(),
+            { self.pace.took(scanned.chunk.rows(), took) },
+            self.source.scan(read, from, self.pace.rows())
+        )
     }
 
     /// See [`Source::by_key`].

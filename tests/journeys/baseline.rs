@@ -205,6 +205,9 @@ fn on_a_sample_the_interval_decides() {
     let table = "CREATE TABLE u (id INTEGER PRIMARY KEY, b TEXT);";
     let shop = Shop::new(&format!("{table}{}", fill("u", 60_000, "i, CASE WHEN i % 10 THEN 'b' END")));
     shop.rules("u", "rules:\n  - not_null: [b]\n");
+    // more rows than a check may read of it
+    let budget = ", budget: { rows_per_check: 50000 } }";
+    shop.write("fieldmark.yaml", &shop.read("fieldmark.yaml").replace(" }", budget));
     let told = shop.json(&["baseline", "--rule", "shop.u.not_null.b", "--seed", "3"], 0);
     let rows = &told["rules"][0]["rows"];
     let (low, high) = (rows["low"].as_u64().unwrap(), rows["high"].as_u64().unwrap());
@@ -225,6 +228,25 @@ fn on_a_sample_the_interval_decides() {
     // all rows tell exactly
     shop.run(&["baseline", "--full"]).gives(0);
     assert_eq!(recorded(&shop, "shop.u.not_null.b"), Some(3000));
+}
+
+#[test]
+fn a_record_counts_the_rows_where_a_check_may_read_them_all() {
+    let table = "CREATE TABLE u (id INTEGER PRIMARY KEY, b TEXT);";
+    let shop = Shop::new(&format!("{table}{}", fill("u", 60_000, "i, CASE WHEN i % 6000 THEN 'b' END")));
+    shop.rules("u", "rules:\n  - not_null: [b]\n");
+    // ten rows fail, of which a sample meets one or two: only those
+    let run = shop.run(&["baseline", "--full"]).gives(0);
+    prints(&run, &["shop.u.not_null.b: 10 rows recorded as known"]);
+    shop.run(&["baseline", "--forget", "--rule", "shop.u.not_null.b"]).gives(0);
+    shop.sql("UPDATE u SET b = NULL WHERE id % 100 = 0");
+    let told = shop.json(&["baseline", "--seed", "3"], 0);
+    assert_eq!(told["rules"][0]["rows"], json!({ "low": 600, "high": 600, "exact": true }));
+    shop.json(&["check", "--seed", "4"], 0);
+    // as many again are more than are known, and a sample is enough to see it
+    shop.sql("UPDATE u SET b = NULL WHERE id % 50 = 0");
+    let grown = shop.json(&["check", "--seed", "5"], 1);
+    assert_eq!(outcome(&grown, "shop.u.not_null.b")["baseline"]["grown"], true);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod corpus;
 mod doctor;
 mod fixtures;
 mod formats;
+mod granted;
 mod guide;
 mod init;
 mod keys;
@@ -23,6 +24,7 @@ mod server_load;
 mod shop;
 mod statements;
 mod status;
+mod terminal;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

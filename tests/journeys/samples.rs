@@ -152,6 +152,37 @@ fn keys_that_are_pii_are_not_kept() {
     assert!(!state.contains("31417"), "{state}");
 }
 
+/// One row of every block does not tell, and there are no other blocks: all rows are read, where that is allowed.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_blocks_were_drawn_and_do_not_tell_all_rows_are_read() {
+    let mut served = Served::new("create table orders (id uuid primary key, status text)").await;
+    let rows = "select gen_random_uuid(), 'paid' from generate_series(1, 60000)";
+    served.sql(&format!("insert into orders {rows}; analyze orders")).await;
+    served.write("rules/orders.yaml", "version: 1\ntable: shop.orders\nrules:\n  - not_null: [status]\n");
+    let report = served.json(&["check", "--duty", "100%"], 0).await;
+    assert_eq!(strata(&report), [("table", "all rows", 60_000)]);
+    // not where the budget has no room for them, nor where one look is all that is wished for
+    let report = served.json(&["check", "--duty", "100%", "--no-enlarge"], 2).await;
+    assert_eq!((strata(&report)[0].1, &report["outcomes"][0]["status"]), ("blocks", &"inconclusive".into()));
+    let config = std::fs::read_to_string(served.path("fieldmark.yaml")).unwrap();
+    served.write("fieldmark.yaml", &config.replace("\" }", "\", budget: { rows_per_check: 50000 } }"));
+    let report = served.json(&["check", "--duty", "100%"], 2).await;
+    assert_eq!((strata(&report)[0].1, &report["outcomes"][0]["status"]), ("blocks", &"inconclusive".into()));
+}
+
+/// What another query has answered says nothing of this one.
+#[test]
+fn a_query_that_was_changed_does_not_wait_for_the_old_ones_day() {
+    let shop = shop("{ id: asked, sql: SELECT id FROM orders WHERE id < 0, full_every: 1d }");
+    let config = std::fs::read_to_string(shop.path("fieldmark.yaml")).unwrap();
+    shop.write("fieldmark.yaml", &config.replace("shop.db\" }", "shop.db\", sql: allow }"));
+    let reason = |code: i32| json(&shop, &["check"], code)["outcomes"][0]["reason"].clone();
+    assert_eq!((reason(0), reason(2)), ("the query gives no row".into(), "too_expensive".into()));
+    let rules = std::fs::read_to_string(shop.path("rules/orders.yaml")).unwrap();
+    shop.write("rules/orders.yaml", &rules.replace("id < 0", "id < 3"));
+    assert_eq!(json(&shop, &["check"], 1)["outcomes"][0]["failed"], 2);
+}
+
 /// `unique` without an index and `references` to columns without one: a pass over the table answers, once a day.
 #[test]
 fn what_no_index_answers_is_answered_by_one_pass_a_day() {

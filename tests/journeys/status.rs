@@ -89,11 +89,11 @@ fn after_a_check_it_says_what_came_of_it_and_which_rows_are_read_again() {
 fn the_latest_mark_is_named_and_all_are_in_json() {
     let shop = shop();
     let id = |report: Value| report["migration"]["marks"][0]["id"].as_str().unwrap().to_owned();
-    let first = id(shop.json(&["before", "--control", "0s"], 1));
+    let first = id(shop.json(&["before", "--control", "0s"], 0));
     let said = lines(&shop);
     assert!(line(&said, "latest mark").starts_with(&format!("{first}, taken 20")), "{said:#?}");
     shop.sql("UPDATE t SET a = 'x'");
-    let second = id(shop.json(&["before", "--control", "0s"], 1));
+    let second = id(shop.json(&["before", "--control", "0s"], 0));
     assert_ne!(first, second);
     let said = lines(&shop);
     let latest = line(&said, "latest mark");

@@ -55,6 +55,9 @@ pub enum Error {
         /// The database's code.
         code: String,
     },
+    /// The role may read a table through its parent alone, and rows are to be drawn from its partitions.
+    #[error("rows are drawn from partitions, which the role may not read (42501)")]
+    PartitionsDenied,
     /// Row security would hide rows.
     #[error("row security hides rows from this role")]
     CoverageLimited,
@@ -103,11 +106,15 @@ impl Error {
             Self::Unreachable { .. } => Recovery::Operator("start the database, or correct the source's url"),
             Self::RuleTimeout => Recovery::Operator("raise the rule's timeout, or index what it looks up"),
             Self::BudgetSpent => Recovery::Operator("run again later, or raise budget.server_time of the source"),
-            Self::LoginRefused { .. } => Recovery::Operator(
-                "correct user and password of the source's url; with 42501: GRANT CONNECT ON DATABASE … TO the role",
-            ),
+            Self::LoginRefused { code, .. } if code == "42501" => {
+                Recovery::Operator("GRANT CONNECT ON DATABASE … TO the role")
+            }
+            Self::LoginRefused { .. } => Recovery::Operator("correct user and password of the source's url"),
             Self::Address { .. } => Recovery::Operator("correct the source's url"),
             Self::PermissionDenied { .. } => Recovery::Operator("grant SELECT to the role"),
+            Self::PartitionsDenied => {
+                Recovery::Operator("grant SELECT on the partitions to the role, or `sample: all`")
+            }
             Self::CoverageLimited => Recovery::Operator("grant BYPASSRLS to the role, or leave the table out"),
             Self::SchemaChanged { .. } => Recovery::Operator("run again: the next run reads the new schema"),
             Self::Unsupported { .. } => Recovery::Operator("check all rows with sample: all"),
@@ -131,7 +138,7 @@ impl Error {
             Self::Timeout | Self::RuleTimeout | Self::Cancelled => NotEvaluated::Timeout,
             Self::Locked => NotEvaluated::YieldedToMigration,
             Self::BudgetSpent => NotEvaluated::BudgetSpent,
-            Self::PermissionDenied { .. } => NotEvaluated::PermissionDenied,
+            Self::PermissionDenied { .. } | Self::PartitionsDenied => NotEvaluated::PermissionDenied,
             Self::CoverageLimited => NotEvaluated::CoverageLimited,
             Self::SchemaChanged { .. } => NotEvaluated::ColumnMissing,
             Self::Unsupported { .. } => NotEvaluated::NotSampleable,

@@ -1,6 +1,6 @@
 //! Statements that would be sent, for `check --plan`.
 
-use crate::{Error, Reference};
+use crate::{Error, Query, Reference};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
@@ -16,12 +16,16 @@ pub enum Preview<'a> {
     Keys(&'a [String]),
     /// Random blocks and some of their rows.
     Blocks,
+    /// Boundaries of the index of these key columns, and rows between two of them.
+    Segments(&'a [String]),
     /// Rows that share values of these columns.
     Sharing(&'a [String]),
     /// Which values another table has.
     Parents(&'a Reference<'a>),
     /// Least and greatest value of a column.
     Extremes(&'a str),
+    /// A rule's own query.
+    Query(&'a Query<'a>),
 }
 
 /// One row that stands for values which are not known yet: `1` in whatever form the columns have.

@@ -57,7 +57,7 @@ impl DrawColumn {
         let single = |columns: &[String]| match columns {
             [one] => table.column(one).filter(|column| {
                 let integer = matches!(column.data_type, DataType::Int16 | DataType::Int32 | DataType::Int64);
-                integer && !column.nullable
+                integer && !column.nullable && column.readable
             }),
             _ => None,
         };
@@ -163,6 +163,15 @@ impl Drawing {
             Self::Keys(keys) => u64::try_from(keys.draw.drawn()).unwrap_or(u64::MAX),
             Self::Blocks(blocks) => blocks.live.blocks(),
             Self::Segments(segments) => segments.units_drawn(),
+        }
+    }
+
+    /// Whether every unit has been drawn, and yet not every row: all that is left is to read the whole.
+    pub(super) fn is_used_up(&self) -> bool {
+        match self {
+            Self::Keys(_) => false,
+            Self::Blocks(blocks) => blocks.table_blocks > 0 && blocks.live.blocks() >= blocks.table_blocks,
+            Self::Segments(segments) => segments.is_used_up(),
         }
     }
 

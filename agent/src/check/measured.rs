@@ -237,8 +237,8 @@ impl TableCheck<'_> {
     /// Why a query is not asked again yet, where its rule says how often it may be.
     fn asked_lately(&self, rule: &Rule) -> Option<Refusal> {
         let every = rule.full_every.filter(|_| !self.settings.full_every.is_zero())?;
-        let last = self.state.whole_passes.get(&rule.id)?;
-        let age = (self.run.now - *last).to_std().unwrap_or_default();
+        let last = self.state.passed_over(&rule.id, &rule.fingerprint)?;
+        let age = (self.run.now - last).to_std().unwrap_or_default();
         (age < every).then(|| Refusal {
             why: NotEvaluated::TooExpensive,
             reason: format!(

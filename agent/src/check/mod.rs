@@ -56,8 +56,8 @@ pub struct Checked {
     pub notes: Vec<String>,
     /// Rows of tables, to be remembered for `row_count: { change: … }`.
     pub row_counts: Vec<(TableName, RowCount)>,
-    /// Rules for which a pass over a whole table was made, to be remembered for `full_every`.
-    pub passes: Vec<RuleId>,
+    /// Rules for which a pass over a whole table was made, with their fingerprints, to be remembered for `full_every`.
+    pub passes: Vec<(RuleId, String)>,
     /// Rows that fail, to be read again by the next check.
     pub failing: Vec<(TableName, FailingRows)>,
     /// How many rows fail each rule that counts rows, to be held against the baseline.
@@ -138,7 +138,8 @@ impl SourceCheck<'_> {
         checked.counts.append(&mut check.counts);
         let rule_id = |index: usize| check.rule(index).map(|rule| rule.id.clone());
         let passed = check.states.iter().enumerate().filter(|(_, state)| state.passed_over);
-        checked.passes.extend(passed.filter_map(|(index, _)| rule_id(index)));
+        let passed = passed.filter_map(|(index, _)| check.rule(index));
+        checked.passes.extend(passed.map(|rule| (rule.id.clone(), rule.fingerprint.clone())));
         if let Some(Ok(reading)) = reading {
             if let (Some(wished), Some(most)) = (reading.wished, self.settings.rows_per_check) {
                 let (wished, most) = (words::count(wished), words::count(most));

@@ -83,9 +83,8 @@ impl TableCheck<'_> {
         }
         let estimate = estimate(&state.evidence(&reading.strata), reading.level);
         let criterion = self.criterion(state.rule);
-        fill(&mut outcome, &estimate, criterion);
+        fill(&mut outcome, &estimate, criterion, Some(&reading.population));
         explain_stratum(&mut outcome, &estimate, &reading.strata, criterion);
-        outcome.population = Some(rows_of(&reading.population));
         outcome.moving = reading.moving;
         outcome.known_failing = state.known;
         still_failing(&mut outcome);
@@ -145,8 +144,9 @@ pub(super) fn rows_of(population: &Population) -> u64 {
     }
 }
 
-/// Fills in what an estimate says.
-pub(crate) fn fill(outcome: &mut Outcome, estimate: &Estimate, criterion: Criterion) {
+/// Fills in what an estimate says of a table of so many rows.
+pub(crate) fn fill(outcome: &mut Outcome, estimate: &Estimate, criterion: Criterion, population: Option<&Population>) {
+    outcome.population = population.map(rows_of).or(outcome.population);
     let counts = estimate.counts;
     outcome.checked = Some(counts.checked);
     outcome.failed = counts.failed;
@@ -169,7 +169,14 @@ pub(crate) fn fill(outcome: &mut Outcome, estimate: &Estimate, criterion: Criter
     outcome.reason = match decide(estimate, criterion) {
         Decision::Passed | Decision::Failed => words::seen(outcome),
         Decision::Inconclusive { rows_needed: Some(rows) } => {
-            format!("{}; about {} rows would decide", words::seen(outcome), words::count(rows))
+            // rows that lie together tell as much as fewer that do not
+            let rows =
+                (rows as f64 * (counts.checked as f64 / estimate.effective_rows.max(1.0)).max(1.0)).ceil() as u64;
+            let rows = match outcome.population {
+                Some(all) if rows >= all => format!("all {}", words::count(all)),
+                Some(_) | None => format!("about {}", words::count(rows)),
+            };
+            format!("{}; {rows} rows would decide", words::seen(outcome))
         }
         Decision::Inconclusive { rows_needed: None } => {
             format!("{}; no sample would decide", words::seen(outcome))
@@ -200,11 +207,15 @@ fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan, dialect: Dialect)
         Plan::Unique { columns } => {
             // a NULL is distinct from every other
             let present = columns.iter().map(|column| format!("{} IS NOT NULL", quote_identifier(column)));
-            let conditions: Vec<String> = filter.into_iter().chain(present).collect();
-            let filter = format!(" WHERE {}", conditions.join(" AND "));
+            let conditions: Vec<String> = filter.clone().into_iter().chain(present).collect();
+            let other = check.key.iter().filter(|key| !columns.contains(key)).cloned().collect::<Vec<_>>();
+            let key = if other.is_empty() { String::new() } else { format!("{}, ", list(&other, "")) };
+            let of_rows = filter.map(|filter| format!("{filter} AND ")).unwrap_or_default();
             let columns = list(columns, "");
             Some(format!(
-                "SELECT {columns}, count(*) FROM {table}{filter} GROUP BY {columns} HAVING count(*) > 1 LIMIT 100"
+                "SELECT {key}{columns} FROM {table} WHERE {of_rows}({columns}) IN (SELECT {columns} FROM {table} WHERE {} \
+                 GROUP BY {columns} HAVING count(*) > 1) ORDER BY {columns} LIMIT 100",
+                conditions.join(" AND ")
             ))
         }
         Plan::References { columns, to_schema, to_table, to_columns } => {

@@ -69,8 +69,8 @@ impl TableCheck<'_> {
     pub(super) fn pass_for(&self, rule: &Rule) -> Pass {
         let lifted = self.settings.full_every.is_zero();
         let every = rule.full_every.filter(|_| !lifted).unwrap_or(self.settings.full_every);
-        let last = self.state.whole_passes.get(&rule.id);
-        let age = last.map(|last| (self.run.now - *last).to_std().unwrap_or_default());
+        let last = self.state.passed_over(&rule.id, &rule.fingerprint);
+        let age = last.map(|last| (self.run.now - last).to_std().unwrap_or_default());
         let refusal = age.filter(|age| *age < every).map(|age| Refusal {
             why: NotEvaluated::TooExpensive,
             reason: format!(

@@ -3,7 +3,8 @@
 
 use super::draw::DrawColumn;
 use super::measured::MOST_COUNTED;
-use super::table::{SMALL, SQL_TIMEOUT, TableCheck};
+use super::segments::Boundaries;
+use super::table::{MOST_EXAMPLES, SMALL, SQL_TIMEOUT, TableCheck};
 use super::{SourceCheck, lookup::VALUES_A_STATEMENT};
 use crate::reader::Reader;
 use crate::report::words::plural;
@@ -119,7 +120,8 @@ enum Way {
     Pass,
     Keys(String),
     Blocks(u64),
-    Segments,
+    /// Of the index of these key columns; so many.
+    Segments(Vec<String>, u64),
 }
 
 struct Reading {
@@ -152,7 +154,10 @@ fn reading(check: &TableCheck<'_>, dialect: Dialect) -> Reading {
     let way = match (DrawColumn::of(table), dialect) {
         (Some(column), _) => Way::Keys(column.name),
         (None, Dialect::Postgres) => Way::Blocks(first.div_ceil(per_block).min(table.pages.unwrap_or(u64::MAX))),
-        (None, Dialect::Sqlite) => Way::Segments,
+        (None, Dialect::Sqlite) => match table.key().filter(|key| table.indexed(key)) {
+            Some(key) => Way::Segments(key.to_vec(), first.div_ceil(per_block)),
+            None => return whole,
+        },
     };
     Reading { way, rows: first, most }
 }
@@ -179,12 +184,16 @@ impl Reading {
                 Some((2 * blocks).min(table.pages.unwrap_or(u64::MAX))),
                 Preview::Blocks,
             ),
-            Way::Segments => (
-                format!("reads random segments of the key's index{more}"),
-                self.rows.div_ceil(KEYS_A_STATEMENT) + 1,
-                None,
-                Preview::Pass,
-            ),
+            Way::Segments(key, segments) => {
+                // the walk is made once a day; it and the draw take one statement for each boundary and each segment
+                let walked = Boundaries::statements(table.estimated_rows.unwrap_or(0));
+                (
+                    format!("walks along the key's index, and reads random segments of it{more}"),
+                    walked + (*segments).min(walked),
+                    None,
+                    Preview::Segments(key),
+                )
+            }
         };
         let blocks = blocks.filter(|_| reader.facts().dialect == Dialect::Postgres);
         let sql = reader.preview(&check.read(), ask).await?;
@@ -227,36 +236,48 @@ async fn of_rule(
     let mut step = match &state.plan {
         Plan::Unique { .. } if whole => return Ok(None),
         Plan::Unique { columns } => {
-            let step = asked(check.table.indexed(columns), check.table, "looks up who else has a value");
-            Planned { sql: reader.preview(&read, Preview::Sharing(columns)).await?, ..step }
+            let indexed = check.table.indexed(columns);
+            let step = asked(indexed, check.table, "looks up who else has a value");
+            let ask = if indexed { Preview::Sharing(columns) } else { Preview::Pass };
+            Planned { sql: reader.preview(&read, ask).await?, ..step }
         }
         Plan::References { columns, to_columns, .. } => {
             let Ok(Some((to, _))) = check.referred(&state.plan) else { return Ok(None) };
             let reference = Reference { from: check.table, columns, to, to_columns };
             let step = asked(to.indexed(to_columns), to, &format!("looks values up in {}", to.name));
-            Planned { sql: reader.preview(&read, Preview::Parents(&reference)).await?, ..step }
+            let sql = if to.indexed(to_columns) {
+                reader.preview(&read, Preview::Parents(&reference)).await?
+            } else {
+                reader.preview(&Read::new(to, to_columns), Preview::Pass).await?
+            };
+            Planned { sql, ..step }
         }
         Plan::Fresh { column, .. } => {
             let own = [column.clone()];
             let read = Read::new(check.table, &own);
             let step = asked(check.table.indexed(&own), check.table, "asks for the greatest value");
-            let sql = reader.preview(&read, Preview::Extremes(column)).await?;
-            match check.table.indexed(&own) {
-                true => Planned { statements: 1, rows: Some(1), blocks: Some(2 * BLOCKS_OF_A_KEY), sql, ..step },
-                false => Planned { sql, ..step },
+            if check.table.indexed(&own) {
+                let sql = reader.preview(&read, Preview::Extremes(column)).await?;
+                Planned { statements: 1, rows: Some(1), blocks: Some(2 * BLOCKS_OF_A_KEY), sql, ..step }
+            } else {
+                Planned { sql: reader.preview(&read, Preview::Pass).await?, ..step }
             }
         }
         Plan::Sql { text } => {
             let time = rule.timeout.unwrap_or(SQL_TIMEOUT);
-            let query = Query { sql: text, time, count: MOST_COUNTED, show: 0 };
+            let query = Query { sql: text, time, count: MOST_COUNTED, show: MOST_EXAMPLES };
+            check.begin_own(reader, index);
+            let cost = reader.expected_cost(&query).await;
+            reader.end_own();
             // a query that the database does not take is told by the check
-            let cost = match reader.expected_cost(&query).await {
+            let cost = match cost {
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
                 cost => cost.ok().flatten(),
             };
             let seconds = crate::report::words::duration(time.as_secs_f64());
             let what = format!("its own query, for at most {seconds}");
-            Planned { what, statements: 1, cost, sql: vec![(Name::Query, text.clone())], ..Planned::default() }
+            let sql = reader.preview(&read, Preview::Query(&query)).await?;
+            Planned { what, statements: 1, cost, sql, ..Planned::default() }
         }
         Plan::Row { .. } | Plan::Expression { .. } | Plan::RowCount { .. } | Plan::Distribution { .. } => {
             return Ok(None);

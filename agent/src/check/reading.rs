@@ -327,8 +327,14 @@ impl Taking<'_, '_> {
             };
             let strata: Vec<Design> =
                 std::iter::once(&body).chain(&recent).map(|stratum: &Stratum| stratum.design(plan)).collect();
+            let decided = self.check.decided(&strata, plan.level);
+            if !decided && drawing.is_used_up() && self.check.settings.enlarge && population.rows() <= budget as f64 {
+                // one row or so of every block does not tell, and there are no other blocks
+                self.forget();
+                return self.whole(reader, known, budget).await.map(Some);
+            }
             let last = at + 1 == plan.looks.len();
-            if last || used_up || self.check.decided(&strata, plan.level) {
+            if last || used_up || decided {
                 self.check.end_drawn(reader).await?;
                 return Ok(Some(Reading {
                     strata,

@@ -68,6 +68,21 @@ impl Boundaries {
         (self.step, &self.keys)
     }
 
+    /// Statements of a walk along an index of so many rows.
+    pub(super) fn statements(rows: u64) -> u64 {
+        let (mut step, mut kept, mut left, mut statements) = (FIRST_STEP, 0, rows, 1);
+        loop {
+            let room = MOST_BOUNDARIES as u64 + 1 - kept;
+            let boundaries = (left / step).min(room);
+            statements += boundaries;
+            left -= boundaries * step;
+            if boundaries < room {
+                return statements;
+            }
+            (kept, step) = ((kept + boundaries) / 2, step * 2);
+        }
+    }
+
     fn count(&self) -> usize {
         self.keys.num_rows() + self.fresh.len()
     }
@@ -164,6 +179,10 @@ impl SegmentDrawing {
         self.live.blocks()
     }
 
+    pub(super) fn is_used_up(&self) -> bool {
+        self.live.blocks() >= self.segments()
+    }
+
     pub(super) fn population(&self, level: Level) -> Population {
         self.live.population(self.segments(), level)
     }
@@ -220,6 +239,15 @@ mod tests {
         let mut thinned = boundaries(&[16, 32, 48, 64, 80]);
         thinned.thin().unwrap();
         assert_eq!(thinned, Boundaries { step: 32, ..boundaries(&[32, 64]) });
+    }
+
+    #[test]
+    fn a_walk_takes_fewer_statements_than_it_has_rows() {
+        assert_eq!([0, 15, 16, 20_000].map(Boundaries::statements), [1, 1, 2, 1_251]);
+        // twice as far apart each time that there are too many
+        let all = MOST_BOUNDARIES as u64;
+        assert_eq!(Boundaries::statements(16 * (all + 1)), all + 2);
+        assert_eq!(Boundaries::statements(16 * (all + 1) + 3200), all + 2 + 100);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use fieldmark_statistics::mean::MeanTally;
 use fieldmark_statistics::{
     Criterion, Decision, Design, DrawnUnit, Level, RowCounts, StratumEvidence, Tally, decide, estimate,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The rules of one table, being answered.
@@ -148,8 +148,10 @@ impl<'a> TableCheck<'a> {
         let looked_up = rules.rules.iter().any(|rule| rule.kind.looks_up());
         let identity = if looked_up { table.row_identity().unwrap_or_default() } else { Vec::new() };
         wanted.extend(identity.iter().cloned());
-        for rule in &rules.rules {
-            wanted.extend(rule.kind.columns().into_iter().map(str::to_owned));
+        // of each rule the first column that the role may not read
+        let mut hidden: BTreeMap<usize, String> = BTreeMap::new();
+        for (index, rule) in rules.rules.iter().enumerate() {
+            let mut needed: BTreeSet<String> = rule.kind.columns().into_iter().map(str::to_owned).collect();
             let plan = rule.kind.plan(&schema);
             let mut texts: Vec<&str> = rule.filter.iter().map(|filter| filter.value.as_str()).collect();
             if let Ok(Plan::Expression { text }) = &plan {
@@ -157,10 +159,15 @@ impl<'a> TableCheck<'a> {
             }
             if let Ok(names) = Names::of_table(&schema) {
                 let read = texts.iter().filter_map(|text| check_expression(text, &names).ok()).flatten();
-                wanted.extend(read.map(|(_, column)| column));
+                needed.extend(read.map(|(_, column)| column));
             }
+            let denied = |name: &&String| table.column(name).is_some_and(|column| !column.readable);
+            hidden.extend(needed.iter().find(denied).map(|name| (index, name.clone())));
+            wanted.extend(needed);
         }
-        let columns: Vec<String> = (table.columns.iter().map(|column| &column.name))
+        // one that the role may not read is missed by the rules that are about it alone; a mark is of all columns
+        let columns: Vec<String> = (table.columns.iter().filter(|column| for_mark || column.readable))
+            .map(|column| &column.name)
             .filter(|name| for_mark || wanted.contains(*name))
             .chain(identity.iter().filter(|name| table.column(name).is_none()))
             .cloned()
@@ -168,6 +175,17 @@ impl<'a> TableCheck<'a> {
         let schema = table.arrow_schema(columns.iter().map(String::as_str));
         let (program, skipped) = RowProgram::compile(&rules.rules, &schema, run.now);
         let states = program.rules().map(|(rule, plan)| State::new(rule, plan.clone())).collect();
+        let refused = skipped.into_iter().map(|skipped| match hidden.get(&skipped.rule) {
+            Some(name) => (
+                skipped.rule,
+                Refusal {
+                    why: NotEvaluated::PermissionDenied,
+                    reason: format!("the role may not read the column {name}"),
+                },
+            ),
+            None => (skipped.rule, skipped.refusal),
+        });
+        let refused = refused.collect();
         Self {
             rules,
             table,
@@ -180,7 +198,7 @@ impl<'a> TableCheck<'a> {
             columns,
             for_mark,
             program,
-            refused: skipped.into_iter().map(|skipped| (skipped.rule, skipped.refusal)).collect(),
+            refused,
             states,
             known_there: None,
             rows_read: 0,

@@ -55,6 +55,7 @@ mod tests {
             data_type: data_type.clone(),
             canonical_text: false,
             nullable: false,
+            readable: true,
         };
         Table {
             name: TableName::new("s", "t"),

@@ -4,12 +4,14 @@ use super::check::check_source;
 use super::{Ended, Manner, Session, begin, no_report};
 use crate::check::Checked;
 use crate::cli::{Baseline, Common, Output, USAGE};
-use crate::report::ErrorSummary;
+use crate::config::SourceConfig;
+use crate::report::terminal::{self, PLAIN, span};
 use crate::report::words::{self, count, plural};
+use crate::report::{ErrorSummary, Report};
 use crate::signals::Signals;
 use crate::state::{Counted, PATIENCE, Recorded};
 use chrono::{DateTime, Utc};
-use fieldmark_model::{Outcome, RuleId, SourceName, Status};
+use fieldmark_model::{Outcome, RuleId, SourceName, Status, TableName};
 use serde_json::{Value, json};
 
 /// What became of a rule.
@@ -57,7 +59,8 @@ pub(super) async fn run(common: &Common, arguments: &Baseline, signals: &Signals
     let mut report = begin("baseline", common, &session.run);
     let (mut lines, mut unclear) = (Vec::new(), Vec::new());
     for source in session.config.sources.iter().filter(|source| !session.rules_of(&source.name).is_empty()) {
-        let Some((checked, _)) = check_source(&session, source, &mut report).await? else { continue };
+        let Some((mut checked, _)) = check_source(&session, source, None, &mut report).await? else { continue };
+        count_rows(&session, source, &mut checked, &mut report).await?;
         unclear.extend(checked.outcomes.iter().filter_map(|outcome| not_recorded(outcome, &checked)));
         let lock = session.folder.lock_within(&source.name, PATIENCE)?;
         let mut of_source = Vec::new();
@@ -77,6 +80,35 @@ pub(super) async fn run(common: &Common, arguments: &Baseline, signals: &Signals
     unclear.extend(report.errors.iter().map(ErrorSummary::told));
     print(common, &lines, &unclear);
     Ok(if unclear.is_empty() { 0 } else { 2 })
+}
+
+/// Counts the failing rows where a sample gave no more than bounds, and the table is not larger than a check may read: what may fail
+/// from now on is then what fails, and not what might.
+async fn count_rows(
+    session: &Session,
+    source: &SourceConfig,
+    checked: &mut Checked,
+    report: &mut Report,
+) -> Result<(), Ended> {
+    let most = source.budget.rows_per_check.value.unwrap_or(u64::MAX);
+    let uncounted = |(outcome, counted): &(&Outcome, Counted)| !counted.exact && outcome.population <= Some(most);
+    let tables: Vec<TableName> = failing(checked).filter(uncounted).map(|(outcome, _)| outcome.table.clone()).collect();
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let Some((again, _)) = check_source(session, source, Some(&tables), report).await? else { return Ok(()) };
+    for outcome in again.outcomes {
+        let Some((_, counted)) = again.counts.iter().find(|(rule, counted)| *rule == outcome.rule && counted.exact)
+        else {
+            continue;
+        };
+        checked.counts.retain(|(rule, _)| *rule != outcome.rule);
+        checked.counts.push((outcome.rule.clone(), *counted));
+        if let Some(own) = checked.outcomes.iter_mut().find(|own| own.rule == outcome.rule) {
+            *own = outcome;
+        }
+    }
+    Ok(())
 }
 
 /// Rules that fail by rows that were counted.
@@ -170,12 +202,11 @@ fn print(common: &Common, lines: &[Line], unclear: &[String]) {
     if lines.is_empty() && unclear.is_empty() && !common.quiet {
         outln!("nothing is recorded");
     }
-    for line in lines {
-        outln!("{}", words::plain(&told(line)));
+    let mut page = terminal::page();
+    for text in lines.iter().map(told).chain(unclear.iter().map(|why| format!("? {why}"))) {
+        page.paragraph(0, 2, &[span(text, PLAIN)]);
     }
-    for why in unclear {
-        outln!("? {}", words::plain(why));
-    }
+    out!("{}", page.finish());
 }
 
 fn told(line: &Line) -> String {
@@ -208,8 +239,8 @@ fn as_json(line: &Line) -> Value {
         "rule": line.rule.as_str(),
         "what": line.act.word(),
         "rows": rows(line.record.rows),
-        "since": line.record.since.to_rfc3339(),
-        "lowered": line.record.lowered.map(|time| time.to_rfc3339()),
+        "since": line.record.since,
+        "lowered": line.record.lowered,
         "failing_now": line.now.map(rows),
     })
 }

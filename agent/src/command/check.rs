@@ -5,9 +5,11 @@ use crate::check::{Checked, SourceCheck};
 use crate::cli::{Check, Common};
 use crate::config::SourceConfig;
 use crate::reader::Reader;
-use crate::report::Report;
+use crate::report::{ErrorSummary, Report};
 use crate::signals::Signals;
-use fieldmark_engine::rule::TableRules;
+use fieldmark_engine::language::resolve_table;
+use fieldmark_engine::rule::{SampleWish, TableRules};
+use fieldmark_model::TableName;
 use fieldmark_source::Error;
 
 pub(crate) async fn run(common: &Common, arguments: &Check, signals: &Signals) -> Result<u8, Ended> {
@@ -21,22 +23,29 @@ pub(crate) async fn run(common: &Common, arguments: &Check, signals: &Signals) -
         if session.rules_of(&source.name).is_empty() {
             continue;
         }
-        if let Some((checked, mut reader)) = check_source(&session, source, &mut report).await? {
+        if let Some((checked, mut reader)) = check_source(&session, source, None, &mut report).await? {
             session.remember(&source.name, &checked, &mut reader, &mut report);
         }
     }
     session.tell_unmet(&mut report);
     if report.sources.is_empty() && report.errors.is_empty() {
-        report.notes.push("no rule file speaks of any source: nothing was checked".to_owned());
+        report.errors.push(ErrorSummary {
+            source: None,
+            table: None,
+            what: "no rule speaks of any source: nothing was checked".to_owned(),
+            remedy: Some("`rules:` says where rule files are; `fieldmark init` proposes some".to_owned()),
+        });
     }
     report.finished = chrono::Utc::now();
     deliver(&report, common)
 }
 
-/// Checks the rules of a source; `None` where it could not be read, which the report says then.
+/// Checks the rules of a source, or of these tables of it alone and over all of their rows; `None` where it could not be read, which the
+/// report says then.
 pub(super) async fn check_source(
     session: &Session,
     source: &SourceConfig,
+    whole: Option<&[TableName]>,
     report: &mut Report,
 ) -> Result<Option<(Checked, Reader)>, Ended> {
     let state = session.state_of(&source.name, report)?;
@@ -49,10 +58,17 @@ pub(super) async fn check_source(
         Err(error) => return failed(source, &error, report),
     };
     let default_schema = reader.facts().default_schema.clone();
-    let tables = session.good_tables(source, &catalogue, default_schema.as_deref())?;
+    let mut tables = session.good_tables(source, &catalogue, default_schema.as_deref())?;
+    let mut settings = session.settings(source);
+    if let Some(whole) = whole {
+        tables.retain(|rules| {
+            let table = resolve_table(rules, &catalogue, default_schema.as_deref());
+            table.is_ok_and(|table| whole.contains(&table.name))
+        });
+        settings.override_sample = Some(SampleWish::All);
+    }
     let rules: Vec<&TableRules> = tables.iter().collect();
     let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await;
-    let settings = session.settings(source);
     let mut check = SourceCheck {
         reader: &mut reader,
         catalogue: &catalogue,

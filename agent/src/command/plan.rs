@@ -4,7 +4,8 @@ use super::{Ended, Manner, Session, no_report};
 use crate::check::{Planned, SourceCheck, TablePlan};
 use crate::cli::{Check, Common, Output};
 use crate::config::SourceConfig;
-use crate::report::words::{self, count, plural};
+use crate::report::terminal::{self, PLAIN, Page, span};
+use crate::report::words::{count, plural};
 use crate::signals::Signals;
 use fieldmark_model::SourceName;
 use fieldmark_source::Error;
@@ -46,8 +47,12 @@ pub(super) async fn run(common: &Common, arguments: &Check, signals: &Signals) -
             outln!("{:#}", json!({ "version": 1, "sources": sources }));
         }
         Output::Terminal | Output::Html | Output::Markdown | Output::Junit => {
-            let text: Vec<String> = sources.iter().map(told).collect();
-            out!("{}", words::plain(&text.join("\n")));
+            let mut page = terminal::page();
+            for source in &sources {
+                page.gap();
+                told(&mut page, source);
+            }
+            out!("{}", page.finish());
         }
     }
     Ok(if failed { 2 } else { 0 })
@@ -84,37 +89,32 @@ async fn plan(session: &Session, source: &SourceConfig) -> Result<Result<Vec<Tab
     Ok(Ok(plans))
 }
 
-fn told(source: &OfSource) -> String {
-    let mut text = String::new();
+fn told(page: &mut Page, source: &OfSource) {
     let blocks: Option<u64> = source.tables.iter().map(TablePlan::blocks).sum();
     let statements: u64 = source.tables.iter().map(TablePlan::statements).sum();
     for table in &source.tables {
         let rows = table
             .rows
             .map_or_else(|| "an unknown number of rows".to_owned(), |rows| format!("about {}", plural(rows, "row")));
-        text.push_str(&format!("{} {} · {rows}\n", source.source, table.table));
+        page.paragraph(0, 2, &[span(format!("{} {} · {rows}", source.source, table.table), PLAIN)]);
         for step in &table.steps {
             let rule = step.rule.as_ref().map(|rule| format!(" ({rule})")).unwrap_or_default();
             let mut facts = vec![format!("about {}", plural(step.statements, "statement"))];
             facts.extend(step.rows.map(|rows| plural(rows, "row")));
             facts.extend(step.blocks.map(|blocks| plural(blocks, "block")));
             facts.extend(step.cost.map(|cost| format!("cost {cost:.0} in the planner's unit")));
-            text.push_str(&format!("  {}{rule}: {}\n", step.what, facts.join(", ")));
+            page.paragraph(2, 4, &[span(format!("{}{rule}: {}", step.what, facts.join(", ")), PLAIN)]);
             for (name, sql) in &step.sql {
-                text.push_str(&format!("      {}: {}\n", name.as_str(), shortened(sql)));
+                page.line(&[span(format!("      {}: {}", name.as_str(), shortened(sql)), PLAIN)]);
             }
         }
         for refused in &table.refused {
-            text.push_str(&format!("  not evaluated: {refused}\n"));
+            page.paragraph(2, 4, &[span(format!("not evaluated: {refused}"), PLAIN)]);
         }
     }
-    text.push_str(&format!(
-        "{}: about {}{} in all, beside the catalogue; nothing was run\n",
-        source.source,
-        plural(statements, "statement"),
-        blocks.map(|blocks| format!(" and {}", at_most_a_minute(blocks, source.blocks_per_minute))).unwrap_or_default()
-    ));
-    text
+    let blocks = blocks.map(|blocks| format!(" and {}", at_most_a_minute(blocks, source.blocks_per_minute)));
+    let in_all = format!("{}: about {}{}", source.source, plural(statements, "statement"), blocks.unwrap_or_default());
+    page.paragraph(0, 2, &[span(format!("{in_all} in all, beside the catalogue; nothing was run"), PLAIN)]);
 }
 
 /// A statement in one line, a long list of columns cut: `--output json` has it whole.

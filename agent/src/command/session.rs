@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::reader::Reader;
 use crate::report::{ErrorSummary, Report, SampleSummary, SourceSummary, words};
 use crate::signals::Signals;
-use crate::state::{LastCheck, SourceState, StateFolder, Watermark};
+use crate::state::{LastCheck, Pass, SourceState, StateFolder, Watermark};
 use chrono::{DateTime, Utc};
 use fieldmark_document::{Problem, Problems};
 use fieldmark_engine::evaluate::{Names, check_expression};
@@ -205,7 +205,9 @@ impl Session {
         let kept = self.folder.lock_within(source, crate::state::PATIENCE).and_then(|lock| {
             self.folder.update(&lock, |state| {
                 state.row_counts.extend(checked.row_counts.iter().cloned());
-                state.whole_passes.extend(checked.passes.iter().map(|rule| (rule.clone(), self.run.now)));
+                state.passes.extend(checked.passes.iter().map(|(rule, fingerprint)| {
+                    (rule.clone(), Pass { fingerprint: fingerprint.clone(), time: self.run.now })
+                }));
                 state.failing.extend(checked.failing.iter().cloned());
                 state.failing.retain(|_, failing| !failing.rules.is_empty());
                 for (rule, counted) in &checked.counts {

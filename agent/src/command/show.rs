@@ -2,6 +2,7 @@
 
 use super::{Ended, load};
 use crate::cli::{Common, Completions, Output, Rules, Schema, SchemaOf, command};
+use crate::report::terminal::{self, PLAIN, Page, span};
 use fieldmark_engine::kind::KINDS;
 use fieldmark_engine::language::{defaults_schema, rules_schema};
 use std::io::Write as _;
@@ -21,9 +22,14 @@ pub(super) fn config(common: &Common) -> Result<u8, Ended> {
 
 pub(super) fn rules(arguments: &Rules) -> Result<u8, Ended> {
     let Some(wanted) = &arguments.kind else {
+        let mut page = terminal::page();
         for facts in KINDS {
-            outln!("{}\n  {}\n    - {}\n", facts.name, facts.reference, facts.example.trim().replace('\n', "\n    "));
+            page.paragraph(0, 2, &[span(facts.name, PLAIN)]);
+            page.paragraph(2, 2, &[span(facts.reference, PLAIN)]);
+            example(&mut page, 4, facts.example);
+            page.gap();
         }
+        out!("{}", page.finish());
         return Ok(0);
     };
     let Some(facts) = KINDS.iter().find(|facts| facts.name == wanted) else {
@@ -31,16 +37,29 @@ pub(super) fn rules(arguments: &Rules) -> Result<u8, Ended> {
         let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         return Err(Ended::Because(crate::cli::USAGE, format!("there is no kind of rule `{wanted}`{near}")));
     };
-    outln!("{}\n\n{}\n\n  - {}", facts.name, facts.reference, facts.example.trim().replace('\n', "\n    "));
+    let mut page = terminal::page();
+    page.paragraph(0, 2, &[span(facts.name, PLAIN)]);
+    page.gap();
+    page.paragraph(0, 0, &[span(facts.reference, PLAIN)]);
+    page.gap();
+    example(&mut page, 2, facts.example);
+    page.gap();
     let keys: Vec<&str> = facts.keys.iter().map(|key| key.as_str()).collect();
-    outln!(
-        "\nKeys besides id, severity, description: {}",
-        if keys.is_empty() { "none".into() } else { keys.join(", ") }
-    );
+    let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
+    page.paragraph(0, 2, &[span(format!("Keys besides id, severity, description: {keys}"), PLAIN)]);
     for (key, why) in facts.without {
-        outln!("Not {}: {why}", key.as_str());
+        page.paragraph(0, 2, &[span(format!("Not {}: {why}", key.as_str()), PLAIN)]);
     }
+    out!("{}", page.finish());
     Ok(0)
+}
+
+/// A rule as it stands in a file: its lines are not wrapped.
+fn example(page: &mut Page, indent: usize, text: &str) {
+    for (at, line) in text.trim().lines().enumerate() {
+        let dash = if at == 0 { "- " } else { "" };
+        page.line(&[span(format!("{}{dash}{line}", " ".repeat(indent)), PLAIN)]);
+    }
 }
 
 pub(super) fn schema(arguments: &Schema) -> Result<u8, Ended> {

@@ -4,6 +4,7 @@ use super::{Ended, Manner, Session, no_report};
 use crate::budget::Budget;
 use crate::cli::{Common, Output};
 use crate::mark::MarkStore;
+use crate::report::terminal::{self, PLAIN, Page, span};
 use crate::report::words::{self, count, plural};
 use crate::signals::Signals;
 use crate::state::{LastCheck, SourceState};
@@ -51,17 +52,28 @@ pub(super) fn run(common: &Common, signals: &Signals) -> Result<u8, Ended> {
             outln!("{:#}", json!({ "version": 1, "state_dir": folder, "sources": sources }));
         }
         Output::Terminal | Output::Html | Output::Markdown | Output::Junit => {
-            let text: String = sources.iter().map(told).collect::<Vec<String>>().join("\n");
-            out!("{}\nstate folder: {}\n", words::plain(&text), session.folder.path().display());
+            let mut page = terminal::page();
+            for source in &sources {
+                told(&mut page, source);
+                page.gap();
+            }
+            page.line(&[span(format!("state folder: {}", session.folder.path().display()), PLAIN)]);
+            out!("{}", page.finish());
         }
     }
     Ok(0)
 }
 
-fn told(source: &Remembered) -> String {
-    let mut text =
-        format!("{} · {} · {} in the rule files\n", source.source, source.address, plural(source.rules as u64, "rule"));
-    let mut line = |name: &str, what: String| text.push_str(&format!("  {name:<16}{what}\n"));
+fn told(page: &mut Page, source: &Remembered) {
+    let rules = plural(source.rules as u64, "rule");
+    let head = format!("{} · {} · {rules} in the rule files", source.source, source.address);
+    page.paragraph(0, 2, &[span(head, PLAIN)]);
+    // columns of the names; further lines begin there where that leaves room for them
+    const NAMES: usize = 18;
+    let rest = if page.width() < 3 * NAMES { 4 } else { NAMES };
+    let mut line = |name: &str, what: String| {
+        page.hang(&[span(format!("  {name}"), PLAIN)], NAMES, rest, &[span(what, PLAIN)]);
+    };
     match &source.state.last_check {
         Some(check) => line("last check", last_check(check)),
         None => line("last check", "none yet".to_owned()),
@@ -96,7 +108,6 @@ fn told(source: &Remembered) -> String {
     if let Some(note) = &source.note {
         line("!", note.clone());
     }
-    text
 }
 
 fn last_check(check: &LastCheck) -> String {
@@ -119,8 +130,7 @@ fn as_json(source: &Remembered) -> Value {
         .iter()
         .flat_map(|(table, failing)| failing.rules.iter().map(move |(rule, rows)| (table, rule, rows)))
         .map(|(table, rule, rows)| {
-            let since = rows.since.to_rfc3339();
-            json!({ "table": table.to_string(), "rule": rule.as_str(), "rows": rows.rows.len(), "since": since })
+            json!({ "table": table.to_string(), "rule": rule.as_str(), "rows": rows.rows.len(), "since": rows.since })
         })
         .collect();
     let baselines: Vec<Value> = state
@@ -128,11 +138,10 @@ fn as_json(source: &Remembered) -> Value {
         .iter()
         .map(|(rule, record)| {
             let (low, high) = (record.rows.low, record.rows.high);
-            json!({ "rule": rule.as_str(), "low": low, "high": high, "since": record.since.to_rfc3339() })
+            json!({ "rule": rule.as_str(), "low": low, "high": high, "since": record.since })
         })
         .collect();
-    let marks: Vec<Value> =
-        source.marks.iter().map(|(id, taken)| json!({ "id": id, "taken": taken.to_rfc3339() })).collect();
+    let marks: Vec<Value> = source.marks.iter().map(|(id, taken)| json!({ "id": id, "taken": taken })).collect();
     let watermarks: Vec<Value> = state
         .watermarks
         .iter()

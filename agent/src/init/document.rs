@@ -66,13 +66,20 @@ impl Document {
             text.push_str(&comment("  ", &proposal.evidence));
             text.push_str(&item(&proposal.rule));
         }
-        if !self.left_out.is_empty() {
-            text.push_str("  # These looked so in the rows that were read, and did not pass when they were tried:\n");
-        }
-        for left_out in &self.left_out {
-            text.push_str(&comment("  ", &left_out.why));
-            let rule = item(&left_out.proposal.rule);
-            rule.lines().for_each(|line| text.push_str(&format!("  #{}\n", line.strip_prefix(' ').unwrap_or(line))));
+        for (failed, head) in [
+            (true, "These almost hold. The rows that are otherwise may be where a fault is:"),
+            (false, "These may hold, and could not be told when they were tried:"),
+        ] {
+            let left_out: Vec<&LeftOut> = self.left_out.iter().filter(|own| own.failed == failed).collect();
+            if !left_out.is_empty() {
+                text.push_str(&format!("  # {head}\n"));
+            }
+            for left_out in left_out {
+                text.push_str(&comment("  ", &left_out.why));
+                let rule = item(&left_out.proposal.rule);
+                rule.lines()
+                    .for_each(|line| text.push_str(&format!("  #{}\n", line.strip_prefix(' ').unwrap_or(line))));
+            }
         }
         text.push_str("across_migrations:       # of the same rows before and after a migration\n");
         text.push_str("  rows: kept\n  # same: […]            # columns whose values no migration changes\n");
@@ -163,6 +170,7 @@ mod tests {
                 rule: "not_null: a".into(),
                 kind: "not_null",
                 evidence: "so it is\nhere".into(),
+                contrary: 0,
             }],
             left_out: Vec::new(),
             made: DateTime::UNIX_EPOCH,

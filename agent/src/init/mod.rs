@@ -11,6 +11,7 @@ mod survey;
 use crate::cli::{Common, Init, Output, USAGE};
 use crate::command::{Ended, Manner, Session, no_report, with_sources};
 use crate::config::{self, Config, Environment, SourceConfig};
+use crate::report::terminal::{self, PLAIN, span};
 use crate::report::words::{count, plural};
 use crate::signals::Signals;
 use crate::state::{SourceState, StateFolder};
@@ -154,47 +155,56 @@ fn told(place: &Place, documents: &[Document], written: &Written, notes: &[Strin
     let new = || documents.iter().filter(is_written);
     let rules: usize = new().map(Document::rules).sum();
     let failed = new().flat_map(|document| &document.left_out).any(|left_out| left_out.failed);
-    let mut text = format!(
-        "{} looked at, {} proposed; each of them held when it was tried.\n\n",
-        plural(documents.len() as u64, "table"),
-        plural(rules as u64, "rule")
-    );
-    if new().next().is_none() {
-        text = format!("{} looked at; no rule file was written.\n\n", plural(documents.len() as u64, "table"));
-    }
+    let mut page = terminal::page();
+    let mut says = |text: String| page.paragraph(0, 0, &[span(text, PLAIN)]);
+    let tables = plural(documents.len() as u64, "table");
+    says(if new().next().is_none() {
+        format!("{tables} looked at; no rule file was written.")
+    } else {
+        format!("{tables} looked at, {} proposed; each of them held when it was tried.", plural(rules as u64, "rule"))
+    });
+    page.gap();
     for path in &written.files {
         let document = documents.iter().find(|document| place.of_file(&document.file) == *path);
         let facts = document.map(|document| {
-            let left_out = match document.left_out.len() {
+            let (failed, untold): (Vec<_>, Vec<_>) = document.left_out.iter().partition(|own| own.failed);
+            let some = |left_out: Vec<_>, what: &str| match left_out.len() {
                 0 => String::new(),
-                n => format!(", {} that did not pass left in comments", count(n as u64)),
+                n => format!(", {} {what}", count(n as u64)),
             };
-            format!("  {} from {}{left_out}", plural(document.rules() as u64, "rule"), document.read)
+            format!(
+                "{} from {}{}{}",
+                plural(document.rules() as u64, "rule"),
+                document.read,
+                some(failed, "that almost hold left in comments"),
+                some(untold, "that could not be told left in comments")
+            )
         });
-        text.push_str(&format!("  {}{}\n", path.display(), facts.unwrap_or_default()));
+        let path = format!("  {}", path.display());
+        let at = path.chars().count() + 2;
+        page.hang(&[span(path, PLAIN)], at, 4, &[span(facts.unwrap_or_default(), PLAIN)]);
     }
-    for note in notes {
-        text.push_str(&format!("  ! {note}\n"));
-    }
-    for note in &written.notes {
-        text.push_str(&format!("  ! {note}\n"));
+    for note in notes.iter().chain(&written.notes) {
+        page.paragraph(2, 4, &[span(format!("! {note}"), PLAIN)]);
     }
     if new().next().is_some() {
-        text.push_str(
-            "\nWhat they say of your data is a guess, with its evidence above each rule: read it, and correct it.\n",
-        );
+        page.gap();
+        let what = "What they say of your data is a guess, with its evidence above each rule: read it, and correct it.";
+        page.paragraph(0, 0, &[span(what, PLAIN)]);
     }
     if failed {
-        text.push_str("Look at the comments first: what almost holds is where a fault is.\n");
+        let what = "Look at the comments first: what almost holds is where a fault may be.";
+        page.paragraph(0, 0, &[span(what, PLAIN)]);
     }
     if let Some(variable) = &place.to_set {
-        text.push_str(&format!(
-            "The address has a password, which is written nowhere: set {variable} to it before the next command.\n"
-        ));
+        let what = format!(
+            "The address has a password, which is written nowhere: set {variable} to it before the next command."
+        );
+        page.paragraph(0, 0, &[span(what, PLAIN)]);
     }
     let next = if documents.is_empty() { "doctor" } else { "check" };
-    text.push_str(&format!("Then: fieldmark {next}\n"));
-    text
+    page.paragraph(0, 0, &[span(format!("Then: fieldmark {next}"), PLAIN)]);
+    page.finish()
 }
 
 fn as_json(place: &Place, documents: &[Document], written: &Written, notes: &[String]) -> serde_json::Value {

@@ -12,6 +12,9 @@ use url::Url;
 /// The folder of rules, beside the configuration.
 const RULES: &str = "rules";
 
+/// The state folder, beside the configuration: two projects that call a source by one name do not share what is remembered of it.
+const STATE: &str = ".fieldmark";
+
 /// Where the configuration and the rules go.
 pub(super) struct Place {
     file: PathBuf,
@@ -159,6 +162,7 @@ fn configuration(name: &str, line: &str) -> String {
     format!(
         "# Written by `fieldmark init`. `fieldmark config` prints what is in force, and where it comes from.\n\
          version: 1\n\
+         state_dir: {STATE}         # what is remembered between two checks, and marks; it keeps itself out of git\n\
          sources:\n  {}:\n    {line}\n\
          \x20   # schemas: [public]            # which schemas to look at; default: the connection's own\n\
          \x20   # sample: {{ rows: 10000 }}      # rows read of a table at first; more where they do not decide\n\

@@ -22,6 +22,9 @@ pub(super) struct Survey<'a> {
     pub(super) checks: &'a [Check],
 }
 
+/// Share of rows that may fail what is still worth telling.
+const MOST_FAILING: f64 = 0.5;
+
 /// Rows of a table, and what is known of how many there are.
 struct Rows {
     chunk: Chunk,
@@ -151,12 +154,18 @@ impl Survey<'_> {
         let mut outcomes = checked.outcomes.iter();
         for (proposal, rules) in rules_of {
             let of_rule: Vec<&Outcome> = outcomes.by_ref().take(rules).collect();
-            match of_rule.iter().find(|outcome| outcome.status != Status::Passed) {
-                None => held.push(proposal),
-                Some(outcome) => {
-                    let failed = outcome.status == Status::Failed;
-                    left_out.push(LeftOut { why: why(outcome), failed, proposal });
+            let otherwise = of_rule.iter().find(|outcome| outcome.status != Status::Passed);
+            let failing = otherwise.filter(|outcome| outcome.status == Status::Failed);
+            match (otherwise, failing) {
+                // by a name alone, and most rows say otherwise: it was no good guess
+                (_, Some(outcome)) if outcome.fraction.is_some_and(|fraction| fraction > MOST_FAILING) => {}
+                (_, Some(outcome)) => left_out.push(LeftOut { why: why(outcome), failed: true, proposal }),
+                // other rows were drawn to try it than those that said otherwise
+                (_, None) if proposal.contrary > 0 => {
+                    left_out.push(LeftOut { why: proposal.evidence.clone(), failed: true, proposal });
                 }
+                (Some(outcome), None) => left_out.push(LeftOut { why: why(outcome), failed: false, proposal }),
+                (None, None) => held.push(proposal),
             }
         }
         Ok((held, left_out))

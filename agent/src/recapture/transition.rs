@@ -130,7 +130,7 @@ pub(super) fn evaluate(
                 }
                 let evidence = StratumEvidence { method: marked.method, population: marked.population, tally };
                 let criterion = Criterion { tolerance: expectation.tolerance, detect: settings.detect };
-                fill(&mut outcome, &estimate(&[evidence], Level::NINETY_FIVE), criterion);
+                fill(&mut outcome, &estimate(&[evidence], Level::NINETY_FIVE), criterion, None);
                 verdicts.failing().filter_map(|position| rows.get(position).copied()).collect()
             }
         };

@@ -40,9 +40,14 @@ pub fn conclusion(report: &Report) -> Conclusion {
     let mut unknown = Vec::new();
     let mut warnings = Vec::new();
 
+    // what fails before a migration is in the mark, and no reason not to migrate
+    let only_marks = report.command == "before";
     for (standing, rules) in words::tally(report.outcomes.iter().filter(|outcome| outcome.severity != Severity::Info)) {
         let rules = plural(rules, "rule");
         match standing {
+            Standing::Failed | Standing::Inconclusive | Standing::NotEvaluated if only_marks => {
+                warnings.push(format!("{rules} {} before the migration", standing.word()));
+            }
             Standing::Failed => bad.push(format!("{rules} {}", standing.word())),
             Standing::Inconclusive | Standing::NotEvaluated => unknown.push(format!("{rules} {}", standing.word())),
             Standing::Known => warnings.push(format!("{rules} failed by no more rows than the baseline knows")),
@@ -200,6 +205,9 @@ mod tests {
             ("error", edit(good(), |r| r.errors.push(error())), 2),
             ("failed and error", edit(with_rule(Failed, Page), |r| r.errors.push(error())), 1),
             ("before", with_verdict(None), 0),
+            ("before, failed", edit(with_rule(Failed, Page), |r| r.command = "before".into()), 0),
+            ("before, not evaluated", edit(with_rule(NotEvaluated, Page), |r| r.command = "before".into()), 0),
+            ("before, error", edit(good(), |r| (r.command, r.errors) = ("before".into(), vec![error()])), 2),
             ("clean", with_verdict(Some(Verdict::Clean)), 0),
             ("as declared", with_verdict(Some(Verdict::AsDeclared)), 0),
             ("broken", with_verdict(Some(Verdict::Broken)), 1),

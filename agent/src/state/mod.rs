@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <state_dir>/                 made with mode 0700; every file in it has mode 0600
+//!   .gitignore                 keeps all of it out of a repository that the folder lies in
 //!   identity.json              incarnation and next sequence number of observations
 //!   digest.key                 32 random bytes, the key of keyed digests
 //!   locks/<source>.lock        held while a mark or state of the source is written; never removed
@@ -32,7 +33,7 @@ pub use error::StateError;
 pub use failing::{FailingRows, FailingRule};
 pub use identity::{DigestKey, Identity, host_name};
 pub use lock::{Lock, PATIENCE};
-pub use source::{Balance, LastCheck, RowCount, SourceState};
+pub use source::{Balance, LastCheck, Pass, RowCount, SourceState};
 pub use watermark::Watermark;
 
 use fieldmark_model::SourceName;
@@ -74,7 +75,12 @@ impl StateFolder {
     /// It cannot be made, or is no folder.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StateError> {
         let folder = Self { path: path.into() };
+        let is_new = !folder.path.exists();
         make_folder(&folder.path)?;
+        if is_new {
+            // it may lie in a repository, and holds keys of rows
+            write(&folder.path.join(".gitignore"), b"*\n")?;
+        }
         Ok(folder)
     }
 

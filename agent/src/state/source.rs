@@ -25,7 +25,7 @@ pub struct SourceState {
     pub row_counts: BTreeMap<TableName, RowCount>,
     /// When a whole table was last passed over to answer a rule that no index answers, for `full_every`.
     #[serde(default)]
-    pub whole_passes: BTreeMap<RuleId, DateTime<Utc>>,
+    pub passes: BTreeMap<RuleId, Pass>,
     /// Up to where the rows of a table have been checked.
     #[serde(default)]
     pub watermarks: BTreeMap<TableName, Watermark>,
@@ -44,6 +44,11 @@ pub struct SourceState {
 }
 
 impl SourceState {
+    /// When a whole table was last passed over for a rule, in the meaning that it has.
+    pub fn passed_over(&self, rule: &RuleId, fingerprint: &str) -> Option<DateTime<Utc>> {
+        self.passes.get(rule).filter(|pass| pass.fingerprint == fingerprint).map(|pass| pass.time)
+    }
+
     /// Failing rows that are recorded of an outcome's rule, in the meaning that it has and on its table.
     pub fn baseline_of(&self, outcome: &Outcome) -> Option<&Recorded> {
         self.baselines.get(&outcome.rule).filter(|own| own.is_of(&outcome.fingerprint, &outcome.table))
@@ -55,6 +60,15 @@ impl SourceState {
 pub struct Balance {
     /// Seconds of statements, under zero where more was used than there was.
     pub left_seconds: f64,
+    /// When.
+    pub time: DateTime<Utc>,
+}
+
+/// A pass over a whole table for a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pass {
+    /// The rule's fingerprint: what another meaning was answered says nothing.
+    pub fingerprint: String,
     /// When.
     pub time: DateTime<Utc>,
 }

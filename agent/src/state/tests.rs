@@ -62,7 +62,7 @@ fn state_is_read_back_as_written_and_private() {
     assert_eq!(fixture.folder.digest_key().unwrap(), key);
     assert_eq!(format!("{key:?}"), "DigestKey(***)");
     fixture.folder.identity("db-1").reserve(1).unwrap();
-    let expected = [".identity.lock", "digest.key", "identity.json", "shop.json", "shop.lock"];
+    let expected = [".gitignore", ".identity.lock", "digest.key", "identity.json", "shop.json", "shop.lock"];
     assert_eq!(files(fixture.folder.path()), expected.map(str::to_owned).into());
     for (path, mode) in [
         ("", 0o700),
@@ -88,7 +88,7 @@ fn the_form_on_disk_does_not_change_by_accident() {
     let compact: String = text.split_whitespace().collect();
     assert_eq!(
         compact,
-        r#"{"version":1,"row_counts":{"public.\"a.b\"\"c\"\"\"":{"rows":7,"exact":true,"time":"2023-11-14T22:13:20Z"}},"whole_passes":{},"watermarks":{},"failing":{},"baselines":{},"last_check":null,"server_time":null}"#
+        r#"{"version":1,"row_counts":{"public.\"a.b\"\"c\"\"\"":{"rows":7,"exact":true,"time":"2023-11-14T22:13:20Z"}},"passes":{},"watermarks":{},"failing":{},"baselines":{},"last_check":null,"server_time":null}"#
     );
 }
 
@@ -149,7 +149,7 @@ fn a_file_that_is_not_committed_leaves_nothing() {
     file.write_all(b"new, but").unwrap();
     assert_eq!(fs::read(&target).unwrap(), b"old");
     drop(file);
-    assert_eq!(files(fixture.folder.path()), ["mark".to_owned()].into());
+    assert_eq!(files(fixture.folder.path()), [".gitignore", "mark"].map(str::to_owned).into());
     assert_eq!(fs::read(&target).unwrap(), b"old");
 }
 

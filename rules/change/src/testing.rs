@@ -26,7 +26,15 @@ pub(crate) fn column(name: &str, declared: &str, identity: Option<u64>) -> Colum
         _ => DataType::Utf8,
     };
     let canonical_text = data_type == DataType::Utf8 && !declared.starts_with("text") && !declared.contains("char");
-    Column { name: name.into(), identity, declared: declared.into(), data_type, canonical_text, nullable }
+    Column {
+        name: name.into(),
+        identity,
+        declared: declared.into(),
+        data_type,
+        canonical_text,
+        nullable,
+        readable: true,
+    }
 }
 
 pub(crate) fn table(name: &str, columns: &[Column]) -> Table {

@@ -97,6 +97,13 @@ pub struct Column {
     pub canonical_text: bool,
     /// False where the database refuses NULL.
     pub nullable: bool,
+    /// False where the role may not read it: a matter of who asks, and no part of the table.
+    #[serde(skip, default = "readable")]
+    pub readable: bool,
+}
+
+fn readable() -> bool {
+    true
 }
 
 /// A foreign key.
@@ -116,11 +123,14 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// The primary key, else the first unique set of columns none of which may be NULL.
+    /// The primary key, else the first unique set of columns none of which may be NULL; one that the role may read.
     pub fn key(&self) -> Option<&[String]> {
-        self.primary_key.as_deref().or_else(|| {
+        let readable =
+            |columns: &&[String]| columns.iter().all(|name| self.column(name).is_none_or(|column| column.readable));
+        self.primary_key.as_deref().filter(readable).or_else(|| {
             let never_null = |name: &String| self.column(name).is_some_and(|column| !column.nullable);
-            self.unique.iter().find(|columns| columns.iter().all(never_null)).map(Vec::as_slice)
+            let mut unique = self.unique.iter().map(Vec::as_slice);
+            unique.find(|columns| columns.iter().all(never_null) && readable(columns))
         })
     }
 
@@ -128,7 +138,7 @@ impl Table {
     /// has for the row.
     pub fn row_identity(&self) -> Option<Vec<String>> {
         let never_null = |columns: &&Vec<String>| {
-            columns.iter().all(|name| self.column(name).is_some_and(|column| !column.nullable))
+            columns.iter().all(|name| self.column(name).is_some_and(|column| !column.nullable && column.readable))
         };
         let key = self.primary_key.iter().chain(&self.unique).find(never_null).cloned();
         key.or_else(|| self.row_number.clone().map(|number| vec![number]))
@@ -162,6 +172,7 @@ impl Column {
             data_type: DataType::Int64,
             canonical_text: false,
             nullable: false,
+            readable: true,
         }
     }
 

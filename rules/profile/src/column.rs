@@ -45,6 +45,16 @@ pub struct ColumnProfile {
     pub(crate) lengths: Option<(usize, usize)>,
     /// For text: the first type that all values read as.
     pub(crate) reads_as: Option<ValueType>,
+    /// Else the first that almost all read as, with how many do not.
+    pub(crate) nearly_reads_as: Option<(ValueType, u64)>,
+}
+
+/// Of a hundred values at most so many may be otherwise where something almost holds.
+const ALMOST_PERCENT: u64 = 2;
+
+/// How many of so many values may be otherwise where something almost holds.
+pub(crate) fn almost(values: u64) -> u64 {
+    values * ALMOST_PERCENT / 100
 }
 
 /// Looks at every column of a chunk that has all columns of a table.
@@ -90,13 +100,16 @@ fn of_column(column: &Column, chunk: &Chunk, at: usize) -> ColumnProfile {
     let present = || texts.iter().flatten().map(String::as_str);
     let values = present().count() as u64;
     let mut nature = nature(column);
-    let mut reads_as = None;
+    let (mut reads_as, mut nearly_reads_as) = (None, None);
     let mut lengths = None;
     if nature == Nature::Text && values > 0 {
         lengths = present().map(|text| text.chars().count()).fold(None, |so_far: Option<(usize, usize)>, length| {
             Some(so_far.map_or((length, length), |(least, most)| (least.min(length), most.max(length))))
         });
-        reads_as = reading(present);
+        reads_as = reading(present, 0).map(|(value_type, _)| value_type);
+        if reads_as.is_none() {
+            nearly_reads_as = reading(present, almost(values));
+        }
         if matches!(reads_as, Some(ValueType::Date | ValueType::Timestamp)) {
             nature = Nature::Time;
         }
@@ -121,6 +134,7 @@ fn of_column(column: &Column, chunk: &Chunk, at: usize) -> ColumnProfile {
         numbers,
         lengths,
         reads_as,
+        nearly_reads_as,
     }
 }
 
@@ -142,27 +156,34 @@ fn nature(column: &Column) -> Nature {
     }
 }
 
-/// The first type that all texts read as, the narrowest first. Numbers in text may be codes whose zeros count: those with a leading zero are
-/// left alone.
-fn reading<'a, I: Iterator<Item = &'a str>>(present: impl Fn() -> I) -> Option<ValueType> {
-    let all = |value_type: ValueType| present().all(|text| value_type.reads(text));
-    let json = || present().all(|text| text.starts_with(['{', '['])) && all(ValueType::Json);
+/// The first type that texts read as but for so many, the narrowest first, with how many do not. Numbers in text may be codes whose zeros
+/// count: those with a leading zero are left alone.
+fn reading<'a, I: Iterator<Item = &'a str>>(present: impl Fn() -> I, but: u64) -> Option<(ValueType, u64)> {
+    let others =
+        |reads: &dyn Fn(&str) -> bool| present().filter(|text| !reads(text)).take(but as usize + 1).count() as u64;
     let plain = || present().all(|text| !(text.len() > 1 && text.starts_with('0') && !text.starts_with("0.")));
-    if all(ValueType::Uuid) {
-        Some(ValueType::Uuid)
-    } else if json() {
-        Some(ValueType::Json)
-    } else if all(ValueType::Date) {
-        Some(ValueType::Date)
-    } else if all(ValueType::Timestamp) {
-        Some(ValueType::Timestamp)
-    } else if all(ValueType::Integer) && plain() {
-        Some(ValueType::Integer)
-    } else if all(ValueType::Decimal) && plain() {
-        Some(ValueType::Decimal)
-    } else {
-        None
-    }
+    let types = [
+        ValueType::Uuid,
+        ValueType::Json,
+        ValueType::Date,
+        ValueType::Timestamp,
+        ValueType::Integer,
+        ValueType::Decimal,
+    ];
+    types.into_iter().find_map(|value_type| {
+        let others = match value_type {
+            // a number and a word are JSON, too
+            ValueType::Json => others(&|text| text.starts_with(['{', '[']) && value_type.reads(text)),
+            ValueType::Uuid
+            | ValueType::Date
+            | ValueType::Timestamp
+            | ValueType::Boolean
+            | ValueType::Integer
+            | ValueType::Decimal => others(&|text| value_type.reads(text)),
+        };
+        let number = matches!(value_type, ValueType::Integer | ValueType::Decimal);
+        (others <= but && (!number || plain())).then_some((value_type, others))
+    })
 }
 
 impl ColumnProfile {
@@ -177,11 +198,6 @@ impl ColumnProfile {
     /// Distinct values, where they are few enough to be told apart.
     pub(crate) fn distinct(&self) -> Option<u64> {
         (!self.too_many).then_some(self.counts.len() as u64)
-    }
-
-    /// Whether no value was met twice.
-    pub(crate) fn all_differ(&self) -> bool {
-        self.distinct().is_some_and(|distinct| distinct == self.values)
     }
 
     pub(crate) fn is_number(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The form of texts: known formats, and patterns that all of them share.
 
 use regex::Regex;
+use std::collections::HashMap;
 
 /// A known format.
 pub(crate) struct Format {
@@ -17,11 +18,13 @@ pub(crate) const FORMATS: [Format; 5] = [
     Format { name: "MAC addresses", pattern: r"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$" },
 ];
 
-/// The first format that every one of these texts has.
-pub(crate) fn format<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Option<&'static Format> {
-    FORMATS
-        .iter()
-        .find(|format| Regex::new(format.pattern).is_ok_and(|pattern| texts.clone().all(|text| pattern.is_match(text))))
+/// The first format that these texts have but for so many, with how many do not.
+pub(crate) fn format<'a>(texts: impl Iterator<Item = &'a str> + Clone, but: u64) -> Option<(&'static Format, u64)> {
+    FORMATS.iter().find_map(|format| {
+        let pattern = Regex::new(format.pattern).ok()?;
+        let others = texts.clone().filter(|text| !pattern.is_match(text)).take(but as usize + 1).count() as u64;
+        (others <= but).then_some((format, others))
+    })
 }
 
 /// A run of characters of one class.
@@ -34,7 +37,7 @@ struct Run {
     most: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Class {
     Upper,
     Lower,
@@ -67,6 +70,24 @@ fn runs(text: &str) -> Vec<Run> {
         }
     }
     runs
+}
+
+/// The texts of the commonest form, by their runs of letters and digits, and how many others there are; `None` where those are more than
+/// so many.
+pub(crate) fn of_one_form<'a>(texts: impl Iterator<Item = &'a str>, but: u64) -> Option<(Vec<&'a str>, u64)> {
+    let mut forms: HashMap<Vec<Class>, Vec<&str>> = HashMap::new();
+    let mut all = 0;
+    for text in texts {
+        all += 1;
+        forms.entry(runs(text).iter().map(|run| run.class).collect()).or_default().push(text);
+        // too many forms for one of them to be that of almost all
+        if forms.len() as u64 > but + 1 {
+            return None;
+        }
+    }
+    let common = forms.into_values().max_by_key(Vec::len)?;
+    let others = all - common.len() as u64;
+    (others <= but).then_some((common, others))
 }
 
 /// The pattern that texts have in common, anchored: `^ORD-[0-9]{10}$`. `None` where their runs of letters and digits differ, or where it
@@ -149,10 +170,19 @@ mod tests {
 
     #[test]
     fn formats_are_known() {
-        let name = |texts: &[&str]| format(texts.iter().copied()).map(|format| format.name);
+        let name = |texts: &[&str]| format(texts.iter().copied(), 0).map(|(format, _)| format.name);
         assert_eq!(name(&["a@b.example", "c.d@e.example"]), Some("e-mail addresses"));
         assert_eq!(name(&["https://a.example/x", "http://b.example"]), Some("web addresses"));
         assert_eq!(name(&["10.0.0.1", "192.168.1.20"]), Some("IPv4 addresses"));
         assert_eq!(name(&["a@b.example", "nobody"]), None);
+        let almost = format(["a@b.example", "nobody"].into_iter(), 1);
+        assert_eq!(almost.map(|(format, others)| (format.name, others)), Some(("e-mail addresses", 1)));
+    }
+
+    #[test]
+    fn one_form_is_told_from_others() {
+        let texts = ["A-1", "B-22", "C-3", "c4"];
+        assert_eq!(of_one_form(texts.into_iter(), 1), Some((vec!["A-1", "B-22", "C-3"], 1)));
+        assert_eq!(of_one_form(texts.into_iter(), 0), None);
     }
 }

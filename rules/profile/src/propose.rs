@@ -1,6 +1,6 @@
 //! Proposals for one table.
 
-use crate::column::{ColumnProfile, Nature};
+use crate::column::{ColumnProfile, Nature, almost};
 use crate::nice;
 use crate::relation::{self, Relation};
 use crate::word::{has, is_personal, is_plural_of, referred};
@@ -13,6 +13,7 @@ use fieldmark_model::Table;
 use fieldmark_model::name::part;
 use fieldmark_statistics::Level;
 use fieldmark_statistics::interval::{Observed, clopper_pearson};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// A sampled table.
@@ -50,6 +51,20 @@ pub struct Proposal {
     pub kind: &'static str,
     /// Why it is proposed, with its numbers.
     pub evidence: String,
+    /// Rows of the sample that say otherwise: it almost holds.
+    pub contrary: u64,
+}
+
+impl Proposal {
+    fn new(kind: &'static str, rule: String, evidence: String) -> Self {
+        Self { rule, kind, evidence, contrary: 0 }
+    }
+
+    /// One that almost holds.
+    fn almost(kind: &'static str, rule: String, contrary: u64, rows: u64) -> Self {
+        let evidence = format!("not so in {} of {} rows that were read", nice::count(contrary), nice::count(rows));
+        Self { rule, kind, evidence, contrary }
+    }
 }
 
 /// Fewest rows that say anything.
@@ -58,22 +73,25 @@ const FEWEST: u64 = 30;
 const MOST_VALUES: u64 = 20;
 /// Rows of a table over which a pass is proposed where no index helps.
 const PASSED_OVER: u64 = 50_000;
+/// Relations between columns that are proposed of a table; of those that almost hold half as many.
+const MOST_RELATIONS: usize = 12;
 /// Newest rows that tell how often rows come.
 const NEWEST: usize = 100;
 
 /// Columns that are personal by their names, or by the form of their values.
 pub fn personal(columns: &[ColumnProfile]) -> Vec<String> {
+    // a few that are none do not make the others less personal
     let mail = |column: &ColumnProfile| {
         column.nature == Nature::Text
             && column.values > 0
-            && form_of(column).is_some_and(|format| format.name == "e-mail addresses")
+            && form_of(column, column.values / 2).is_some_and(|(format, _)| format.name == "e-mail addresses")
     };
     let personal = columns.iter().filter(|column| is_personal(column.name()) || mail(column));
     personal.map(|column| column.name().to_owned()).collect()
 }
 
-fn form_of(column: &ColumnProfile) -> Option<&'static form::Format> {
-    form::format(column.texts.iter().flatten().map(String::as_str))
+fn form_of(column: &ColumnProfile, but: u64) -> Option<(&'static form::Format, u64)> {
+    form::format(column.texts.iter().flatten().map(String::as_str), but)
 }
 
 /// Rules that may hold of a table, with those of the other tables to refer to.
@@ -91,10 +109,7 @@ pub fn propose(subject: &Subject<'_>, others: &[&Table], now: DateTime<Utc>) -> 
         // a declared type that is no text, and a table referred to, say what values there are
         let told = subject.typed && column.nature == Nature::Text && !is_text(&column.column.declared);
         if !told && !subject.refers(column) {
-            match subject.set(column) {
-                Some(set) => proposals.push(set),
-                None => proposals.extend(subject.text(column)),
-            }
+            proposals.extend(subject.values(column));
         }
         if !identifies {
             proposals.extend(subject.range(column));
@@ -109,10 +124,9 @@ pub fn propose(subject: &Subject<'_>, others: &[&Table], now: DateTime<Utc>) -> 
 
 fn not_null(subject: &Subject<'_>) -> Vec<Proposal> {
     let never = |column: &&ColumnProfile| column.column.nullable && column.nulls == 0 && column.unread == 0;
-    let of_column = |column: &ColumnProfile| Proposal {
-        rule: format!("not_null: {}", scalar(column.name())),
-        kind: "not_null",
-        evidence: format!("may be NULL, and is not in {}", subject.seen(subject.rows)),
+    let of_column = |column: &ColumnProfile| {
+        let evidence = format!("may be NULL, and is not in {}", subject.seen(subject.rows));
+        Proposal::new("not_null", format!("not_null: {}", scalar(column.name())), evidence)
     };
     subject.columns.iter().filter(never).map(of_column).collect()
 }
@@ -196,11 +210,13 @@ impl Subject<'_> {
         let many = column.values >= 100;
         // without an index it takes a pass over the table
         let cheap = self.table.indexed(&[column.name().to_owned()]) || self.population <= PASSED_OVER;
-        (named && sort && many && cheap && !enforced && column.all_differ()).then(|| Proposal {
-            rule: format!("unique: {}", scalar(column.name())),
-            kind: "unique",
-            evidence: format!("no constraint says so, and all values of {} differ", self.seen(column.values)),
-        })
+        let again = column.values - column.distinct().filter(|_| named && sort && many && cheap && !enforced)?;
+        let rule = format!("unique: {}", scalar(column.name()));
+        if again > 0 {
+            return (again <= almost(column.values)).then(|| Proposal::almost("unique", rule, again, column.values));
+        }
+        let evidence = format!("no constraint says so, and all values of {} differ", self.seen(column.values));
+        Some(Proposal::new("unique", rule, evidence))
     }
 
     fn reference(&self, column: &ColumnProfile, others: &[&Table]) -> Option<Proposal> {
@@ -242,45 +258,54 @@ impl Subject<'_> {
         if table.name.schema != self.table.name.schema {
             to = format!("{}.{to}", part(&table.name.schema));
         }
-        Some(Proposal {
-            rule: format!("references: {{ column: {}, to: {} }}", scalar(column.name()), quoted(&to)),
-            kind: "references",
-            evidence: format!(
-                "no foreign key says so; by its name, and every value of {} was found there",
-                self.seen(column.values)
-            ),
-        })
+        let rule = format!("references: {{ column: {}, to: {} }}", scalar(column.name()), quoted(&to));
+        let found = self.seen(column.values);
+        let evidence = format!("no foreign key says so; by its name, and every value of {found} was found there");
+        Some(Proposal::new("references", rule, evidence))
+    }
+
+    /// What values there are: a set or a form that holds, else one that almost does.
+    fn values(&self, column: &ColumnProfile) -> Option<Proposal> {
+        let holds = |proposal: &Proposal| proposal.contrary == 0;
+        let set = self.set(column);
+        if set.as_ref().is_some_and(holds) {
+            return set;
+        }
+        let text = self.text(column);
+        if text.as_ref().is_some_and(holds) { text } else { set.or(text) }
     }
 
     fn set(&self, column: &ColumnProfile) -> Option<Proposal> {
         if self.is_checked(column) || is_personal(column.name()) || column.values < 100 {
             return None;
         }
-        let distinct = column.distinct().filter(|distinct| (1..=MOST_VALUES).contains(distinct))?;
-        let short = column.lengths.is_some_and(|(least, most)| least > 0 && most <= 40);
+        column.distinct()?;
+        // a value that was hardly met says that others were not met at all; where the rest is almost all, it may be a slip
+        let (rare, common): (Vec<_>, Vec<_>) = column.counts.iter().partition(|(_, count)| **count < 3);
+        let contrary = rare.iter().map(|(_, count)| **count).sum::<u64>();
+        let distinct = common.len() as u64;
+        if !(1..=MOST_VALUES).contains(&distinct) || contrary > almost(column.values) {
+            return None;
+        }
+        let short = common.iter().all(|(value, _)| (1..=40).contains(&value.chars().count()));
         let of_text = column.nature == Nature::Text && short && column.reads_as.is_none();
         const NAMES: [&str; 8] = ["status", "state", "type", "kind", "level", "priority", "category", "flag"];
         let of_number = column.nature == Nature::Integer && has(column.name(), &NAMES) && distinct <= 8;
-        // a value that was hardly met says that others were not met at all
-        let rare = column.counts.values().filter(|count| **count < 3).count();
-        if !(of_text || of_number) || rare > 0 {
+        if !(of_text || of_number) {
             return None;
         }
-        let mut values: Vec<(&String, &u64)> = column.counts.iter().collect();
+        let mut values: Vec<(&String, &u64)> = common;
         values.sort_by(|one, other| other.1.cmp(one.1).then(one.0.cmp(other.0)));
         let spelled: Vec<String> =
             values.iter().map(|(value, _)| if of_number { (*value).clone() } else { scalar(value) }).collect();
         let least = values.last().map_or(0, |(_, count)| **count);
-        Some(Proposal {
-            rule: format!("in_set: {{ column: {}, values: [{}] }}", scalar(column.name()), spelled.join(", ")),
-            kind: "in_set",
-            evidence: format!(
-                "{} in {}, each {} times or more",
-                values_word(distinct),
-                self.seen(column.values),
-                nice::count(least)
-            ),
-        })
+        let rule = format!("in_set: {{ column: {}, values: [{}] }}", scalar(column.name()), spelled.join(", "));
+        if contrary > 0 {
+            return Some(Proposal::almost("in_set", rule, contrary, column.values));
+        }
+        let (values, seen) = (values_word(distinct), self.seen(column.values));
+        let evidence = format!("{values} in {seen}, each {} times or more", nice::count(least));
+        Some(Proposal::new("in_set", rule, evidence))
     }
 
     /// Form or type of texts.
@@ -290,36 +315,44 @@ impl Subject<'_> {
         if !of_text || self.is_checked(column) {
             return None;
         }
-        let name = scalar(column.name());
         let enough = column.distinct().is_none_or(|distinct| distinct >= 20);
-        if let Some(value_type) = column.reads_as.filter(|_| enough) {
-            return Some(Proposal {
-                rule: format!("type_is: {{ column: {name}, type: {} }}", value_type.as_str()),
-                kind: "type_is",
-                evidence: format!("declared as {}, and {} read so", column.column.declared, self.seen(column.values)),
-            });
+        self.form(column, enough, 0).or_else(|| self.form(column, enough, almost(column.values)))
+    }
+
+    /// What texts read as, but for so many.
+    fn form(&self, column: &ColumnProfile, enough: bool, but: u64) -> Option<Proposal> {
+        let name = scalar(column.name());
+        let made = |kind: &'static str, rule: String, contrary: u64, why: String| match contrary {
+            0 => Proposal::new(kind, rule, why),
+            contrary => Proposal::almost(kind, rule, contrary, column.values),
+        };
+        let read = column.reads_as.map(|value_type| (value_type, 0)).or(column.nearly_reads_as.filter(|_| but > 0));
+        if let Some((value_type, contrary)) = read.filter(|_| enough) {
+            let rule = format!("type_is: {{ column: {name}, type: {} }}", value_type.as_str());
+            let why = format!("declared as {}, and {} read so", column.column.declared, self.seen(column.values));
+            return Some(made("type_is", rule, contrary, why));
         }
-        let texts = || column.texts.iter().flatten().map(String::as_str);
-        if let Some(format) = form_of(column) {
-            return Some(Proposal {
-                rule: format!("matches: {{ column: {name}, pattern: {} }}", literal(format.pattern)),
-                kind: "matches",
-                evidence: format!("{}: {}", format.name, self.seen(column.values)),
-            });
+        let pattern_rule = |pattern: &str| format!("matches: {{ column: {name}, pattern: {} }}", literal(pattern));
+        if let Some((format, contrary)) = form_of(column, but) {
+            let why = format!("{}: {}", format.name, self.seen(column.values));
+            return Some(made("matches", pattern_rule(format.pattern), contrary, why));
         }
         let hidden = is_personal(column.name());
-        if let Some(pattern) = form::common_pattern(texts()).filter(|_| enough && !hidden) {
-            return Some(Proposal {
-                rule: format!("matches: {{ column: {name}, pattern: {} }}", literal(&pattern)),
-                kind: "matches",
-                evidence: format!("one form in {}", self.seen(column.values)),
-            });
+        let texts = column.texts.iter().flatten().map(String::as_str);
+        if let Some((texts, contrary)) = form::of_one_form(texts.clone(), but).filter(|_| enough && !hidden)
+            && let Some(pattern) = form::common_pattern(texts.into_iter())
+        {
+            let why = format!("one form in {}", self.seen(column.values));
+            return Some(made("matches", pattern_rule(&pattern), contrary, why));
         }
-        let (least, most) = column.lengths?;
-        (least == most && least > 0 && enough).then(|| Proposal {
-            rule: format!("length: {{ column: {name}, min: {least}, max: {most} }}"),
-            kind: "length",
-            evidence: format!("always so many characters in {}", self.seen(column.values)),
+        let mut lengths: HashMap<usize, u64> = HashMap::new();
+        texts.for_each(|text| *lengths.entry(text.chars().count()).or_default() += 1);
+        let (length, of_length) = lengths.into_iter().max_by_key(|(length, count)| (*count, *length))?;
+        let contrary = column.values - of_length;
+        (length > 0 && enough && contrary <= but).then(|| {
+            let rule = format!("length: {{ column: {name}, min: {length}, max: {length} }}");
+            let why = format!("always so many characters in {}", self.seen(column.values));
+            made("length", rule, contrary, why)
         })
     }
 
@@ -336,7 +369,7 @@ impl Subject<'_> {
             let rule = format!("in_range: {{ column: {name}, min: {year:04}-01-01 }}");
             let evidence =
                 format!("not before {year} in {}; dates such as 0001-01-01 stand for none", self.seen(column.values));
-            return (year >= 1).then_some(Proposal { rule, kind: "in_range", evidence });
+            return (year >= 1).then(|| Proposal::new("in_range", rule, evidence));
         }
         if !column.is_number() {
             return None;
@@ -351,11 +384,8 @@ impl Subject<'_> {
             most if most > 0.0 => nice::above(most * 2.0),
             _ => 0.0,
         };
-        Some(Proposal {
-            rule: format!("in_range: {{ column: {name}, min: {}, max: {} }}", nice::spelled(min), nice::spelled(max)),
-            kind: "in_range",
-            evidence: format!("with room beyond what {} have", self.seen(column.values)),
-        })
+        let rule = format!("in_range: {{ column: {name}, min: {}, max: {} }}", nice::spelled(min), nice::spelled(max));
+        Some(Proposal::new("in_range", rule, format!("with room beyond what {} have", self.seen(column.values))))
     }
 
     /// Columns that are NULL now and then.
@@ -368,20 +398,10 @@ impl Subject<'_> {
         let high =
             clopper_pearson(Observed { failed: column.nulls as f64, rows: rows as f64 }, Level::NINETY_FIVE).high;
         let most = nice::above((high * 2.0).min(1.0)).min(1.0) * 100.0;
-        Some(Proposal {
-            rule: format!(
-                "distribution: {{ column: {}, null_fraction: \"<= {}%\" }}",
-                scalar(column.name()),
-                nice::spelled(most)
-            ),
-            kind: "distribution",
-            evidence: format!(
-                "{} of {} are NULL ({:.2} %)",
-                nice::count(column.nulls),
-                nice::count(rows),
-                share * 100.0
-            ),
-        })
+        let (name, most) = (scalar(column.name()), nice::spelled(most));
+        let rule = format!("distribution: {{ column: {name}, null_fraction: \"<= {most}%\" }}");
+        let (nulls, rows) = (nice::count(column.nulls), nice::count(rows));
+        Some(Proposal::new("distribution", rule, format!("{nulls} of {rows} are NULL ({:.2} %)", share * 100.0)))
     }
 
     fn fresh(&self, column: &ColumnProfile, now: DateTime<Utc>) -> Option<Proposal> {
@@ -400,7 +420,7 @@ impl Subject<'_> {
             "ts",
         ];
         let alone = [column.name().to_owned()];
-        let cheap = self.table.indexed(&alone) || self.population <= 50_000;
+        let cheap = self.table.indexed(&alone) || self.population <= PASSED_OVER;
         if column.nature != Nature::Time || !has(column.name(), &NAMES) || !cheap {
             return None;
         }
@@ -418,11 +438,9 @@ impl Subject<'_> {
             return None;
         }
         let within = nice::duration(Duration::from_secs_f64((10.0 * gap).max(4.0 * age).max(900.0)));
-        Some(Proposal {
-            rule: format!("fresh: {{ column: {}, within: {within} }}", scalar(column.name())),
-            kind: "fresh",
-            evidence: format!("the newest row is {} old, and one comes about every {}", span(age), span(gap)),
-        })
+        let rule = format!("fresh: {{ column: {}, within: {within} }}", scalar(column.name()));
+        let evidence = format!("the newest row is {} old, and one comes about every {}", span(age), span(gap));
+        Some(Proposal::new("fresh", rule, evidence))
     }
 
     fn relations(&self) -> Vec<Proposal> {
@@ -439,7 +457,9 @@ impl Subject<'_> {
             measures.iter().filter(|column| column.nature == Nature::Time).copied().collect();
         let found = relation::sums(&measures).into_iter();
         let found = found.chain(relation::orders(&times)).chain(relation::present_where(&times, &kinds));
-        found.take(12).map(|relation| self.relation(&relation)).collect()
+        let (hold, almost): (Vec<_>, Vec<_>) = found.partition(|relation| relation.contrary == 0);
+        let found = hold.into_iter().take(MOST_RELATIONS).chain(almost.into_iter().take(MOST_RELATIONS / 2));
+        found.map(|relation| self.relation(&relation)).collect()
     }
 
     fn relation(&self, relation: &Relation) -> Proposal {
@@ -457,17 +477,17 @@ impl Subject<'_> {
         if let Some(filter) = &relation.filter {
             rule.push_str(&format!("\nwhere: {}", expression(filter)));
         }
-        Proposal { rule, kind: "expect", evidence: format!("holds in {}", self.seen(relation.rows)) }
+        match relation.contrary {
+            0 => Proposal::new("expect", rule, format!("holds in {}", self.seen(relation.rows))),
+            contrary => Proposal::almost("expect", rule, contrary, relation.rows),
+        }
     }
 
     fn row_count(&self) -> Proposal {
         let least = nice::below(self.population as f64 / 2.0);
         let about = if self.whole { "" } else { "about " };
-        Proposal {
-            rule: format!("row_count: {{ min: {}, change: 50% }}", nice::spelled(least)),
-            kind: "row_count",
-            evidence: format!("{about}{} rows now", nice::count(self.population)),
-        }
+        let rule = format!("row_count: {{ min: {}, change: 50% }}", nice::spelled(least));
+        Proposal::new("row_count", rule, format!("{about}{} rows now", nice::count(self.population)))
     }
 }
 

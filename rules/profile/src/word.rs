@@ -47,7 +47,7 @@ pub(crate) fn referred(column: &str) -> Vec<String> {
 
 /// Whether a column holds what is personal, by its name.
 pub(crate) fn is_personal(name: &str) -> bool {
-    const ALONE: [&str; 25] = [
+    const ALONE: &[&str] = &[
         "email",
         "mail",
         "phone",
@@ -73,8 +73,27 @@ pub(crate) fn is_personal(name: &str) -> bool {
         "address",
         "latitude",
         "longitude",
+        // numbers that states give to people
+        "nhs",
+        "nino",
+        "aadhaar",
+        "pesel",
+        "bsn",
+        "cpf",
     ];
-    const PAIRS: [(&str, &str); 8] = [
+    const PAIRS: &[(&str, &str)] = &[
+        ("middle", "name"),
+        ("maiden", "name"),
+        ("social", "security"),
+        ("national", "insurance"),
+        ("national", "id"),
+        ("insurance", "number"),
+        ("tax", "id"),
+        ("identity", "number"),
+        ("license", "plate"),
+        ("licence", "plate"),
+        ("driver", "license"),
+        ("driver", "licence"),
         ("first", "name"),
         ("last", "name"),
         ("full", "name"),
@@ -106,5 +125,6 @@ mod tests {
         );
         assert!(!is_plural_of("customer_notes", "customer"));
         assert!(is_personal("email") && is_personal("firstName") && is_personal("name") && !is_personal("file_name"));
+        assert!(is_personal("NHS number") && is_personal("socialSecurityNo") && !is_personal("tax_cents"));
     }
 }

@@ -12,8 +12,11 @@ pub fn scalar(text: &str) -> String {
     if plain { text.to_owned() } else { serde_json::Value::String(text.to_owned()).to_string() }
 }
 
-/// A scalar in single quotes: nothing in it is an escape.
+/// A scalar in single quotes, where nothing is an escape; in double quotes where a line break or the like has to be one.
 pub fn literal(text: &str) -> String {
+    if text.contains(char::is_control) {
+        return serde_json::Value::String(text.to_owned()).to_string();
+    }
     format!("'{}'", text.replace('\'', "''"))
 }
 
@@ -31,6 +34,7 @@ mod tests {
         assert_eq!(scalar("paid"), "paid");
         assert_eq!([scalar("a b"), scalar("no"), scalar("12"), scalar("")], ["\"a b\"", "\"no\"", "\"12\"", "\"\""]);
         assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal("a\nb"), "\"a\\nb\"");
         assert_eq!(list(["a", "b c"]), "[a, \"b c\"]");
     }
 }

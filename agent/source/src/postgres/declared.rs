@@ -96,6 +96,7 @@ pub fn declared_column(name: impl Into<String>, declared: &str, nullable: bool) 
         data_type,
         canonical_text,
         nullable,
+        readable: true,
     })
 }
 

@@ -45,8 +45,8 @@ pub(super) fn statements(schemas: &[String]) -> [(Name, String); 5] {
                 "{DOMAINS} SELECT a.attrelid::int8, a.attnum, a.attname::text, format_type(a.atttypid, a.atttypmod), \
              a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' \
              AND NOT k.convalidated AND k.conkey = ARRAY[a.attnum]), \
-             t.oid::int8, CASE WHEN d.oid IS NULL THEN a.atttypmod ELSE d.modifier END, t.typtype = 'e', t.typlen \
-             FROM {wanted} JOIN pg_attribute a ON a.attrelid = r.oid LEFT JOIN domain d ON d.oid = a.atttypid \
+             t.oid::int8, CASE WHEN d.oid IS NULL THEN a.atttypmod ELSE d.modifier END, t.typtype = 'e', t.typlen, \
+             has_column_privilege(a.attrelid, a.attnum, 'SELECT') FROM {wanted} JOIN pg_attribute a ON a.attrelid = r.oid LEFT JOIN domain d ON d.oid = a.atttypid \
              JOIN pg_type t ON t.oid = coalesce(d.base, a.atttypid) \
              WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"
             )),
@@ -175,6 +175,7 @@ fn column(answer: &Answer) -> Option<Column> {
         nullable: !answer.truth(4),
         data_type,
         canonical_text,
+        readable: answer.truth(9),
     })
 }
 

@@ -4,6 +4,7 @@ use super::PostgresSource;
 use super::courtesy::Call;
 use super::extent::By;
 use super::literal::Keys;
+use super::query;
 use super::rows::{Extras, Tid};
 use super::scan::{self, ScanPlace};
 use super::statement;
@@ -22,10 +23,15 @@ impl PostgresSource {
         read: &Read<'_>,
         ask: Preview<'_>,
     ) -> Result<Vec<(Name, String)>, Error> {
+        if let Preview::Query(query) = ask {
+            return Ok(vec![(Name::Query, query::statement(query))]);
+        }
         let keys = match ask {
             Preview::Keys(columns) | Preview::Sharing(columns) => columns.to_vec(),
             Preview::Extremes(column) => vec![column.to_owned()],
-            Preview::Pass | Preview::Blocks | Preview::Parents(_) => Vec::new(),
+            Preview::Pass | Preview::Blocks | Preview::Segments(_) | Preview::Parents(_) | Preview::Query(_) => {
+                Vec::new()
+            }
         };
         let layout = self.layout(call, read.table, &[read.columns, &keys]).await?;
         let columns = layout.columns(read.table, read.columns)?;
@@ -89,6 +95,8 @@ impl PostgresSource {
                 }
                 _ => Vec::new(),
             },
+            // rows are drawn by blocks here
+            Preview::Segments(_) | Preview::Query(_) => Vec::new(),
         })
     }
 }

@@ -6,19 +6,23 @@ use crate::label::Name;
 use crate::{Answered, Error, Query};
 use fieldmark_model::name::quote_identifier;
 
+/// The query with its rows counted: up to the limit, and some of them given.
+pub(super) fn statement(query: &Query<'_>) -> String {
+    let most = query.count.min(i64::MAX.unsigned_abs() - 1) + 1;
+    // a line break, in case that the query ends in a comment; rows beyond the limit are not counted, so that none piles up
+    format!(
+        "SELECT pg_catalog.count(*) OVER ()::pg_catalog.int8, (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(f.key, \
+         f.value) ORDER BY f.at)::pg_catalog.text FROM pg_catalog.json_each_text(pg_catalog.row_to_json(failing.*)) WITH \
+         ORDINALITY AS f(key, value, at)) FROM (SELECT * FROM (\n{}\n) AS failing LIMIT {most}) AS failing LIMIT {}",
+        query.sql,
+        query.show.max(1)
+    )
+}
+
 impl PostgresSource {
     pub(super) async fn answer_query(&mut self, call: &Call, query: &Query<'_>) -> Result<Answered, Error> {
-        let most = query.count.min(i64::MAX.unsigned_abs() - 1) + 1;
-        // a line break, in case that the query ends in a comment; rows beyond the limit are not counted, so that none piles up
-        let sql = format!(
-            "SELECT pg_catalog.count(*) OVER ()::pg_catalog.int8, (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(f.key, \
-             f.value) ORDER BY f.at)::pg_catalog.text FROM pg_catalog.json_each_text(pg_catalog.row_to_json(failing.*)) WITH \
-             ORDINALITY AS f(key, value, at)) FROM (SELECT * FROM (\n{}\n) AS failing LIMIT {most}) AS failing LIMIT {}",
-            query.sql,
-            query.show.max(1)
-        );
         let mut transaction = self.session.begin_query(call, query.time, &self.search_path()).await?;
-        let rows = transaction.alone(Name::Query, &sql).await?;
+        let rows = transaction.alone(Name::Query, &statement(query)).await?;
         // what a function may have set or locked is undone
         transaction.roll_back().await?;
         let counted = rows.first().and_then(|(count, _)| u64::try_from(*count).ok()).unwrap_or(0);

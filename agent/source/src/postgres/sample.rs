@@ -54,7 +54,7 @@ impl PostgresSource {
             match part.by {
                 By::Place { only: true, blocks, .. } => hints.push(blocks),
                 By::Place { only: false, .. } => {
-                    return Err(Error::Unsupported { what: "drawing blocks of partitions that the role may not read" });
+                    return Err(Error::PartitionsDenied);
                 }
                 By::Key(_) | By::Whole { .. } => return Err(Error::Unsupported { what: "drawing blocks" }),
             }
@@ -170,7 +170,9 @@ impl PostgresSource {
                     raw,
                 )
                 .await?;
-                let rest = pace.took(blocks.len(), begun.elapsed());
+                let took = begun.elapsed();
+                pace.took(blocks.len(), took);
+                let rest = pace.rest(took);
                 tokio::select! {
                     () = tokio::time::sleep(rest) => {}
                     () = call.cancelled() => return Err(Error::Cancelled),

@@ -303,9 +303,16 @@ impl Source for SqliteSource {
             Preview::Pass => read::first(read)?,
             Preview::Keys(key) => sample::by_key(read, key, &stand_in(key)?)?,
             Preview::Blocks => return Ok(Vec::new()),
+            Preview::Segments(key) => {
+                let bound = stand_in(key)?;
+                let (boundary, _) = sample::key_after(read.table, key, Some(&bound), 1)?;
+                let between = sample::between(read, key, (Some(&bound), Some(&bound)), 1)?;
+                return Ok(vec![(boundary.name, boundary.sql), (between.name, between.sql)]);
+            }
             Preview::Sharing(columns) => sample::sharing(read, columns, &stand_in(columns)?, 2)?,
             Preview::Parents(reference) => sample::has_parent(reference, &stand_in(reference.columns)?)?,
             Preview::Extremes(column) => sample::extremes(read.table, column)?.0,
+            Preview::Query(query) => query::statement(query),
         };
         Ok(vec![(statement.name, statement.sql)])
     }

@@ -54,7 +54,7 @@ pub(super) fn column(name: String, declared: String, nullable: bool) -> Column {
         Affinity::None => (DataType::Utf8, true),
         Affinity::Numeric => numeric(&declared),
     };
-    Column { name, identity: None, declared, data_type, canonical_text, nullable }
+    Column { name, identity: None, declared, data_type, canonical_text, nullable, readable: true }
 }
 
 fn numeric(declared: &str) -> (DataType, bool) {

@@ -7,7 +7,8 @@ use super::words::{self, Standing, count, how_many, plural};
 use super::{Report, SampleSummary, conclusion};
 use anstyle::Style;
 use fieldmark_model::{Outcome, SourceName, Status, TableName};
-use paint::{BOLD, DIM, GREEN, PLAIN, Page, RED, Span, YELLOW, columns, span, spans_columns};
+use paint::{BOLD, DIM, GREEN, RED, Span, YELLOW, columns, spans_columns};
+pub(crate) use paint::{PLAIN, Page, span};
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 
@@ -32,15 +33,23 @@ impl Look {
     /// unwanted.
     pub fn of(stream: &(impl AsFd + IsTerminal), no_color: bool) -> Self {
         let terminal = stream.is_terminal();
-        let width = rustix::termios::tcgetwinsize(stream)
-            .ok()
-            .map(|size| usize::from(size.ws_col))
-            .filter(|width| *width > 0)
-            .map_or(DEFAULT_WIDTH, |width| width.min(WIDEST));
+        let width = terminal_width(stream).map_or(DEFAULT_WIDTH, |width| width.min(WIDEST));
         let unwanted = no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
         Self { width, color: terminal && !unwanted && !dumb, html: None }
     }
+}
+
+/// Columns of the terminal that a stream is.
+fn terminal_width(stream: &impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+}
+
+/// A page for what commands print that make no report: as wide as the terminal; where there is none, nothing is wrapped, so that one line
+/// says one thing to whatever reads it.
+pub(crate) fn page() -> Page {
+    Page::new(terminal_width(&std::io::stdout()).unwrap_or(usize::MAX), false)
 }
 
 /// The report as text, with a line break at its end.

@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
 /// Ordinary text.
-pub(super) const PLAIN: Style = Style::new();
+pub(crate) const PLAIN: Style = Style::new();
 /// What matters on its line.
 pub(super) const BOLD: Style = Style::new().bold();
 /// What may be skipped.
@@ -19,14 +19,14 @@ pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
 
 /// A piece of text in one style.
 #[derive(Clone, Debug)]
-pub(super) struct Span {
+pub(crate) struct Span {
     text: String,
     style: Style,
 }
 
 /// A piece of text in a style, made harmless for a terminal: what the database's names and rows hold of control
 /// characters is shown and not obeyed.
-pub(super) fn span(text: impl AsRef<str>, style: Style) -> Span {
+pub(crate) fn span(text: impl AsRef<str>, style: Style) -> Span {
     let mut clean = String::new();
     for c in text.as_ref().chars() {
         match c {
@@ -55,7 +55,7 @@ pub(super) fn spans_columns(spans: &[Span]) -> usize {
 
 /// Lines of text, at most so wide where words allow.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(crate) struct Page {
     out: String,
     width: usize,
     color: bool,
@@ -63,34 +63,34 @@ pub(super) struct Page {
 
 impl Page {
     /// An empty page.
-    pub(super) fn new(width: usize, color: bool) -> Self {
+    pub(crate) fn new(width: usize, color: bool) -> Self {
         Self { out: String::new(), width: width.max(20), color }
     }
 
     /// Columns of the page.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.width
     }
 
     /// The text.
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.out
     }
 
     /// An empty line, unless there is one already or nothing stands above.
-    pub(super) fn gap(&mut self) {
+    pub(crate) fn gap(&mut self) {
         if !self.out.is_empty() && !self.out.ends_with("\n\n") {
             self.out.push('\n');
         }
     }
 
     /// Text wrapped at the page's width, its first line indented by `first`, the others by `rest` columns.
-    pub(super) fn paragraph(&mut self, first: usize, rest: usize, spans: &[Span]) {
+    pub(crate) fn paragraph(&mut self, first: usize, rest: usize, spans: &[Span]) {
         self.hang(&[span(" ".repeat(first), PLAIN)], first, rest, spans);
     }
 
     /// A head, padded to `at` columns, and text wrapped beside it, whose further lines are indented by `rest` columns.
-    pub(super) fn hang(&mut self, head: &[Span], at: usize, rest: usize, spans: &[Span]) {
+    pub(crate) fn hang(&mut self, head: &[Span], at: usize, rest: usize, spans: &[Span]) {
         let head_columns = spans_columns(head);
         let mut line = head.to_vec();
         line.push(span(" ".repeat(at.saturating_sub(head_columns)), PLAIN));
@@ -125,7 +125,7 @@ impl Page {
     }
 
     /// One line as it is, however wide: the terminal wraps it, and what is copied from it stays whole.
-    pub(super) fn line(&mut self, spans: &[Span]) {
+    pub(crate) fn line(&mut self, spans: &[Span]) {
         let end = spans.iter().rposition(|span| !span.text.trim_end().is_empty()).map_or(0, |last| last + 1);
         for (index, span) in spans.iter().take(end).enumerate() {
             let text = plain(&span.text);

@@ -9,7 +9,7 @@ use datafusion_common::{Column, DFSchema, DataFusionError, ExprSchema, SchemaErr
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::simplify::SimplifyContext;
-use datafusion_expr::{Expr, ExprSchemable, Volatility};
+use datafusion_expr::{Expr, ExprSchemable, Operator, Volatility};
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_physical_expr::expressions::BinaryExpr;
 use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
@@ -273,6 +273,23 @@ fn no_column(field: &Column, names: &Names, parsed: &Parsed<'_>) -> ExpressionPr
         .at(place.map(|place| place.at))
 }
 
+fn compares(operator: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    [Eq, NotEq, Lt, LtEq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom].contains(&operator)
+}
+
+/// A column of text compared with a number: every row of it would be an error, or be compared otherwise than the database does.
+fn unlike(column: &Expr, value: &Expr, names: &Names) -> Option<ExpressionProblem> {
+    let (Expr::Column(column), Expr::Literal(literal, _)) = (column, value) else { return None };
+    let field = names.schema().field_from_column(column).ok()?;
+    let text = matches!(field.data_type(), DataType::Utf8) && !field.metadata().contains_key(CANONICAL_TEXT);
+    let number = literal.data_type().is_numeric() || literal.data_type() == DataType::Boolean;
+    (text && number).then(|| {
+        let what = format!("column `{}` is text, and is compared with {literal}", column.name);
+        ExpressionProblem::new(NotEvaluated::TypeMismatch, what).help("write the value as text, in single quotes")
+    })
+}
+
 /// The allow-list: what an expression over one row may be made of.
 #[expect(clippy::wildcard_enum_match_arm, reason = "an allow-list: what a later DataFusion adds is refused")]
 fn walk(expr: &Expr, names: &Names, parsed: &Parsed<'_>) -> Result<(), ExpressionProblem> {
@@ -298,6 +315,13 @@ fn walk(expr: &Expr, names: &Names, parsed: &Parsed<'_>) -> Result<(), Expressio
                     .at(parsed.word(&column.name))
                 })
             }),
+            Expr::BinaryExpr(binary) if compares(binary.op) => {
+                unlike(&binary.left, &binary.right, names).or_else(|| unlike(&binary.right, &binary.left, names))
+            }
+            Expr::InList(list) => list.list.iter().find_map(|value| unlike(&list.expr, value, names)),
+            Expr::Between(between) => {
+                [&between.low, &between.high].into_iter().find_map(|value| unlike(&between.expr, value, names))
+            }
             Expr::Alias(_)
             | Expr::Literal(..)
             | Expr::BinaryExpr(_)
@@ -312,12 +336,10 @@ fn walk(expr: &Expr, names: &Names, parsed: &Parsed<'_>) -> Result<(), Expressio
             | Expr::IsNotFalse(_)
             | Expr::IsNotUnknown(_)
             | Expr::Negative(_)
-            | Expr::Between(_)
             | Expr::Case(_)
             | Expr::Cast(_)
             | Expr::TryCast(_)
-            | Expr::ScalarFunction(_)
-            | Expr::InList(_) => None,
+            | Expr::ScalarFunction(_) => None,
             // DataFusion takes its pattern for a regular expression
             Expr::SimilarTo(_) => Some(
                 ExpressionProblem::new(NotEvaluated::TypeMismatch, "SIMILAR TO is not evaluated as databases do")

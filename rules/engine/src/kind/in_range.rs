@@ -22,7 +22,8 @@ pub(super) static FACTS: Facts = Facts {
                 out. NULL is unknown. Bounds are numbers or times. Numbers are compared exactly: a bound with more digits than the \
                 column is not rounded, nor are unconstrained `numeric` columns, which travel as text; on binary columns a bound is \
                 first rounded to the column's width, so that `0.1` is within `max: 0.1`. NaN is greater than every number, as in \
-                PostgreSQL: it fails `max` and passes `min` alone. Times are `2019-01-01`, `2019-01-01 00:00:00+00` or \
+                PostgreSQL: it fails `max` and passes `min` alone (that of a `numeric(p,s)`, which no decimal can hold, is \
+                unknown as `unrepresentable`). Times are `2019-01-01`, `2019-01-01 00:00:00+00` or \
                 `2019-01-01T00:00:00Z`, compared as instants; without a zone UTC, a date its midnight. A text column (SQLite's \
                 dates) takes bounds that are times: each value is read as a time, and one that does not read as one fails, since \
                 it cannot be in range. A text column with a number as bound is refused (`type_mismatch`).",

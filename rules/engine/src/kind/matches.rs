@@ -114,7 +114,12 @@ impl Kind for Matches {
         Ok(Plan::Row { condition, defects: DefectPolicy::Unknown })
     }
     fn failing_sql(&self, dialect: Dialect) -> Option<String> {
-        Some(format!("{} {} {}", sql(&self.column), unlike(dialect), quote_text(&self.pattern)))
+        let column = match dialect {
+            // jsonb, an enum and the like have no such operator
+            Dialect::Postgres => format!("{}::text", sql(&self.column)),
+            Dialect::Sqlite => sql(&self.column),
+        };
+        Some(format!("{column} {} {}", unlike(dialect), quote_text(&self.pattern)))
     }
     fn wording(&self) -> String {
         format!("{} matches {}", self.column.value, self.pattern)

@@ -86,9 +86,17 @@ impl Kind for TypeIs {
             ValueType::Boolean => {
                 "^([tT]|[fF]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|[yY]|[nN]|[yY][eE][sS]|[nN][oO]|[oO][nN]|[oO][fF][fF]|1|0)$"
             }
-            ValueType::Date => "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+            ValueType::Date => "^-?[0-9]{4,6}-[0-9]{2}-[0-9]{2}$",
             ValueType::Uuid => "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
-            ValueType::Timestamp | ValueType::Json => return None,
+            ValueType::Timestamp => {
+                "^-?[0-9]{4,6}-[0-9]{2}-[0-9]{2}[ Tt][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?( ?(Z|z|UTC|[+-][0-9]{2}(:?[0-9]{2})?))?$"
+            }
+            ValueType::Json => {
+                return Some(match dialect {
+                    Dialect::Postgres => format!("{column} IS NOT JSON /* PostgreSQL 16 and later */"),
+                    Dialect::Sqlite => format!("NOT json_valid({column})"),
+                });
+            }
         };
         Some(format!("CAST({column} AS text) {} '{pattern}'", unlike(dialect)))
     }

@@ -476,6 +476,7 @@ fn catalogue() -> Catalogue {
         data_type: DataType::Utf8,
         canonical_text: false,
         nullable: true,
+        readable: true,
     };
     let table = |schema: &str, name: &str, columns: &[&str]| Table {
         name: TableName::new(schema, name),

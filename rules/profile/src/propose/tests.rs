@@ -42,6 +42,7 @@ impl Made {
             data_type: array.data_type().clone(),
             canonical_text: false,
             nullable: true,
+            readable: true,
         });
         self.arrays.push((name.to_owned(), array));
         self
@@ -91,7 +92,14 @@ impl Made {
     }
 
     fn of_kind(&self, kind: &str) -> Vec<String> {
-        self.proposals(&[], true).into_iter().filter(|own| own.kind == kind).map(|own| own.rule).collect()
+        let held = self.proposals(&[], true).into_iter().filter(|own| own.kind == kind && own.contrary == 0);
+        held.map(|own| own.rule).collect()
+    }
+
+    /// What almost holds, with the rows that say otherwise.
+    fn almost(&self) -> Vec<(String, u64)> {
+        let almost = self.proposals(&[], true).into_iter().filter(|own| own.contrary > 0);
+        almost.map(|own| (own.rule, own.contrary)).collect()
     }
 }
 
@@ -227,6 +235,55 @@ fn rows_that_sum_up_and_times_in_order() {
         rules.iter().any(|rule| rule.ends_with("expect: shipped_at IS NOT NULL\nwhere: status = 'shipped'")),
         "{rules:?}"
     );
+}
+
+#[test]
+fn what_almost_holds_is_told_apart() {
+    let odd = |row: i64| row % 190 == 7;
+    let table = made()
+        .texts("order_no", |row| Some(format!("R{}", if odd(row) { 1 } else { row + 1000 })))
+        .texts("status", move |row| {
+            Some(if odd(row) { format!("x{row}") } else { ["new", "paid"][row as usize % 2].into() })
+        })
+        .texts("contact", move |row| Some(if odd(row) { "?".into() } else { format!("u{row}@example.org") }))
+        .texts("payload", move |row| Some(if odd(row) { "-".into() } else { format!("{{\"a\": {row}}}") }))
+        .texts("zip", move |row| {
+            Some(if odd(row) { "12".into() } else { format!("{}", 10_000 + row) + ["a", "B"][row as usize % 2] })
+        })
+        .numbers("net", |row| Some(100 + row * 7))
+        .numbers("tax", |row| Some(1 + row * row % 97))
+        .numbers("total", move |row| Some(101 + row * 7 + row * row % 97 + i64::from(odd(row))))
+        .texts("ordered_at", |row| Some(day(row)))
+        .texts("shipped_at", move |row| (row % 3 == 0 && !odd(row)).then(|| day(if row == 30 { 0 } else { row + 40 })))
+        .texts("kind", |row| Some(["shipped", "open", "open"][row as usize % 3].to_owned()));
+    let almost = table.almost();
+    let has = |rule: &str, contrary: u64| almost.iter().any(|own| own.0.contains(rule) && own.1 == contrary);
+    for (rule, contrary) in [
+        ("unique: order_no", 2),
+        ("in_set: { column: status, values: [new, paid] }", 3),
+        ("matches: { column: contact", 3),
+        ("type_is: { column: payload, type: json }", 3),
+        ("length: { column: zip, min: 6, max: 6 }", 3),
+        ("expect: total = net + tax", 3),
+        ("expect: ordered_at <= shipped_at", 1),
+        ("expect: shipped_at IS NOT NULL\nwhere: kind = 'shipped'", 1),
+    ] {
+        assert!(has(rule, contrary), "{rule} {contrary}: {almost:#?}");
+    }
+    assert_eq!(personal(&profile(&table.table, &table.chunk())), ["contact", "zip"]);
+}
+
+#[test]
+fn what_is_often_otherwise_does_not_almost_hold() {
+    let often = |row: i64| row % 20 == 7;
+    let table = made()
+        .texts("order_no", move |row| Some(format!("R{}", if often(row) { 1 } else { row + 1000 })))
+        .texts("contact", move |row| Some(if often(row) { "?".into() } else { format!("u{row}@example.org") }))
+        // hardly any row has a part beside the other: the whole is the other by itself
+        .numbers("net", |row| Some(100 + row * 7))
+        .numbers("fee", |row| Some(i64::from(row % 150 == 0) * 5))
+        .numbers("total", |row| Some(100 + row * 7));
+    assert_eq!(table.almost(), []);
 }
 
 #[test]
