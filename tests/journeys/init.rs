@@ -123,7 +123,7 @@ fn comments(shop: &Shop, file: &str) -> Vec<String> {
 fn whatever_almost_holds_is_left_as_a_comment() {
     let odd = "i % 190 = 7";
     let columns = "id INTEGER PRIMARY KEY, customer_id INTEGER, order_no TEXT, status TEXT, contact TEXT, payload TEXT, \
-                   net INTEGER, tax INTEGER, total INTEGER, kind TEXT, shipped_to TEXT, ordered_at TEXT, shipped_at TEXT";
+                   net INTEGER, tax INTEGER, total INTEGER, kind TEXT, ordered_at TEXT, shipped_at TEXT";
     let values = format!(
         "i, CASE WHEN {odd} THEN 999 ELSE 1 + i % 50 END, 'A-' || CASE WHEN {odd} THEN 500 ELSE 100000 + i END,
          CASE WHEN {odd} THEN 'x' || i WHEN i % 2 THEN 'new' ELSE 'paid' END,
@@ -131,9 +131,8 @@ fn whatever_almost_holds_is_left_as_a_comment() {
          CASE WHEN {odd} THEN '-' ELSE '{{\"a\": ' || i || '}}' END,
          100 + i * 37 % 900, 10 + i * 11 % 90, 110 + i * 37 % 900 + i * 11 % 90 + ({odd}),
          CASE i % 3 WHEN 0 THEN 'sent' ELSE 'open' END,
-         CASE WHEN i % 3 = 0 AND i <> 30 THEN 'place ' || i END,
          datetime('2024-01-01', '+' || i || ' hours'),
-         datetime('2024-01-01', '+' || (i + CASE WHEN {odd} THEN -9 ELSE 5 END) || ' hours')"
+         CASE WHEN i % 3 = 0 AND i <> 30 THEN datetime('2024-01-20', (i + CASE WHEN i % 190 = 9 THEN -999 ELSE 5 END) || ' hours') END"
     );
     let shop = small(&format!(
         "CREATE TABLE orders ({columns});CREATE TABLE customers (id INTEGER PRIMARY KEY, place TEXT NOT NULL);{}{}",
@@ -150,8 +149,8 @@ fn whatever_almost_holds_is_left_as_a_comment() {
         ("- matches: { column: contact, pattern: '^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$' }", 4),
         ("- type_is: { column: payload, type: json }", 4),
         ("expect: total = net + tax", 4),
-        ("expect: ordered_at <= shipped_at", 3),
-        ("expect: shipped_to IS NOT NULL", 1),
+        ("expect: ordered_at <= shipped_at", 2),
+        ("expect: shipped_at IS NOT NULL", 1),
     ] {
         let at = said.iter().position(|line| line == rule);
         let at = at.unwrap_or_else(|| panic!("nothing says {rule}: {said:#?}"));
@@ -233,7 +232,7 @@ fn all_pass(run: Run) -> BTreeSet<String> {
     assert_eq!(kinds, BTreeSet::from(KINDS));
     let rules: BTreeSet<String> = outcomes.iter().map(short).collect();
     for rule in &rules {
-        for column in ["id", "warehouse_id", "quantity"] {
+        for column in ["id", "quantity"] {
             assert!(!rule.ends_with(&format!(".{column}")), "a constraint says so: {rule}");
         }
     }
@@ -287,7 +286,12 @@ fn what_is_proposed_for_a_file_holds_and_each_rule_can_fail() {
     }
     let proposed = all_pass(check(&shop, ""));
     let mut trial = Trial::default();
-    for violation in VIOLATIONS.iter().chain(VIOLATIONS_OF_TEXT) {
+    // a declared key is one that a writer of SQLite may pass over
+    let orphan = (
+        "pragma foreign_keys = off; update orders set warehouse_id = 99 where id = 77",
+        &["orders.references.warehouse_id"][..],
+    );
+    for violation in VIOLATIONS.iter().chain(VIOLATIONS_OF_TEXT).chain(std::iter::once(&orphan)) {
         shop.sql(violation.0);
         trial.judge(*violation, &check(&shop, ""));
         std::fs::write(shop.path("shop.db"), &clean).unwrap();
@@ -307,6 +311,7 @@ async fn what_is_proposed_for_a_server_holds_and_each_rule_can_fail() {
     let url = served.url().to_owned();
     served.run(&["init", &url, "--name", "shop"]).await.gives(0);
     let proposed = all_pass(check(&served, &url));
+    assert!(proposed.iter().all(|rule| !rule.ends_with(".warehouse_id")), "a constraint says so: {proposed:?}");
     let mut trial = Trial::default();
     for violation in VIOLATIONS {
         served.sql(violation.0).await;

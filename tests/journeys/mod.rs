@@ -4,6 +4,7 @@ mod bad_input;
 mod baseline;
 mod check;
 mod corpus;
+mod declared;
 mod doctor;
 mod fixtures;
 mod formats;

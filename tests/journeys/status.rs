@@ -62,7 +62,7 @@ fn after_a_check_it_says_what_came_of_it_and_which_rows_are_read_again() {
     assert!(line(&said, "last check").ends_with(" UTC: 2 failed, 1 passed"), "{said:#?}");
     let again: Vec<&String> = said.iter().filter(|line| line.starts_with("read again")).collect();
     assert_eq!(again.len(), 2, "{said:#?}");
-    assert!(again[0].contains("5 failing rows of shop.t.not_null.b (main.t), since 20"), "{said:#?}");
+    assert!(again[0].contains("the first 100 failing rows of shop.t.not_null.b (main.t), since 20"), "{said:#?}");
     assert!(line(&said, "watermark").starts_with("main.t"), "{said:#?}");
     let source = source(&shop);
     let last = &source["last_check"];
@@ -75,7 +75,7 @@ fn after_a_check_it_says_what_came_of_it_and_which_rows_are_read_again() {
     assert!(started[..19] <= time[..19] && time[..19] <= finished[..19], "{started} {time} {finished}");
     let known = source["known_failing"].as_array().unwrap();
     let rules: Vec<(&Value, &Value)> = known.iter().map(|known| (&known["rule"], &known["rows"])).collect();
-    assert_eq!(rules, [(&json!("shop.t.not_null.b"), &json!(5)), (&json!("small"), &json!(5))]);
+    assert_eq!(rules, [(&json!("shop.t.not_null.b"), &json!(100)), (&json!("small"), &json!(10))]);
     assert_eq!((&source["watermarks"][0]["table"], &source["marks"]), (&json!("main.t"), &json!([])));
     // of the last one, and of that alone
     shop.sql("UPDATE t SET b = 'b', n = 11");

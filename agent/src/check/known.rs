@@ -1,13 +1,18 @@
 //! Known failing rows: those that an earlier check found, read again by key. They have no weight in the estimate; but a rule that tolerates
 //! none has not healed while one of them still fails.
 
-use super::table::{MOST_EXAMPLES, TableCheck};
+use super::draw::internal;
+use super::table::{MOST_KNOWN, TableCheck};
 use super::texts;
 use crate::reader::Reader;
 use crate::state::{FailingRows, FailingRule};
+use fieldmark_model::Chunk;
 use fieldmark_model::outcome::KnownFailing;
 use fieldmark_source::Error;
 use std::collections::BTreeSet;
+
+/// Keys asked for in one statement.
+const KEYS_A_STATEMENT: usize = 1_000;
 
 impl TableCheck<'_> {
     /// Reads the known failing rows of all rules again.
@@ -31,11 +36,17 @@ impl TableCheck<'_> {
             self.known_there = Some(Vec::new());
             return Ok(());
         };
-        let chunk = match reader.by_key(&self.read(), &self.key, &keys).await {
-            Ok(chunk) => chunk,
-            Err(error) if error.ends_reading() => return Err(error),
-            Err(_) => return Ok(()),
-        };
+        let mut chunks = Vec::new();
+        for from in (0..keys.num_rows()).step_by(KEYS_A_STATEMENT) {
+            let keys = keys.slice(from, KEYS_A_STATEMENT.min(keys.num_rows() - from));
+            match reader.by_key(&self.read(), &self.key, &keys).await {
+                Ok(chunk) => chunks.push(chunk),
+                Err(error) if error.ends_reading() => return Err(error),
+                Err(_) => return Ok(()),
+            }
+        }
+        let schema = self.table.arrow_schema(self.columns.iter().map(String::as_str));
+        let chunk = Chunk::concat(&schema, &chunks).map_err(|error| internal("joining chunks", &error))?;
         self.known_there = Some((0..chunk.rows()).filter_map(|row| texts::texts(&chunk, row, &self.key)).collect());
         let failing = self.judge_rows(reader, &chunk).await?;
         for (index, failing) in failing.into_iter().enumerate() {
@@ -82,7 +93,7 @@ impl TableCheck<'_> {
             let untold = if whole { Vec::new() } else { self.untold_failing(index) };
             let mut rows = state.failing_keys.clone();
             rows.extend(untold.into_iter().filter(|key| !state.failing_keys.contains(key)));
-            rows.truncate(MOST_EXAMPLES);
+            rows.truncate(MOST_KNOWN);
             if rows.is_empty() {
                 failing.rules.remove(&rule.id);
             } else {

@@ -42,7 +42,7 @@ use fieldmark_source::Error;
 use fieldmark_statistics::Population;
 use reading::Taking;
 use std::collections::BTreeMap;
-pub(crate) use table::TableCheck;
+pub(crate) use table::{MOST_KNOWN, TableCheck};
 pub(crate) use values::Values;
 
 /// What a check of one source gave.

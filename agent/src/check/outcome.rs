@@ -6,11 +6,13 @@ use super::table::TableCheck;
 use crate::reader::Reader;
 use crate::report::words;
 use crate::state::RowCount;
+use arrow::datatypes::DataType;
+use fieldmark_engine::evaluate::respelled;
 use fieldmark_engine::kind::{Plan, Refusal};
 use fieldmark_engine::rule::{Nulls, Rule, TableRules};
 use fieldmark_model::name::quote_identifier;
 use fieldmark_model::outcome::UnknownBy;
-use fieldmark_model::{Dialect, NotEvaluated, Outcome, Status, TableName};
+use fieldmark_model::{Dialect, NotEvaluated, Outcome, Status, Table, TableName};
 use fieldmark_statistics::{Criterion, Decision, Design, Estimate, Population, decide, estimate};
 
 /// An outcome that says nothing yet: names, settings, status `not_evaluated`.
@@ -184,17 +186,29 @@ pub(crate) fn fill(outcome: &mut Outcome, estimate: &Estimate, criterion: Criter
     };
 }
 
+/// A column whose values are texts to a rule and something else to PostgreSQL (jsonb, an enum, an array), as text.
+fn as_text(table: &Table, name: &str) -> Option<String> {
+    const TEXTS: [&str; 7] = ["text", "character", "bpchar", "name", "citext", "numeric", "decimal"];
+    let column = table.column(name).filter(|column| column.data_type == DataType::Utf8)?;
+    let is_text = TEXTS.iter().any(|text| column.declared.starts_with(text)) && !column.declared.ends_with("[]");
+    (!is_text).then(|| format!("{}::text", quote_identifier(name)))
+}
+
 /// SQL that shows a rule's failing rows: the rule's own literals, never a row's.
 fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan, dialect: Dialect) -> Option<String> {
     let table = check.table.name.quoted();
-    let filter = rule.filter.as_ref().map(|filter| format!("({})", filter.value.trim()));
+    let runs = |text: &str| match dialect {
+        Dialect::Postgres => respelled(text, |name| as_text(check.table, name)),
+        Dialect::Sqlite => text.to_owned(),
+    };
+    let filter = rule.filter.as_ref().map(|filter| format!("({})", runs(filter.value.trim())));
     let list = |columns: &[String], prefix: &str| {
         columns.iter().map(|column| format!("{prefix}{}", quote_identifier(column))).collect::<Vec<_>>().join(", ")
     };
     let shown = |prefix: &str| if check.key.is_empty() { format!("{prefix}*") } else { list(&check.key, prefix) };
     match plan {
         Plan::Row { .. } | Plan::Expression { .. } => {
-            let mut failing = rule.kind.failing_sql(dialect)?;
+            let mut failing = runs(&rule.kind.failing_sql(dialect)?);
             if rule.nulls == Nulls::Fail {
                 failing = format!("({failing}) IS NOT FALSE");
             }

@@ -8,7 +8,7 @@ use super::draw::Drawn;
 use super::example::show;
 use super::gathered::{Gathered, Group, share};
 use super::lookup::{Lookup, Referred, VALUES_A_STATEMENT, among, fail, first_rows};
-use super::table::{LookupFault, MOST_EXAMPLES, State, TableCheck};
+use super::table::{LookupFault, MOST_EXAMPLES, MOST_KNOWN, State, TableCheck};
 use super::texts;
 use super::values::Values;
 use crate::reader::Reader;
@@ -380,8 +380,10 @@ impl Confirmed {
     fn add(&mut self, check: &TableCheck<'_>, index: usize, chunk: &Chunk, failing: &[usize]) {
         let shown = check.rule(index).map(|rule| rule.kind.columns()).unwrap_or_default();
         self.rows += failing.len() as u64;
-        for row in failing.iter().take(MOST_EXAMPLES.saturating_sub(self.keys.len().max(self.examples.len()))) {
-            self.examples.extend(show(chunk, *row, &check.key, &shown, check.rules, check.settings, check.run));
+        for row in failing.iter().take(MOST_KNOWN.saturating_sub(self.keys.len())) {
+            if self.examples.len() < MOST_EXAMPLES {
+                self.examples.extend(show(chunk, *row, &check.key, &shown, check.rules, check.settings, check.run));
+            }
             if !check.hides_key() {
                 self.keys.extend(texts::texts(chunk, *row, &check.key));
             }

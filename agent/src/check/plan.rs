@@ -89,6 +89,9 @@ impl SourceCheck<'_> {
             let range = column.range(self.reader, table).await?;
             estimated.estimated_rows = Some(range.map_or(0, |range| u64::try_from(range.span()).unwrap_or(u64::MAX)));
         }
+        // or what the last check counted
+        let counted = self.state.row_counts.get(&table.name).map(|counted| counted.rows);
+        estimated.estimated_rows = estimated.estimated_rows.or(counted);
         let table = &estimated;
         let check = TableCheck::new(rules, table, self.catalogue, self.run, self.settings, self.state, false);
         let mut plan = TablePlan {
@@ -126,17 +129,20 @@ enum Way {
 
 struct Reading {
     way: Way,
-    /// Rows of the first look.
+    /// Rows of the first look; of a table of unknown size all of it, however many they are.
     rows: u64,
     /// Rows at most, where the first look does not decide.
     most: u64,
+    /// Whether the table's rows are known, about.
+    is_known: bool,
 }
 
 fn reading(check: &TableCheck<'_>, dialect: Dialect) -> Reading {
     let (table, settings) = (check.table, check.settings);
     let budget = settings.rows_per_check.unwrap_or(u64::MAX);
     let all = table.estimated_rows.unwrap_or(0);
-    let whole = Reading { way: Way::Pass, rows: all.min(budget), most: all.min(budget) };
+    let is_known = table.estimated_rows.is_some();
+    let whole = Reading { way: Way::Pass, rows: all.min(budget), most: all.min(budget), is_known };
     let (wanted, per_block) = match check.wish() {
         SampleWish::All => return whole,
         SampleWish::Rows { rows, per_block } => (rows.max(1), per_block),
@@ -159,7 +165,7 @@ fn reading(check: &TableCheck<'_>, dialect: Dialect) -> Reading {
             None => return whole,
         },
     };
-    Reading { way, rows: first, most }
+    Reading { way, rows: first, most, is_known }
 }
 
 impl Reading {
@@ -197,7 +203,8 @@ impl Reading {
         };
         let blocks = blocks.filter(|_| reader.facts().dialect == Dialect::Postgres);
         let sql = reader.preview(&check.read(), ask).await?;
-        Ok(Planned { what, statements, rows: Some(self.rows), blocks, sql, ..Planned::default() })
+        let rows = self.is_known.then_some(self.rows);
+        Ok(Planned { what, statements, rows, blocks, sql, ..Planned::default() })
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) struct State {
     /// Counts, one of each stratum.
     pub(crate) tallies: Vec<Tally>,
     pub(crate) examples: Vec<String>,
-    /// Keys of failing rows, to be read again by the next check; as many as there are examples at most.
+    /// Keys of failing rows, to be read again by the next check: [`MOST_KNOWN`] at most, those that are shown among them.
     pub(crate) failing_keys: Vec<Vec<String>>,
     /// Of all rows taken, in order, those that fail; `None` where that is not known row by row.
     pub(crate) failing_rows: Option<Vec<u64>>,
@@ -122,6 +122,8 @@ impl State {
 pub(super) const SMALL: u64 = 5;
 /// Failing rows shown of a rule.
 pub(crate) const MOST_EXAMPLES: usize = 5;
+/// Failing rows of a rule that the next checks read again: a rule is not well before these are.
+pub(crate) const MOST_KNOWN: usize = 100;
 /// Time of a rule's own query where the rule does not say.
 pub(super) const SQL_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -383,6 +385,7 @@ impl<'a> TableCheck<'a> {
                     state.tallies = vec![tally];
                     let room = MOST_EXAMPLES.saturating_sub(state.examples.len());
                     state.examples.extend(confirmed.examples.into_iter().take(room));
+                    let room = MOST_KNOWN.saturating_sub(state.failing_keys.len());
                     state.failing_keys.extend(confirmed.keys.into_iter().take(room));
                     Ok(())
                 }
@@ -451,12 +454,17 @@ impl<'a> TableCheck<'a> {
         let hidden = self.hides_key();
         let Some(state) = self.states.get_mut(index) else { return };
         let of_rows = state.plan.is_of_rows();
-        let room = MOST_EXAMPLES.saturating_sub(state.failing_keys.len().max(state.examples.len()));
-        for row in verdicts.failing().take(room) {
-            if !hidden && of_rows {
+        for row in verdicts.failing() {
+            let (to_show, to_know) = (state.examples.len() < MOST_EXAMPLES, state.failing_keys.len() < MOST_KNOWN);
+            let (to_show, to_know) =
+                (to_show && self.settings.examples != Examples::None, to_know && !hidden && of_rows);
+            if !to_show && !to_know {
+                break;
+            }
+            if to_know {
                 state.failing_keys.extend(texts::texts(chunk, row, &self.key));
             }
-            if self.settings.examples != Examples::None {
+            if to_show {
                 state.examples.extend(show(chunk, row, &self.key, &shown, self.rules, self.settings, self.run));
             }
         }
@@ -475,7 +483,7 @@ impl<'a> TableCheck<'a> {
         let new: Vec<Vec<String>> = std::mem::take(&mut state.failing_keys);
         state.failing_keys = still.iter().map(|(_, key)| key.clone()).collect();
         state.failing_keys.extend(new.into_iter().filter(|key| !still.iter().any(|(_, known)| known == key)));
-        state.failing_keys.truncate(MOST_EXAMPLES);
+        state.failing_keys.truncate(MOST_KNOWN);
         if self.settings.examples != Examples::None {
             for (row, _) in still {
                 let example = show(chunk, *row, &self.key, &shown, self.rules, self.settings, self.run);

@@ -5,12 +5,12 @@ use super::{Ended, Manner, Session, SourceReport, begin, deliver};
 use crate::cli::{After, Before, Common, Guard, Marking, Output, USAGE};
 use crate::config::{Address, SourceConfig};
 use crate::mark::{Mark, MarkError, MarkStore};
-use crate::recapture::{SessionWatch, SourceMark, SourceRecapture};
+use crate::recapture::{SessionWatch, SourceMark, SourceRecapture, is_past};
 use crate::report::{ErrorSummary, MarkSummary, MigrationSummary, Report};
 use crate::signals::Signals;
 use fieldmark_change::Direction;
-use fieldmark_document::Problems;
-use fieldmark_engine::evaluate::{Names, check_expression};
+use fieldmark_document::{Problem, Problems, listed, shown};
+use fieldmark_engine::evaluate::{Names, check_expression, mentioned, speaks_of};
 use fieldmark_engine::language::resolve_table;
 use fieldmark_engine::rule::{RowsAcross, TableRules};
 use fieldmark_model::{Catalogue, SourceName};
@@ -172,23 +172,72 @@ async fn mark_all(session: &Session, marking: &Marking, report: &mut Report) -> 
     Ok(all)
 }
 
-/// Holds every `may_vanish_where` against the rows that it speaks of: those before. A check does not, since after the migration, while
-/// the rule file still has it, it may speak of what is gone.
-///
-/// # Errors
-/// Every problem: with one, rows that may vanish would be missed in the end.
-fn vanishing_fits(tables: &[TableRules], catalogue: &Catalogue, default_schema: Option<&str>) -> Result<(), Ended> {
+/// Holds what is declared across the migration against the rows that it begins with: every `may_vanish_where`, and what an `expect` reads
+/// as `before.x`. With a fault in it nothing could be told in the end, when it is too late to correct it. A check does not do so, since
+/// after the migration, while the rule file still has it, it may speak of what is gone.
+fn declarations_fit(tables: &[TableRules], catalogue: &Catalogue, default_schema: Option<&str>) -> Problems {
     let mut problems = Problems::default();
     for rules in tables {
-        let RowsAcross::MayVanishWhere(expression) = &rules.across.rows else { continue };
         let Ok(table) = resolve_table(rules, catalogue, default_schema) else { continue };
         let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
         let Ok(names) = Names::of_table(&schema) else { continue };
-        if let Err(wrong) = check_expression(&expression.value, &names) {
+        if let RowsAcross::MayVanishWhere(expression) = &rules.across.rows
+            && let Err(wrong) = check_expression(&expression.value, &names)
+        {
             problems.push(wrong.placed(expression));
         }
+        for expectation in rules.across.expect.iter().filter(|expectation| !is_past(expectation, &schema)) {
+            let that = &expectation.that;
+            for read in mentioned(&that.value).into_iter().filter(|mentioned| !mentioned.after) {
+                let place = that.place.within(&that.value, read.at);
+                let columns = || table.columns.iter().map(|column| column.name.as_str());
+                match table.column(&read.column) {
+                    None => problems.push(
+                        Problem::new(format!("an `expect` reads a column before that {} lacks", table.name), &place)
+                            .value(shown(&read.column))
+                            .allowed(listed(columns()))
+                            .nearest_of(&read.column, columns()),
+                    ),
+                    Some(column) if column.canonical_text => problems.push(
+                        Problem::new(
+                            "an `expect` reads a column before that has no Arrow type to calculate with",
+                            &place,
+                        )
+                        .value(shown(&read.column))
+                        .help(format!(
+                            "it is declared as {}: what became of it cannot be told; declare it with precision and \
+                                 scale, or say `renamed:` and leave the expectation out",
+                            column.declared
+                        )),
+                    ),
+                    Some(_) => {}
+                }
+            }
+        }
     }
-    problems.into_result(()).map_err(|problems| Ended::Problems(problems, Problems::default()))
+    problems
+}
+
+/// Leaves out rules about columns that come with the migration: those that its declarations speak of as after it. They are told after it.
+fn leave_to_come(rules: &mut TableRules, catalogue: &Catalogue, default_schema: Option<&str>, report: &mut Report) {
+    let Ok(table) = resolve_table(rules, catalogue, default_schema) else { return };
+    let renamed = rules.across.renamed.iter().map(|(after, _)| after.value.clone());
+    let made = rules.across.expect.iter().flat_map(|expectation| mentioned(&expectation.that.value));
+    let made = made.filter(|mentioned| mentioned.after).map(|mentioned| mentioned.column);
+    let coming: BTreeSet<String> = renamed.chain(made).filter(|name| table.column(name).is_none()).collect();
+    rules.pii.retain(|column| !coming.contains(&column.value));
+    rules.rules.retain(|rule| {
+        let texts = || rule.kind.placed_expression().into_iter().chain(&rule.filter);
+        let about = |name: &&String| {
+            rule.kind.columns().contains(&name.as_str()) || texts().any(|text| speaks_of(&text.value, name))
+        };
+        let Some(name) = coming.iter().find(about) else { return true };
+        let what = format!("{}: the rule {} speaks of {name}, which comes with the migration", table.name, rule.id);
+        if !report.notes.contains(&what) {
+            report.notes.push(what);
+        }
+        false
+    });
 }
 
 /// Marks one source; whether it could be. One without tables has nothing to mark, and is.
@@ -203,8 +252,13 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
         Err(error) => return failed(&source.name, &error, report).map(|()| false),
     };
     let default_schema = reader.facts().default_schema.clone();
-    let tables = session.good_tables(source, &catalogue, default_schema.as_deref())?;
-    vanishing_fits(&tables, &catalogue, default_schema.as_deref())?;
+    let (mut tables, mut problems) = session.tables_of(&source.name, &catalogue, default_schema.as_deref());
+    for rules in &mut tables {
+        leave_to_come(rules, &catalogue, default_schema.as_deref(), report);
+    }
+    problems.append(session.validate(source, &tables, &catalogue, default_schema.as_deref()));
+    problems.append(declarations_fit(&tables, &catalogue, default_schema.as_deref()));
+    problems.into_result(()).map_err(|problems| Ended::Problems(problems, Problems::default()))?;
     let rules: Vec<&TableRules> = tables.iter().collect();
     let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await;
     let settings = session.settings(source);

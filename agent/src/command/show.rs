@@ -3,7 +3,8 @@
 use super::{Ended, load};
 use crate::cli::{Common, Completions, Output, Rules, Schema, SchemaOf, command};
 use crate::report::terminal::{self, PLAIN, Page, span};
-use fieldmark_engine::kind::KINDS;
+use fieldmark_engine::evaluate::functions;
+use fieldmark_engine::kind::{Form, KINDS};
 use fieldmark_engine::language::{defaults_schema, rules_schema};
 use std::io::Write as _;
 
@@ -44,6 +45,11 @@ pub(super) fn rules(arguments: &Rules) -> Result<u8, Ended> {
     page.gap();
     example(&mut page, 2, facts.example);
     page.gap();
+    if matches!(facts.form, Form::Expression) {
+        let functions = format!("Functions: {}", functions().join(", "));
+        page.paragraph(0, 2, &[span(functions, PLAIN)]);
+        page.gap();
+    }
     let keys: Vec<&str> = facts.keys.iter().map(|key| key.as_str()).collect();
     let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
     page.paragraph(0, 2, &[span(format!("Keys besides id, severity, description: {keys}"), PLAIN)]);

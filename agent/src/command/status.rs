@@ -2,6 +2,7 @@
 
 use super::{Ended, Manner, Session, no_report};
 use crate::budget::Budget;
+use crate::check::MOST_KNOWN;
 use crate::cli::{Common, Output};
 use crate::mark::MarkStore;
 use crate::report::terminal::{self, PLAIN, Page, span};
@@ -93,7 +94,8 @@ fn told(page: &mut Page, source: &Remembered) {
     }
     for (table, failing) in &source.state.failing {
         for (rule, rows) in &failing.rules {
-            let known = plural(rows.rows.len() as u64, "failing row");
+            let at_most = if rows.rows.len() >= MOST_KNOWN { "the first " } else { "" };
+            let known = format!("{at_most}{}", plural(rows.rows.len() as u64, "failing row"));
             line("read again", format!("{known} of {rule} ({table}), since {}", words::instant(rows.since)));
         }
     }

@@ -85,6 +85,12 @@ pub(super) fn read(url: &str, folder: &Path) -> Result<Address, Refused> {
         "postgres" | "postgresql" => postgres(url),
         "sqlite" => sqlite(url, folder),
         "mysql" | "mariadb" => Err(Refused::new("MySQL and MariaDB are not in this version of Fieldmark")),
+        _ if folder.join(url).is_file() => {
+            let mut refused = Refused::new("the address has to begin with the kind of database");
+            refused.allowed = Some(ALLOWED);
+            refused.nearest = Some(format!("sqlite:{url}"));
+            Err(refused)
+        }
         _ => {
             let mut refused = Refused::new("the address has to begin with the kind of database");
             refused.allowed = Some(ALLOWED);

@@ -59,6 +59,7 @@ impl Survey<'_> {
             whole: rows.whole,
             checks: &checks,
             typed: self.reader.facts().dialect.is_typed(),
+            sees_to_references: self.reader.facts().dialect.sees_to_references(),
         };
         let others: Vec<&Table> = self.catalogue.tables.iter().collect();
         let proposals = propose(&subject, &others, self.session.run.now);
@@ -175,7 +176,11 @@ impl Survey<'_> {
 /// What was found in place of a pass.
 fn why(outcome: &Outcome) -> String {
     let standing = words::Standing::of(outcome);
-    words::plain(&format!("{}: {}", standing.word(), words::seen(outcome)))
+    let seen = match words::unknown(outcome) {
+        Some(unknown) => format!("{}; {unknown}", words::seen(outcome)),
+        None => words::seen(outcome),
+    };
+    words::plain(&format!("{}: {seen}", standing.word()))
 }
 
 /// Columns of the table that are among these words; SQLite's names know no case.

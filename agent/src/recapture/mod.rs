@@ -11,6 +11,7 @@ mod transition;
 
 pub use sessions::SessionWatch;
 pub use take::{SourceMark, Taken};
+pub(crate) use transition::is_past;
 
 use crate::check::{Checked, RunFacts, Settings, SourceCheck, TableCheck};
 use crate::mark::{MarkWithRows, MarkedTable, digested};
@@ -26,9 +27,10 @@ use fieldmark_change::{
     Alignment, ColumnHints, ColumnPairs, ControlEvidence, Direction, MarkDesign, Marks, NewlyFailing, Rename, Shapes,
     StampEvidence, TableInput, TablePair, TablePairing, align, judge, key_after, overall, pair_columns, pair_tables,
 };
+use fieldmark_engine::evaluate::{mentioned, speaks_of};
 use fieldmark_engine::rule::{Rule, TableRules};
 use fieldmark_model::migration::{MigrationReport, RuleChange, TableChange, Verdict};
-use fieldmark_model::{Catalogue, Chunk, Counters, Outcome, SourceName, Table, TableName};
+use fieldmark_model::{Catalogue, Chunk, Counters, NotEvaluated, Outcome, SourceName, Table, TableName};
 use fieldmark_source::{Error, Read};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -146,13 +148,41 @@ impl<'r> SourceRecapture<'_, 'r> {
                 .collect();
             watch(self.reader, &watched, readings, self.control, self.run, self.progress).await?
         };
-        let checked = self.check(&catalogue).await?;
+        let mut checked = self.check(&catalogue).await?;
+        if self.direction == Direction::Forward {
+            self.excuse(&again, &mut checked);
+        }
         for (table, after) in again.iter_mut().zip(control) {
             table.control = ControlEvidence { before: table.marked.control.clone(), after: after.slices };
             table.ordinarily = together(table.marked.ordinarily, after.counted);
         }
         let report = self.conclude(mark_id, &pairs, &again, (alone, clocks), &checked, recaptured_at)?;
         Ok(Recaptured { report, checked })
+    }
+
+    /// A rule about a column that went as declared is of the schema before: it is for a person to correct, and no sign of a fault.
+    fn excuse(&self, again: &[Again<'_>], checked: &mut Checked) {
+        let mut notes = Vec::new();
+        checked.outcomes.retain(|outcome| {
+            if outcome.not_evaluated != Some(NotEvaluated::ColumnMissing) {
+                return true;
+            }
+            let of_table = |table: &&Again<'_>| table.pair.after.is_some_and(|after| after.name == outcome.table);
+            let Some(table) = again.iter().find(of_table) else { return true };
+            let Some(rules) = self.rules_of(table.pair, &table.marked.name) else { return true };
+            let Some(rule) = rules.rules.iter().find(|rule| rule.id == outcome.rule) else { return true };
+            let gone = gone(rule, table);
+            let excused = !gone.is_empty() && gone.iter().all(|column| went_as_declared(rules, column));
+            if excused {
+                let (name, columns) = (&outcome.table, gone.join(", "));
+                notes.push(format!(
+                    "{name}: the rule {} speaks of {columns}, which went as declared: correct the rule file",
+                    outcome.rule
+                ));
+            }
+            !excused
+        });
+        checked.notes.extend(notes);
     }
 
     async fn check(&mut self, catalogue: &Catalogue) -> Result<Checked, Error> {
@@ -410,6 +440,27 @@ impl<'r> SourceRecapture<'_, 'r> {
             rules: changes,
         })
     }
+}
+
+/// Columns that a rule speaks of and that the table had when it was marked, and has not now.
+fn gone(rule: &Rule, table: &Again<'_>) -> Vec<String> {
+    let texts: Vec<&str> =
+        rule.kind.placed_expression().into_iter().chain(&rule.filter).map(|text| text.value.as_str()).collect();
+    let spoken = |name: &str| rule.kind.columns().contains(&name) || texts.iter().any(|text| speaks_of(text, name));
+    let pairs = table.columns.pairs.iter();
+    let lost = pairs.filter_map(|pair| match (&pair.before, &pair.after) {
+        (Some(before), None) => Some(before),
+        (Some(before), Some(after)) if after.name != before.name => Some(before),
+        _ => None,
+    });
+    lost.map(|column| column.name.clone()).filter(|name| spoken(name)).collect()
+}
+
+/// Whether a column is renamed, or made something of, by what a rule file declares.
+fn went_as_declared(rules: &TableRules, column: &str) -> bool {
+    let read = |text: &str| mentioned(text).iter().any(|each| !each.after && each.column == column);
+    rules.across.renamed.iter().any(|(_, before)| before.value == column)
+        || rules.across.expect.iter().any(|expectation| read(&expectation.that.value))
 }
 
 /// Marked rows that fail a rule now and did not when they were marked; of rules of which that is known of both times.

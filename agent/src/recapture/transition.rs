@@ -2,8 +2,9 @@
 
 use super::Again;
 use crate::check::{RunFacts, Settings, fill, show_row};
+use arrow::datatypes::Schema;
 use fieldmark_change::{Declared, RowsDeclared, Same, Suspect, Transition, Undeclared};
-use fieldmark_engine::evaluate::{Names, Transition as Expression, TransitionProgram, check_expression};
+use fieldmark_engine::evaluate::{Mentioned, Transition as Expression, TransitionProgram, mentioned};
 use fieldmark_engine::rule::{AcrossExpectation, Nulls, RowsAcross, TableRules, UndeclaredChanges};
 use fieldmark_model::{Outcome, SourceName};
 use fieldmark_source::Error;
@@ -13,19 +14,13 @@ use std::collections::BTreeMap;
 /// `across_migrations:` as plain data.
 pub(super) fn declared(rules: Option<&TableRules>, table: &Again<'_>, run: &RunFacts) -> Declared {
     let Some(rules) = rules else { return Declared::default() };
-    let (before, after) = (table.before, table.after.as_ref());
+    let before = table.before;
     let across = &rules.across;
-    let mut explained = Vec::new();
-    let mut read = Vec::new();
-    if let Some(names) =
-        after.and_then(|after| Names::before_and_after(&before.batch.schema(), &after.batch.schema()).ok())
-    {
-        for expectation in &across.expect {
-            for (side, column) in check_expression(&expectation.that.value, &names).unwrap_or_default() {
-                if side.as_deref() == Some("after") { explained.push(column) } else { read.push(column) }
-            }
-        }
-    }
+    // what is declared is declared, also where it cannot be evaluated
+    let of_this = across.expect.iter().filter(|expectation| !is_past(expectation, &before.batch.schema()));
+    let (explained, read): (Vec<Mentioned>, Vec<Mentioned>) =
+        of_this.flat_map(|expectation| mentioned(&expectation.that.value)).partition(|column| column.after);
+    let names = |mentioned: Vec<Mentioned>| mentioned.into_iter().map(|column| column.column).collect();
     Declared {
         rows: match &across.rows {
             RowsAcross::Kept => RowsDeclared::Kept,
@@ -58,10 +53,19 @@ pub(super) fn declared(rules: Option<&TableRules>, table: &Again<'_>, run: &RunF
                 },
             })
             .collect(),
-        explained,
-        read,
+        explained: names(explained),
+        read: names(read),
         ..of_catalogue(rules)
     }
+}
+
+/// Whether an expectation speaks of a migration that had been applied when rows with these columns were marked: what it reads is not
+/// there, and what it makes is.
+pub(crate) fn is_past(expectation: &AcrossExpectation, marked: &Schema) -> bool {
+    let there = |column: &Mentioned| marked.column_with_name(&column.column).is_some();
+    let (after, before): (Vec<Mentioned>, Vec<Mentioned>) =
+        mentioned(&expectation.that.value).into_iter().partition(|column| column.after);
+    !before.iter().all(there) && !after.is_empty() && after.iter().all(there)
 }
 
 /// The part of `across_migrations:` that needs no row.
@@ -96,6 +100,9 @@ pub(super) fn evaluate(
     let (before, after) = taken.map_err(|error| super::arrow_error("aligning rows", &error))?;
     let mut transitions = Vec::new();
     for expectation in &rules.across.expect {
+        if is_past(expectation, &before.batch.schema()) {
+            continue;
+        }
         let mut outcome = blank(expectation, rules, source, table, settings);
         let compiled = TransitionProgram::over_both(
             &Expression { text: &expectation.that.value, nulls: expectation.nulls },
@@ -134,7 +141,9 @@ pub(super) fn evaluate(
                 verdicts.failing().filter_map(|position| rows.get(position).copied()).collect()
             }
         };
-        transitions.push(Transition { outcome, failing });
+        let explains = mentioned(&expectation.that.value).into_iter().filter(|column| column.after);
+        let explains = explains.map(|column| column.column).collect();
+        transitions.push(Transition { outcome, failing, explains });
     }
     Ok(transitions)
 }

@@ -436,7 +436,7 @@ fn transitions_and_rules() {
     let with = |status, failing: Vec<usize>| {
         Case::new().edit(|case| {
             let outcome = outcome(status, failing.len() as u64);
-            case.transitions = vec![Transition { outcome, failing }];
+            case.transitions = vec![Transition { outcome, failing, explains: Vec::new() }];
         })
     };
     assert_eq!(with(Status::Passed, vec![]).verdict(), Verdict::AsDeclared);

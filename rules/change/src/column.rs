@@ -251,7 +251,8 @@ impl Observed<'_> {
         };
         let share = share(rows, &answers, Some((finding, counts)));
         (change.fraction, change.interval) = (share.fraction, share.interval);
-        change.smallest_detectable = finding.detectable;
+        // where every row was compared and none has changed, there is nothing that could have been missed
+        change.smallest_detectable = finding.detectable.filter(|_| share.interval.is_some() || change.changed > 0);
         let size = column.hypothesis.as_ref().map_or((0, 0), |h| (h.rows, h.untouched));
         let blame = blame(counts, finding, share.most, size);
         let same = column.values == Values::Same;

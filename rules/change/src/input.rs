@@ -182,4 +182,6 @@ pub struct Transition {
     pub outcome: Outcome,
     /// The marked rows that fail it, by their number in the mark.
     pub failing: Vec<usize>,
+    /// Columns, by their names after, whose change it declares.
+    pub explains: Vec<String>,
 }

@@ -30,8 +30,8 @@ pub fn overall(
         // a table's reasons are ordered; its verdict is that of the first
         notes.extend(table.reasons.first().filter(|_| gravity(table.verdict) > gravity(Verdict::AsDeclared)).map(
             |reason| {
-                let more = table.reasons.len() - 1;
-                let tail = match more {
+                // what is well is not counted
+                let tail = match table.against.saturating_sub(1) {
                     0 => String::new(),
                     1 => " (and 1 more)".into(),
                     more => format!(" (and {more} more)"),

@@ -18,8 +18,20 @@ pub(crate) fn conclude(
     let mut outcome = transition.outcome.clone();
     let rule = outcome.rule.clone();
     let checked = words::rows(outcome.checked.unwrap_or(0));
+    // a row without an answer is none in which it holds
+    let told = outcome.checked.unwrap_or(0).saturating_sub(outcome.unknown);
+    let unknown = match outcome.unknown {
+        0 => String::new(),
+        unknown => format!(", and cannot be told of {}", words::rows(unknown)),
+    };
     let note = match outcome.status {
-        Status::Passed => Some(Note::new(Verdict::AsDeclared, format!("{rule} holds in {checked}"))),
+        Status::Passed if told == 0 && outcome.unknown > 0 => {
+            Some(Note::new(Verdict::Inconclusive, format!("{rule} can be told of none of {checked}")))
+        }
+        Status::Passed => {
+            let rows = words::rows(told);
+            Some(Note::new(Verdict::AsDeclared, format!("{rule} holds in {rows}{unknown}")))
+        }
         Status::Inconclusive => {
             Some(Note::new(Verdict::Inconclusive, format!("{rule} is inconclusive: {}", outcome.reason)))
         }

@@ -14,8 +14,8 @@ use crate::pair::TablePairing;
 use crate::stamp::Attribution;
 use crate::words;
 use crate::{rollback, rules, transition};
-use fieldmark_model::TableName;
 use fieldmark_model::migration::{ColumnChange, Expectation, TableChange, Verdict};
+use fieldmark_model::{Status, TableName};
 
 /// A table's verdict, and the marked rows that show it.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +110,16 @@ fn conclude(table: &Observed<'_>, findings: &mut impl Iterator<Item = Finding>) 
         for (transition, hypothesis) in &rows.transitions {
             let finding = hypothesis.as_ref().and_then(|_| findings.next());
             let (outcome, note) = transition::conclude(transition, rows, hypothesis.as_ref().zip(finding.as_ref()));
+            if outcome.status == Status::Failed {
+                // what declares a change and does not hold is no reason to call it declared
+                let explained = |column: &&mut ColumnChange| transition.explains.contains(&column.column);
+                for column in change.columns.iter_mut().filter(explained) {
+                    if column.expectation == Expectation::Declared {
+                        column.expectation = Expectation::Undecided;
+                        column.reason = format!("{}; {} declares it and does not hold", column.reason, outcome.rule);
+                    }
+                }
+            }
             change.transitions.push(outcome);
             notes.extend(note);
         }
@@ -142,6 +152,8 @@ fn conclude(table: &Observed<'_>, findings: &mut impl Iterator<Item = Finding>) 
     notes.sort_by_key(|note| std::cmp::Reverse(gravity(note.verdict)));
     let way_back = if input.direction == Direction::Rollback { Verdict::Restored } else { Verdict::Clean };
     change.verdict = notes.first().map_or(way_back, |note| note.verdict);
+    let against = |note: &&Note| gravity(note.verdict) > gravity(Verdict::AsDeclared);
+    change.against = notes.iter().filter(against).count() as u64;
     change.reasons = notes.into_iter().map(|note| note.text).collect();
     Judged { change, suspects }
 }
@@ -159,6 +171,7 @@ fn start(table: &Observed<'_>, columns: Vec<ColumnChange>) -> TableChange {
         table: after.or(before).unwrap_or_else(|| TableName::new("", "")),
         verdict: Verdict::Clean,
         reasons: Vec::new(),
+        against: 0,
         marked,
         unchanged: 0,
         changed: 0,

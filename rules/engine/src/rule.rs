@@ -114,6 +114,8 @@ pub enum Nulls {
     Pass,
     /// As failed.
     Fail,
+    /// Across migrations: as failed where every column of `before` that is read has a value, which was lost then; else as passed.
+    Lost,
 }
 
 /// A SQL expression over a row's columns, and where it stands.

@@ -21,6 +21,15 @@ impl Dialect {
         }
     }
 
+    /// Whether foreign keys that are declared hold, whoever writes.
+    pub fn sees_to_references(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            // only for writers that ask for it
+            Self::Sqlite => false,
+        }
+    }
+
     /// Whether people name the schema of a table.
     pub fn has_schemas(self) -> bool {
         match self {

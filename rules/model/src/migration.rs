@@ -180,6 +180,9 @@ pub struct TableChange {
     pub verdict: Verdict,
     /// The reasons, most important first.
     pub reasons: Vec<String>,
+    /// How many of them say that something is not well.
+    #[serde(default)]
+    pub against: u64,
     /// Marked rows.
     pub marked: u64,
     /// Of those, still there with every compared value the same.

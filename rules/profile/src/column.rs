@@ -141,7 +141,10 @@ fn of_column(column: &Column, chunk: &Chunk, at: usize) -> ColumnProfile {
 #[expect(clippy::wildcard_enum_match_arm, reason = "arrow's enum: every other type is Other")]
 fn nature(column: &Column) -> Nature {
     if column.canonical_text {
-        return Nature::Other;
+        // numbers of any length, which travel as text
+        let declared = column.declared.to_ascii_lowercase();
+        let number = ["numeric", "decimal"].iter().any(|word| declared.starts_with(word)) && !declared.ends_with("[]");
+        return if number { Nature::Decimal } else { Nature::Other };
     }
     match &column.data_type {
         DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::UInt32 | DataType::UInt64 => {

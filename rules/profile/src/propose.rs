@@ -33,6 +33,8 @@ pub struct Subject<'a> {
     pub checks: &'a [Checked],
     /// Whether the database refuses values that are not of a column's declared type.
     pub typed: bool,
+    /// Whether the database sees to foreign keys that are declared, whoever writes.
+    pub sees_to_references: bool,
 }
 
 /// A CHECK constraint of a database.
@@ -73,6 +75,8 @@ const FEWEST: u64 = 30;
 const MOST_VALUES: u64 = 20;
 /// Rows of a table over which a pass is proposed where no index helps.
 const PASSED_OVER: u64 = 50_000;
+/// Of so many rows one may be NULL where it is more likely a fault than what is meant.
+const SELDOM_NULL: u64 = 200;
 /// Relations between columns that are proposed of a table; of those that almost hold half as many.
 const MOST_RELATIONS: usize = 12;
 /// Newest rows that tell how often rows come.
@@ -124,11 +128,18 @@ pub fn propose(subject: &Subject<'_>, others: &[&Table], now: DateTime<Utc>) -> 
 
 fn not_null(subject: &Subject<'_>) -> Vec<Proposal> {
     let never = |column: &&ColumnProfile| column.column.nullable && column.nulls == 0 && column.unread == 0;
+    let hardly = |column: &&ColumnProfile| {
+        let values = column.rows();
+        column.column.nullable && column.unread == 0 && column.nulls > 0 && column.nulls <= values / SELDOM_NULL
+    };
+    let almost = subject.columns.iter().filter(hardly).map(|column| {
+        Proposal::almost("not_null", format!("not_null: {}", scalar(column.name())), column.nulls, column.rows())
+    });
     let of_column = |column: &ColumnProfile| {
         let evidence = format!("may be NULL, and is not in {}", subject.seen(subject.rows));
         Proposal::new("not_null", format!("not_null: {}", scalar(column.name())), evidence)
     };
-    subject.columns.iter().filter(never).map(of_column).collect()
+    subject.columns.iter().filter(never).map(of_column).chain(almost).collect()
 }
 
 /// Proposals that say the same of several columns, in one: `not_null: [a, b]`.
@@ -136,7 +147,8 @@ pub fn merged(proposals: Vec<Proposal>) -> Vec<Proposal> {
     let mut merged: Vec<Proposal> = Vec::new();
     for proposal in proposals {
         let column = proposal.rule.strip_prefix("not_null: ").map(str::to_owned);
-        let same = |own: &&mut Proposal| own.kind == "not_null" && own.evidence == proposal.evidence;
+        let same =
+            |own: &&mut Proposal| own.kind == "not_null" && own.evidence == proposal.evidence && own.contrary == 0;
         match (column, merged.iter_mut().find(same)) {
             (Some(column), Some(own)) => {
                 let columns = own.rule.trim_start_matches("not_null: ").trim_matches(['[', ']']).to_owned();
@@ -219,8 +231,23 @@ impl Subject<'_> {
         Some(Proposal::new("unique", rule, evidence))
     }
 
+    /// A foreign key that is declared and that a writer may pass over.
+    fn declared_reference(&self, column: &ColumnProfile) -> Option<Proposal> {
+        let alone = |columns: &[String]| columns.len() == 1 && columns.first().is_some_and(|own| own == column.name());
+        let key = self.table.foreign_keys.iter().find(|key| alone(&key.columns))?;
+        let to = format!("{}.{}", part(&key.table.name), part(key.to.first()?));
+        let rule = format!("references: {{ column: {}, to: {} }}", scalar(column.name()), quoted(&to));
+        let seen = self.seen(column.values);
+        let evidence =
+            format!("declared as a foreign key, which writers may switch off; every value of {seen} was found");
+        Some(Proposal::new("references", rule, evidence))
+    }
+
     fn reference(&self, column: &ColumnProfile, others: &[&Table]) -> Option<Proposal> {
         let declared = self.table.foreign_keys.iter().any(|key| key.columns.iter().any(|own| own == column.name()));
+        if declared && !self.sees_to_references {
+            return self.declared_reference(column);
+        }
         if declared || !(matches!(column.nature, Nature::Integer | Nature::Text) || is_uuid(column)) {
             return None;
         }
@@ -280,8 +307,13 @@ impl Subject<'_> {
             return None;
         }
         column.distinct()?;
-        // a value that was hardly met says that others were not met at all; where the rest is almost all, it may be a slip
-        let (rare, common): (Vec<_>, Vec<_>) = column.counts.iter().partition(|(_, count)| **count < 3);
+        // a value that was hardly met says that others were not met at all; where the rest is almost all, it may be a slip. So may one
+        // be that is another one but for case and blanks
+        let slip = |(value, count): &(&String, &u64)| {
+            let like = |other: &&String| *other != *value && other.trim().eq_ignore_ascii_case(value.trim());
+            **count < 3 || column.counts.iter().any(|(other, times)| like(&other) && *times > **count)
+        };
+        let (rare, common): (Vec<_>, Vec<_>) = column.counts.iter().partition(slip);
         let contrary = rare.iter().map(|(_, count)| **count).sum::<u64>();
         let distinct = common.len() as u64;
         if !(1..=MOST_VALUES).contains(&distinct) || contrary > almost(column.values) {
@@ -374,6 +406,10 @@ impl Subject<'_> {
         if !column.is_number() {
             return None;
         }
+        // a few below zero among many that are not
+        let below = column.numbers.iter().flatten().filter(|number| **number < 0.0).count() as u64;
+        let slips = below > 0 && below <= almost(column.values);
+        let least = if slips { 0.0 } else { least };
         let share =
             has(column.name(), &["percent", "pct", "percentage", "rate", "ratio", "share", "fraction", "discount"]);
         let min = if least >= 0.0 { 0.0 } else { -nice::above(-least * 2.0) };
@@ -385,6 +421,9 @@ impl Subject<'_> {
             _ => 0.0,
         };
         let rule = format!("in_range: {{ column: {name}, min: {}, max: {} }}", nice::spelled(min), nice::spelled(max));
+        if slips {
+            return Some(Proposal::almost("in_range", rule, below, column.values));
+        }
         Some(Proposal::new("in_range", rule, format!("with room beyond what {} have", self.seen(column.values))))
     }
 
@@ -392,7 +431,7 @@ impl Subject<'_> {
     fn nulls(&self, column: &ColumnProfile) -> Option<Proposal> {
         let rows = column.rows();
         let share = column.nulls as f64 / rows.max(1) as f64;
-        if column.nulls == 0 || share > 0.25 || column.unread > 0 {
+        if column.nulls == 0 || column.nulls <= rows / SELDOM_NULL || share > 0.25 || column.unread > 0 {
             return None;
         }
         let high =
@@ -453,8 +492,8 @@ impl Subject<'_> {
                 && column.distinct().is_some_and(|n| (2..=8).contains(&n))
         };
         let kinds: Vec<&ColumnProfile> = measures.iter().filter(few).copied().collect();
-        let times: Vec<&ColumnProfile> =
-            measures.iter().filter(|column| column.nature == Nature::Time).copied().collect();
+        // a time may be a part of a key, and is a time all the same
+        let times: Vec<&ColumnProfile> = all.iter().filter(|column| column.nature == Nature::Time).copied().collect();
         let found = relation::sums(&measures).into_iter();
         let found = found.chain(relation::orders(&times)).chain(relation::present_where(&times, &kinds));
         let (hold, almost): (Vec<_>, Vec<_>) = found.partition(|relation| relation.contrary == 0);

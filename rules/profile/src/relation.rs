@@ -33,7 +33,10 @@ const RESERVED: [&str; 24] = [
 
 /// Columns that are the sum or the product of two others, in every row that has all three, or in almost every one.
 pub(crate) fn sums(columns: &[&ColumnProfile]) -> Vec<Relation> {
-    let exact = |column: &&&ColumnProfile| matches!(column.nature, Nature::Integer | Nature::Decimal);
+    // what travels as text cannot be calculated with
+    let exact = |column: &&&ColumnProfile| {
+        matches!(column.nature, Nature::Integer | Nature::Decimal) && !column.column.canonical_text
+    };
     // what hardly varies adds up by accident
     let varied = |column: &&&ColumnProfile| column.distinct().is_none_or(|distinct| distinct >= 5);
     let numbers: Vec<&&ColumnProfile> = columns.iter().filter(exact).filter(varied).take(MOST_NUMBERS).collect();

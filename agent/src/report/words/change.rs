@@ -130,7 +130,10 @@ pub fn column_rows(column: &ColumnChange) -> Option<String> {
     };
     let fraction = match (column.fraction, column.interval) {
         (Some(fraction), Some(bounds)) if column.ordinary < column.changed => {
-            format!(": {} ({})", percent(fraction), interval(bounds))
+            // bounds that are spelled alike say nothing more
+            let alike = bounds.iter().all(|bound| percent(*bound) == percent(fraction));
+            let bounds = if alike { String::new() } else { format!(" ({})", interval(bounds)) };
+            format!(": {}{bounds}", percent(fraction))
         }
         (Some(fraction), None) if column.ordinary < column.changed => format!(": {}", percent(fraction)),
         _ => String::new(),

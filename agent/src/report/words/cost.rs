@@ -8,6 +8,10 @@ use crate::report::SourceSummary;
 pub fn cost(source: &SourceSummary) -> String {
     let statements = format!("{} of {}", plural(source.statements, "statement"), duration(source.statement_seconds));
     match (source.blocks, source.server_blocks) {
+        // ours are an estimate of what was asked for; what the server counted of everybody bounds them
+        (Some(ours), Some(all)) if all < ours => {
+            format!("{statements}, {} touched by all sessions together", plural(all, "block"))
+        }
         (Some(ours), Some(all)) => {
             format!("{statements}, about {} touched (by all sessions {})", plural(ours, "block"), count(all))
         }

@@ -120,7 +120,12 @@ fn two_of_a_name() -> ExpressionProblem {
     ExpressionProblem::new(NotEvaluated::TypeMismatch, "two columns have the same name")
 }
 
-fn functions() -> &'static Functions {
+/// The names of the functions that an expression may call, sorted.
+pub fn functions() -> Vec<&'static str> {
+    known_functions().names().collect()
+}
+
+fn known_functions() -> &'static Functions {
     static FUNCTIONS: OnceLock<Functions> = OnceLock::new();
     FUNCTIONS.get_or_init(Functions::new)
 }
@@ -202,7 +207,7 @@ fn plan(text: &str, names: &Names) -> Result<Expr, ExpressionProblem> {
         map_string_types_to_utf8view: false,
         ..ParserOptions::new()
     };
-    let planner = SqlToRel::new_with_options(functions(), options);
+    let planner = SqlToRel::new_with_options(known_functions(), options);
     let planned = planner
         .sql_to_expr(parsed.expr.clone(), names.schema(), &mut PlannerContext::new())
         .map_err(|error| not_planned(&error, names, &parsed))?;
@@ -230,7 +235,7 @@ fn not_planned(error: &DataFusionError, names: &Names, parsed: &Parsed<'_>) -> E
     let mismatch = |what: String| ExpressionProblem::new(NotEvaluated::TypeMismatch, what);
     if let Some(name) = words.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next()) {
         let problem = mismatch(format!("there is no function {} for a row", shown(name))).at(parsed.word(name));
-        return match nearest(name, functions().names()) {
+        return match nearest(name, known_functions().names()) {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
             None => problem.help("no aggregate, window, random or clock function but now()"),
         };

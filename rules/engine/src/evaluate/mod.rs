@@ -12,10 +12,10 @@ mod syntax;
 mod transition;
 mod verdict;
 
-pub use expression::{ExpressionProblem, Names, check_expression, reads_time};
+pub use expression::{ExpressionProblem, Names, check_expression, functions, reads_time};
 pub use number::numbers;
 pub use program::{RowProgram, Skipped};
-pub use syntax::check_syntax;
+pub use syntax::{Mentioned, check_syntax, mentioned, respelled, speaks_of};
 pub use transition::{Transition, TransitionProgram};
 pub use verdict::{RowVerdict, RowVerdicts};
 

@@ -97,7 +97,7 @@ fn compile(index: usize, rule: &Rule, schema: &Schema, now: DateTime<Utc>) -> Re
     let (condition, defects) = match &plan {
         Plan::Row { condition, defects } => {
             let compiled = compile_expr(condition.clone(), &names, now).map_err(refused)?;
-            (Some(Part::new(compiled)), *defects)
+            (Some(Part::new(compiled)), defects.clone())
         }
         Plan::Expression { text } => {
             let compiled = compile_text(text, &names, now).map_err(refused)?;

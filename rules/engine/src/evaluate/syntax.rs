@@ -21,6 +21,64 @@ pub fn check_syntax(text: &str) -> Result<(), ExpressionProblem> {
     Parsed::of(text, |_| None).map(drop)
 }
 
+/// A column that a transition speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mentioned {
+    /// Whether as it is after the migration.
+    pub after: bool,
+    /// Its name.
+    pub column: String,
+    /// Where, in bytes of the expression.
+    pub at: Range<usize>,
+}
+
+/// The columns that a transition speaks of as `before.x` and `after.x`, whether or not there are such.
+pub fn mentioned(text: &str) -> Vec<Mentioned> {
+    let tokens = words_and_signs(text);
+    let word = |token: &TokenWithSpan| {
+        let Token::Word(word) = &token.token else { return None };
+        Some(word.value.clone())
+    };
+    let named = |tokens: &[TokenWithSpan]| {
+        let [side, point, column] = tokens else { return None };
+        let after = match word(side)?.as_str() {
+            "before" => false,
+            "after" => true,
+            _ => return None,
+        };
+        let at = part(text, side).start..part(text, column).end;
+        (point.token == Token::Period).then_some(Mentioned { after, column: word(column)?, at })
+    };
+    tokens.windows(3).filter_map(named).collect()
+}
+
+/// Whether an expression speaks of a column, whatever else it says.
+pub fn speaks_of(text: &str, column: &str) -> bool {
+    words_and_signs(text).iter().any(|token| match_word(token, |own| own == column))
+}
+
+/// An expression with some of its columns spelled otherwise; what is called as a function stays.
+pub fn respelled(text: &str, spelled: impl Fn(&str) -> Option<String>) -> String {
+    let tokens = words_and_signs(text);
+    let mut respelled = text.to_owned();
+    for (at, token) in tokens.iter().enumerate().rev() {
+        let called = tokens.get(at + 1).is_some_and(|next| next.token == Token::LParen);
+        if let (Token::Word(word), false) = (&token.token, called)
+            && let Some(spelled) = spelled(&word.value)
+        {
+            respelled.replace_range(part(text, token), &spelled);
+        }
+    }
+    respelled
+}
+
+/// The tokens of a text without white space and comments; none of one that has no such.
+fn words_and_signs(text: &str) -> Vec<TokenWithSpan> {
+    let mut tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().unwrap_or_default();
+    tokens.retain(|token| !is_space(token));
+    tokens
+}
+
 /// An expression and what it was written as.
 pub(super) struct Parsed<'a> {
     pub(super) expr: Expr,
@@ -169,4 +227,29 @@ fn located(told: &str) -> (&str, Option<Location>) {
         Some((why, Location::new(line.parse().ok()?, column.trim_end().parse().ok()?)))
     };
     read().map_or((told, None), |(why, location)| (why, Some(location)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_transition_speaks_of() {
+        let text = "after.\"a b\" = round(before.total, 2) -- after.comment\n AND 'before.text' <> after.x";
+        let found: Vec<(bool, String)> = mentioned(text).into_iter().map(|each| (each.after, each.column)).collect();
+        let named = |after: bool, name: &str| (after, name.to_owned());
+        assert_eq!(found, [named(true, "a b"), named(false, "total"), named(true, "x")]);
+        assert_eq!(text.get(mentioned(text)[1].at.clone()), Some("before.total"));
+        assert!(mentioned("'").is_empty());
+        assert!(speaks_of("a = lower(b)", "b") && !speaks_of("a = 'b'", "b"));
+    }
+
+    #[test]
+    fn columns_are_spelled_otherwise() {
+        let cast = |name: &str| (name == "c").then(|| "\"c\"::text".to_owned());
+        assert_eq!(
+            respelled("c LIKE '%c%' AND \"c\" <> c(c)", cast),
+            "\"c\"::text LIKE '%c%' AND \"c\"::text <> c(\"c\"::text)"
+        );
+    }
 }

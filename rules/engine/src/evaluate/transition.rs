@@ -4,7 +4,7 @@ use super::expression::{ExpressionProblem, Names, compile_text};
 use super::run::answers;
 use super::verdict::{RowVerdict, RowVerdicts};
 use crate::rule::Nulls;
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array as _, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
 use chrono::{DateTime, Utc};
 use datafusion_physical_expr::PhysicalExpr;
@@ -72,6 +72,9 @@ impl TransitionProgram {
         let joined = beside(&before.batch, &after.batch);
         let mut verdicts = answers(self.expr.as_ref(), &joined);
         let shifted = after.defects.iter().map(|defect| (defect, width));
+        if self.nulls == Nulls::Lost {
+            self.lost(&mut verdicts, &before.batch);
+        }
         for (defect, shift) in before.defects.iter().map(|defect| (defect, 0)).chain(shifted) {
             self.defect(&mut verdicts, defect, shift);
         }
@@ -85,6 +88,19 @@ impl TransitionProgram {
             self.defect(&mut verdicts, defect, 0);
         }
         RowVerdicts { rows: verdicts, nulls: self.nulls }
+    }
+
+    /// A row without an answer fails where all that it was to be made from was there.
+    fn lost(&self, verdicts: &mut [RowVerdict], before: &RecordBatch) {
+        let read: Vec<&ArrayRef> = self.columns.iter().filter_map(|at| before.columns().get(*at)).collect();
+        if read.is_empty() {
+            return;
+        }
+        for (row, verdict) in verdicts.iter_mut().enumerate() {
+            if *verdict == RowVerdict::Null && read.iter().all(|column| column.is_valid(row)) {
+                *verdict = RowVerdict::Failed;
+            }
+        }
     }
 
     fn defect(&self, verdicts: &mut [RowVerdict], defect: &fieldmark_model::Defect, shift: usize) {

@@ -36,6 +36,7 @@ impl RowVerdict {
     pub fn fails(self, nulls: Nulls) -> bool {
         match self {
             Self::Failed => true,
+            // those that were lost have failed already
             Self::Null => nulls == Nulls::Fail,
             Self::LeftOut | Self::Passed | Self::ExpressionError | Self::TooLarge | Self::Unrepresentable => false,
         }

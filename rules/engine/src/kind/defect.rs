@@ -6,7 +6,7 @@ use fieldmark_model::chunk::{Defect, DefectKind};
 
 impl DefectPolicy {
     /// The verdict on a row whose cell has this defect.
-    pub(crate) fn judge(self, defect: &Defect) -> RowVerdict {
+    pub(crate) fn judge(&self, defect: &Defect) -> RowVerdict {
         let unknown = RowVerdict::of_defect(defect.kind);
         match self {
             Self::Unknown => unknown,
@@ -33,6 +33,14 @@ impl DefectPolicy {
                 }
                 _ => unknown,
             },
+            Self::InRange(range) => {
+                let text = defect.canonical.as_deref().filter(|_| defect.kind == DefectKind::Unrepresentable);
+                match text.and_then(|text| range.holds(text)) {
+                    Some(true) => RowVerdict::Passed,
+                    Some(false) => RowVerdict::Failed,
+                    None => unknown,
+                }
+            }
         }
     }
 }

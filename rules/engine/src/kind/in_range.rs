@@ -22,8 +22,7 @@ pub(super) static FACTS: Facts = Facts {
                 out. NULL is unknown. Bounds are numbers or times. Numbers are compared exactly: a bound with more digits than the \
                 column is not rounded, nor are unconstrained `numeric` columns, which travel as text; on binary columns a bound is \
                 first rounded to the column's width, so that `0.1` is within `max: 0.1`. NaN is greater than every number, as in \
-                PostgreSQL: it fails `max` and passes `min` alone (that of a `numeric(p,s)`, which no decimal can hold, is \
-                unknown as `unrepresentable`). Times are `2019-01-01`, `2019-01-01 00:00:00+00` or \
+                PostgreSQL: it fails `max` and passes `min` alone; infinity is beyond every bound. Times are `2019-01-01`, `2019-01-01 00:00:00+00` or \
                 `2019-01-01T00:00:00Z`, compared as instants; without a zone UTC, a date its midnight. A text column (SQLite's \
                 dates) takes bounds that are times: each value is read as a time, and one that does not read as one fails, since \
                 it cannot be in range. A text column with a number as bound is refused (`type_mismatch`).",
@@ -44,15 +43,52 @@ pub(super) static FACTS: Facts = Facts {
 #[derive(Debug)]
 struct InRange {
     column: Placed<String>,
-    range: Range,
+    range: Arc<Range>,
     min: Option<Literal>,
     max: Option<Literal>,
 }
 
-#[derive(Debug)]
-enum Range {
-    Numbers { min: Option<Decimal>, max: Option<Decimal> },
-    Times { min: Option<Moment>, max: Option<Moment> },
+/// The bounds.
+#[derive(Debug, PartialEq)]
+pub enum Range {
+    /// Of numbers.
+    Numbers {
+        /// The least.
+        min: Option<Decimal>,
+        /// The greatest.
+        max: Option<Decimal>,
+    },
+    /// Of times.
+    Times {
+        /// The first.
+        min: Option<Moment>,
+        /// The last.
+        max: Option<Moment>,
+    },
+}
+
+impl Range {
+    /// Whether a value lies within, by the text of one that has no Arrow form; `None` where it cannot be told.
+    pub(super) fn holds(&self, text: &str) -> Option<bool> {
+        let (least, greatest) = match self {
+            Self::Numbers { min, max } => (min.is_none(), max.is_none()),
+            Self::Times { min, max } => (min.is_none(), max.is_none()),
+        };
+        match (text, self) {
+            // NaN is above every number
+            ("infinity" | "Infinity" | "NaN", _) => Some(greatest),
+            ("-infinity" | "-Infinity", _) => Some(least),
+            (_, Self::Numbers { min, max }) => {
+                let value = decimal_parts(text)?;
+                Some(min.as_ref().is_none_or(|min| value >= *min) && max.as_ref().is_none_or(|max| value <= *max))
+            }
+            (_, Self::Times { min, max }) => {
+                let moment = read_moment(text)?.nanoseconds;
+                let within = min.is_none_or(|min| moment >= min.nanoseconds);
+                Some(within && max.is_none_or(|max| moment <= max.nanoseconds))
+            }
+        }
+    }
 }
 
 enum Bound {
@@ -115,7 +151,7 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Vec<Reading>> {
         meaning: meaning(parts.into_iter().chain(ends.into_iter().flatten())),
         label: Some(column.value.clone()),
         part: None,
-        kind: Arc::new(InRange { column, range, min, max }),
+        kind: Arc::new(InRange { column, range: Arc::new(range), min, max }),
     }])
 }
 
@@ -160,11 +196,14 @@ impl Kind for InRange {
     }
     fn plan(&self, schema: &Schema) -> Result<Plan, Refusal> {
         let column = subject(schema, &self.column.value)?;
-        let within = match &self.range {
+        let within = match self.range.as_ref() {
             Range::Numbers { min, max } => numbers(&column, min.as_ref(), max.as_ref())?,
             Range::Times { min, max } => times(&column, *min, *max)?,
         };
-        Ok(Plan::Row { condition: judged(within, column.expr), defects: DefectPolicy::Unknown })
+        Ok(Plan::Row {
+            condition: judged(within, column.expr),
+            defects: DefectPolicy::InRange(Arc::clone(&self.range)),
+        })
     }
     fn failing_sql(&self, _: Dialect) -> Option<String> {
         let (min, max) = (self.min.as_ref().map(Literal::sql), self.max.as_ref().map(Literal::sql));

@@ -114,16 +114,44 @@ impl Kind for Matches {
         Ok(Plan::Row { condition, defects: DefectPolicy::Unknown })
     }
     fn failing_sql(&self, dialect: Dialect) -> Option<String> {
-        let column = match dialect {
-            // jsonb, an enum and the like have no such operator
-            Dialect::Postgres => format!("{}::text", sql(&self.column)),
-            Dialect::Sqlite => sql(&self.column),
+        let pattern = match dialect {
+            Dialect::Postgres => self.pattern.clone(),
+            Dialect::Sqlite => without_classes(&self.pattern),
         };
-        Some(format!("{column} {} {}", unlike(dialect), quote_text(&self.pattern)))
+        Some(format!("{} {} {}", sql(&self.column), unlike(dialect), quote_text(&pattern)))
     }
     fn wording(&self) -> String {
         format!("{} matches {}", self.column.value, self.pattern)
     }
+}
+
+/// A pattern whose brackets have no classes in them: the program `sqlite3` knows `\\s` and the like outside of brackets alone.
+fn without_classes(pattern: &str) -> String {
+    let mut plain = String::new();
+    let (mut inside, mut characters) = (false, pattern.chars());
+    while let Some(c) = characters.next() {
+        match c {
+            '\\' => {
+                let next = characters.next();
+                let class = match next.filter(|_| inside) {
+                    Some('s') => Some(" \\t\\n\\r"),
+                    Some('d') => Some("0-9"),
+                    Some('w') => Some("0-9A-Za-z_"),
+                    _ => None,
+                };
+                match class {
+                    Some(class) => plain.push_str(class),
+                    None => plain.extend(std::iter::once(c).chain(next)),
+                }
+                continue;
+            }
+            '[' => inside = true,
+            ']' => inside = false,
+            _ => {}
+        }
+        plain.push(c);
+    }
+    plain
 }
 
 #[derive(Debug)]

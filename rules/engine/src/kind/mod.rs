@@ -27,6 +27,7 @@ mod unique;
 
 pub use distribution::Statistic;
 pub use form::{Form, Key, Takes};
+pub use in_range::Range;
 pub(crate) use sentence::{MOST_COLUMNS, read_columns, too_many_columns};
 pub use time::{Moment, read_moment};
 
@@ -260,7 +261,7 @@ impl Plan {
 }
 
 /// How a row is judged in which a column of the rule has a defect (a value that its Arrow column could not hold).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum DefectPolicy {
     /// The row is unknown, by the defect's cause.
     Unknown,
@@ -275,6 +276,8 @@ pub enum DefectPolicy {
     },
     /// By the canonical text, where it was read.
     ReadsAs(ValueType),
+    /// By the canonical text against these bounds.
+    InRange(Arc<Range>),
 }
 
 /// What a text may read as.

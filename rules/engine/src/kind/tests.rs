@@ -422,8 +422,10 @@ fn matches() {
         "type_mismatch: a pattern needs text, but column `c` is Int64"
     );
     let pattern = kind("matches: { column: c, pattern: \"it's\" }");
-    assert_eq!(pattern.failing_sql(Dialect::Postgres).unwrap(), "\"c\"::text !~ 'it''s'");
+    assert_eq!(pattern.failing_sql(Dialect::Postgres).unwrap(), "\"c\" !~ 'it''s'");
     assert_eq!(pattern.failing_sql(Dialect::Sqlite).unwrap(), "\"c\" NOT REGEXP 'it''s'");
+    let classes = kind(r"matches: { column: c, pattern: '^[^@\s]+\s[\d\]x]$' }").failing_sql(Dialect::Sqlite).unwrap();
+    assert_eq!(classes, r#""c" NOT REGEXP '^[^@ \t\n\r]+\s[0-9\]x]$'"#);
     for (rule, expected) in [
         (
             "matches: { column: c, pattern: '^[a-' }",

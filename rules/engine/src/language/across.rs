@@ -120,7 +120,7 @@ fn read_expectation(node: &Node, prefix: &str, ids: &mut Ids, problems: &mut Pro
     }
     let that = that?;
     let tolerance = tolerance.map_or(0.0, |tolerance| tolerance.value);
-    let nulls = nulls.map_or_else(Default::default, |nulls| nulls.value);
+    let nulls = nulls.map_or(Nulls::Lost, |nulls| nulls.value);
     let meaning = plain_sql(&that.value);
     let own = id.is_some();
     let name = id.map_or_else(

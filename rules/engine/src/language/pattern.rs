@@ -1,14 +1,17 @@
-//! Documents about patterns of tables become documents about the tables that are there.
+//! Documents about patterns of tables become documents about the tables that are there, and those that spell one table in several ways
+//! become one.
 
 use super::check::resolve_table;
 use super::table::in_ids;
-use crate::rule::{Pattern, Rule, TableRules};
-use fieldmark_document::{Problem, Problems, listed};
+use crate::rule::{AcrossMigrations, Pattern, RowsAcross, Rule, TableRules, UndeclaredChanges};
+use fieldmark_document::{Placed, Problem, Problems, listed};
 use fieldmark_model::name::fits;
 use fieldmark_model::{Catalogue, RuleId, Table, TableKind, TableName};
 
 /// Rules of tables, of patterns none left: of each table that fits a pattern there is one entry, with the rules of everything that speaks
 /// of it. Ids that rules give themselves have the table behind them (`id/schema.table`); others are made of its name.
+///
+/// Documents that name a table with its schema and without are about one table, as those are that name it alike.
 ///
 /// A pattern means tables and materialized views; views, foreign and virtual tables have to be named. Patterns that no table fits, and two
 /// sections `across_migrations` about one table, are problems.
@@ -21,7 +24,10 @@ pub fn expand_patterns(
     let mut expanded: Vec<(Option<TableName>, TableRules)> = Vec::new();
     for rules in tables.iter().filter(|rules| !rules.pattern.is_any()) {
         let name = resolve_table(rules, catalogue, default_schema).ok().map(|table| table.name.clone());
-        expanded.push((name, (*rules).clone()));
+        match expanded.iter_mut().find(|(known, _)| known.is_some() && *known == name) {
+            Some((_, before)) => unite(before, (*rules).clone(), &mut problems),
+            None => expanded.push((name, (*rules).clone())),
+        }
     }
     for rules in tables.iter().filter(|rules| rules.pattern.is_any()) {
         let mut fitting = catalogue.tables.iter().filter(|table| is_meant(rules, table, default_schema)).peekable();
@@ -117,6 +123,75 @@ fn of_table(rules: &TableRules, table: &TableName) -> TableRules {
     own
 }
 
+/// What another document says of the same table under another spelling is added; what contradicts is a problem.
+fn unite(before: &mut TableRules, other: TableRules, problems: &mut Problems) {
+    let differ = |key: &str, problems: &mut Problems| {
+        let what = format!("two documents about one table, which they spell differently, give different `{key}`");
+        let problem = Problem::new(what, &other.place).value(fieldmark_document::shown(&named(&other)));
+        problems.push(problem.also("the other at", &before.place).help("say it once"));
+    };
+    for (key, own, of_other) in [
+        ("owner", &before.owner, &other.owner),
+        ("escalation", &before.escalation, &other.escalation),
+        ("runbook", &before.runbook, &other.runbook),
+    ] {
+        if own.as_ref().zip(of_other.as_ref()).is_some_and(|(own, other)| own != other) {
+            differ(key, problems);
+        }
+    }
+    if before.key.as_ref().zip(other.key.as_ref()).is_some_and(|(own, other)| own.value != other.value) {
+        differ("key", problems);
+    }
+    if before.sample.zip(other.sample).is_some_and(|(own, other)| own != other) {
+        differ("sample", problems);
+    }
+    let (own, of_other) = (&before.across, &other.across);
+    let rows = match (&own.rows, &of_other.rows) {
+        (RowsAcross::Kept, rows) | (rows, RowsAcross::Kept) => rows.clone(),
+        (RowsAcross::MayVanish, RowsAcross::MayVanish) => RowsAcross::MayVanish,
+        (RowsAcross::MayVanishWhere(one), RowsAcross::MayVanishWhere(two)) if one.value == two.value => {
+            own.rows.clone()
+        }
+        (RowsAcross::MayVanish | RowsAcross::MayVanishWhere(_), _) => {
+            differ("rows", problems);
+            own.rows.clone()
+        }
+    };
+    let undeclared = match (own.undeclared_changes, of_other.undeclared_changes) {
+        (UndeclaredChanges::Warn, word) | (word, UndeclaredChanges::Warn) => word,
+        (one, two) => {
+            if one != two {
+                differ("undeclared_changes", problems);
+            }
+            one
+        }
+    };
+    before.across.rows = rows;
+    before.across.undeclared_changes = undeclared;
+    for same in other.across.same {
+        if !before.across.same.iter().any(|own| own.column.value == same.column.value) {
+            before.across.same.push(same);
+        }
+    }
+    for (after, from) in other.across.renamed {
+        let clash = |(own_after, own_from): &&(Placed<String>, Placed<String>)| {
+            own_after.value == after.value || own_from.value == from.value
+        };
+        match before.across.renamed.iter().find(clash) {
+            Some((own_after, own_from)) if own_after.value == after.value && own_from.value == from.value => {}
+            Some((own_after, _)) => {
+                let what = "two documents about one table give different `renamed`";
+                problems.push(Problem::new(what, &after.place).also("the other at", &own_after.place));
+            }
+            None => before.across.renamed.push((after, from)),
+        }
+    }
+    before.across.expect.extend(other.across.expect);
+    let rest = TableRules { across: AcrossMigrations::default(), across_place: None, ..other };
+    before.across_place = before.across_place.take().or(other.across_place);
+    join(before, rest, problems);
+}
+
 /// What a pattern says is added to what is said of the table already.
 fn join(before: &mut TableRules, pattern: TableRules, problems: &mut Problems) {
     before.owner = before.owner.take().or(pattern.owner);
@@ -136,7 +211,7 @@ fn join(before: &mut TableRules, pattern: TableRules, problems: &mut Problems) {
         }
         // what is remembered of a rule is remembered by its id
         if let Some(own) = before.rules.iter().find(|own| own.id == rule.id) {
-            let what = "two rules have one id on a table that a pattern fits";
+            let what = "two rules have one id on a table";
             let problem = Problem::new(what, &rule.place).value(fieldmark_document::shown(rule.id.as_str()));
             problems.push(problem.also("the other at", &own.place).help("give one of them an `id`"));
             continue;
