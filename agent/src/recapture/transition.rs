@@ -143,7 +143,8 @@ pub(super) fn evaluate(
         };
         let explains = mentioned(&expectation.that.value).into_iter().filter(|column| column.after);
         let explains = explains.map(|column| column.column).collect();
-        transitions.push(Transition { outcome, failing, explains });
+        let nulls_pass = expectation.nulls == Nulls::Pass;
+        transitions.push(Transition { outcome, failing, explains, nulls_pass });
     }
     Ok(transitions)
 }

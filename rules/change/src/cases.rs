@@ -436,10 +436,18 @@ fn transitions_and_rules() {
     let with = |status, failing: Vec<usize>| {
         Case::new().edit(|case| {
             let outcome = outcome(status, failing.len() as u64);
-            case.transitions = vec![Transition { outcome, failing, explains: Vec::new() }];
+            case.transitions = vec![Transition { outcome, failing, explains: Vec::new(), nulls_pass: false }];
         })
     };
     assert_eq!(with(Status::Passed, vec![]).verdict(), Verdict::AsDeclared);
+    let without_answer = |nulls_pass| {
+        with(Status::Passed, vec![]).edit(|case| {
+            case.transitions[0].outcome.unknown = case.transitions[0].outcome.checked.unwrap();
+            case.transitions[0].nulls_pass = nulls_pass;
+        })
+    };
+    assert_eq!(without_answer(false).verdict(), Verdict::Inconclusive);
+    assert_eq!(without_answer(true).verdict(), Verdict::AsDeclared);
     assert_eq!(with(Status::Failed, (0..500).collect()).verdict(), Verdict::Broken);
     let few = with(Status::Failed, vec![1, 2]);
     assert_eq!(

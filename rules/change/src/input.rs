@@ -184,4 +184,6 @@ pub struct Transition {
     pub failing: Vec<usize>,
     /// Columns, by their names after, whose change it declares.
     pub explains: Vec<String>,
+    /// Whether somebody said that a row without an answer is right.
+    pub nulls_pass: bool,
 }

@@ -25,7 +25,7 @@ pub(crate) fn conclude(
         unknown => format!(", and cannot be told of {}", words::rows(unknown)),
     };
     let note = match outcome.status {
-        Status::Passed if told == 0 && outcome.unknown > 0 => {
+        Status::Passed if told == 0 && outcome.unknown > 0 && !transition.nulls_pass => {
             Some(Note::new(Verdict::Inconclusive, format!("{rule} can be told of none of {checked}")))
         }
         Status::Passed => {
