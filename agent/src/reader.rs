@@ -150,12 +150,12 @@ async fn rested(cancel: &CancellationToken, time: Duration) {
 impl Reader {
     /// Reads a source at most for this share of the time (over 0, at most 1) and within its budget, until the token is cancelled.
     pub fn new(mut source: Box<dyn Source>, duty: f64, budget: Budget, cancel: CancellationToken, seed: u64) -> Self {
-        let agent = crate::state::host_name();
+        let (agent, chunk) = (crate::state::host_name(), source.facts().chunk);
         source.label(Label { agent: agent.clone(), rule: None });
         Self {
             source,
             agent,
-            pace: Pace::new(duty),
+            pace: Pace::new(chunk, duty),
             cancel,
             budget,
             usage: Usage::default(),
@@ -216,12 +216,18 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn scan(&mut self, read: &Read<'_>, from: &Cursor) -> Result<ScanChunk, Error> {
-        politely!(
-            self,
-            scanned, took => scanned.chunk.rows(),
-            { self.pace.took(scanned.chunk.rows(), took) },
-            self.source.scan(read, from, self.pace.rows())
-        )
+        loop {
+            let scanned = politely!(
+                self,
+                scanned, took => scanned.chunk.rows(),
+                { self.pace.took(scanned.chunk.rows(), took) },
+                self.source.scan(read, from, self.pace.rows())
+            );
+            match scanned {
+                Err(Error::Timeout) if self.pace.missed() => {}
+                scanned => return scanned,
+            }
+        }
     }
 
     /// See [`Source::by_key`].

@@ -44,7 +44,7 @@ pub(crate) async fn keys_and_constraints_are_told(fixture: impl Fixture) -> anyh
 pub(crate) async fn foreign_keys_are_told(fixture: impl Fixture) -> anyhow::Result<()> {
     fixture
         .execute(
-            "create table parent (a integer not null, b text not null, c integer unique, primary key (a, b));
+            "create table parent (a integer not null, b text not null, c integer unique, primary key (a, b), unique (b, a));
              create table child (id integer primary key, pb text, pa integer, pc integer references parent (c),
                                  foreign key (pb, pa) references parent (b, a));
              create table grandchild (id integer primary key, child integer references child)",

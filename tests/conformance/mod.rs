@@ -5,9 +5,11 @@
 
 mod catalogue;
 mod courtesy;
+mod files;
 mod identifiers;
 mod keys;
 mod lookups;
+mod mariadb;
 mod postgres;
 mod queries;
 mod scan;

@@ -4,11 +4,10 @@ use super::{Fixture, TypeCase};
 use crate::server::postgres::{PASSWORD, Server, USER, until};
 use anyhow::Context as _;
 use async_trait::async_trait;
-use fieldmark_model::TableName;
 use fieldmark_model::chunk::DefectKind;
-use fieldmark_source::postgres::grants::{Grant, grants, script};
+use fieldmark_model::{Dialect, TableName};
 use fieldmark_source::postgres::{self, ConnectOptions, Limits, PostgresSource};
-use fieldmark_source::{Error, Source};
+use fieldmark_source::{Error, Grant, Source, grants, script};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,7 +95,7 @@ impl Postgres {
         let mut owner = postgres::connect(&ConnectOptions { schemas, limits: LIMITS, ..self.options(USER) }).await?;
         let privileges = owner.privileges().await?.context("a server without roles")?;
         let tables: Vec<&TableName> = privileges.tables.iter().map(|table| &table.name).collect();
-        Ok(grants(role, &privileges, &tables))
+        Ok(grants(Dialect::Postgres, role, &privileges, &tables))
     }
 
     /// Makes a role of this database alone, which may log in and look into the schema; the test grants all else.

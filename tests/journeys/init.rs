@@ -620,7 +620,7 @@ fn an_address_that_makes_no_sense_is_told_without_a_file_that_is_not_there() {
     for arguments in [
         &["init"][..],
         &["init", "shop.db"],
-        &["init", "mysql://u@127.0.0.1/d"],
+        &["init", "oracle://u@127.0.0.1/d"],
         &["init", "sqlite:shop.db", "--name", "a b"],
     ] {
         let run = shop.run(arguments).gives(64);

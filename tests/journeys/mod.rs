@@ -6,6 +6,7 @@ mod check;
 mod corpus;
 mod declared;
 mod doctor;
+mod files;
 mod fixtures;
 mod formats;
 mod granted;
@@ -13,6 +14,7 @@ mod guide;
 mod init;
 mod keys;
 mod lookups;
+mod mariadb;
 mod memory;
 mod migrations;
 mod plan;
@@ -26,6 +28,9 @@ mod shop;
 mod statements;
 mod status;
 mod terminal;
+
+pub(crate) use mariadb::Market;
+pub(crate) use served::Served;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

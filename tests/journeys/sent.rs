@@ -99,7 +99,8 @@ fn statements(message: &str) -> Vec<Sent> {
     parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).map(statement).collect()
 }
 
-fn statement(text: &str) -> Sent {
+/// A statement and the comment in front of it.
+pub(super) fn statement(text: &str) -> Sent {
     static COMMENT: LazyLock<Regex> = LazyLock::new(|| {
         let comment = r"^/\* fieldmark (?:agent='([^']+)',)?statement='([a-z_]+)'(?:,rule='([^']+)')? \*/ ";
         Regex::new(comment).unwrap()

@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A folder with a configuration and rule files for a database of its own on the server.
-pub(super) struct Served {
+pub(crate) struct Served {
     shop: Shop,
     url: String,
     connection: PgConnection,
@@ -27,7 +27,7 @@ impl Deref for Served {
 
 impl Served {
     /// With the tables that the SQL makes, and no rules.
-    pub(super) async fn new(sql: &str) -> Self {
+    pub(crate) async fn new(sql: &str) -> Self {
         let server = Server::get().await.unwrap();
         let database = server.database("").await.unwrap();
         let url = server.url(USER, &database);
@@ -53,7 +53,7 @@ impl Served {
     }
 
     /// Changes the database as the application that owns it.
-    pub(super) async fn sql(&mut self, sql: &str) {
+    pub(crate) async fn sql(&mut self, sql: &str) {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.connection).await.unwrap();
     }
 
@@ -70,7 +70,7 @@ impl Served {
     }
 
     /// Waits until a statement of this run of Fieldmark is at work that has this in its text.
-    pub(super) async fn until_it_runs(&mut self, run: &mut Child, part: &str) {
+    pub(crate) async fn until_it_runs(&mut self, run: &mut Child, part: &str) {
         let running = format!(
             "exists (select from pg_stat_activity where datname = current_database() and state = 'active' \
              and application_name like 'fieldmark%' and position('{part}' in query) > 0)"
@@ -110,7 +110,7 @@ impl Served {
     }
 
     /// The program as a command of the runtime, to be waited for beside other things.
-    pub(super) fn program(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         Command::from(self.shop.command(arguments))
     }
 

@@ -45,7 +45,7 @@ impl Run {
 }
 
 /// A folder with a database `shop.db`, a configuration and rule files.
-pub(super) struct Shop {
+pub(crate) struct Shop {
     folder: TempDir,
 }
 
@@ -78,7 +78,7 @@ impl Shop {
     }
 
     /// Writes the rule file of a table.
-    pub(super) fn rules(&self, table: &str, body: &str) {
+    pub(crate) fn rules(&self, table: &str, body: &str) {
         self.write(&format!("rules/{table}.yaml"), &format!("version: 1\ntable: shop.{table}\n{body}"));
     }
 
@@ -86,11 +86,11 @@ impl Shop {
         self.folder.path().join(name)
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    pub(super) fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
@@ -109,7 +109,7 @@ impl Shop {
     }
 
     /// The program, in this folder, with nothing of the user's environment.
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.args(arguments);
         self.surround(&mut command);

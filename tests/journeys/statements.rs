@@ -1,6 +1,7 @@
 //! The list of all statements that are ever sent to a database, and that there is no other. `docs/statements.md` is made
 //! of it.
 
+use super::mariadb::of_mariadb;
 use super::plan::{TABLES, write_rules};
 use super::sent::{Logged, Sent, without_values};
 use super::served::DEADLINE;
@@ -14,8 +15,38 @@ use std::path::Path;
 
 /// Only of files, which keep no record of what they are asked.
 const OF_FILES: [Name; 4] = [Name::QueryOnly, Name::Schema, Name::SchemaVersion, Name::Estimates];
+/// Only where a statement of ours does not end though somebody waits for it.
+const OF_NEED: [Name; 1] = [Name::Terminate];
 /// Ways through a key's index, for drivers of databases that have no blocks to draw from.
 const OF_OTHER_WAYS: [Name; 2] = [Name::RowsBetween, Name::KeyAfter];
+
+/// What MariaDB is sent.
+const OF_MARIADB: [Name; 24] = [
+    Name::Greeting,
+    Name::Settings,
+    Name::Unlock,
+    Name::Cancel,
+    Name::Waiting,
+    Name::Tables,
+    Name::Columns,
+    Name::Indexes,
+    Name::ForeignKeys,
+    Name::Verify,
+    Name::Horizon,
+    Name::Sessions,
+    Name::Privileges,
+    Name::Checks,
+    Name::Rows,
+    Name::RowsByKey,
+    Name::RowsBetween,
+    Name::KeyAfter,
+    Name::Extremes,
+    Name::Sharing,
+    Name::Parents,
+    Name::Orphans,
+    Name::Query,
+    Name::Explain,
+];
 
 /// Ids of the rules for whose sake alone statements are sent.
 const RULES: [&str; 7] = [
@@ -132,6 +163,20 @@ fn shortest<'s>(statements: impl Iterator<Item = (&'s str, &'s str)>) -> BTreeMa
     shortest
 }
 
+/// A statement without what only stands there once more: one look-up after the other, one value after the other.
+fn once(sql: &str) -> String {
+    let parts = |text: &str, between: &str| -> String {
+        let mut kept: Vec<&str> = Vec::new();
+        for part in text.split(between) {
+            if !part.contains('…') || kept.last() != Some(&part) {
+                kept.push(part);
+            }
+        }
+        kept.join(between)
+    };
+    parts(&parts(sql, " UNION ALL "), ", ")
+}
+
 /// Lines of at most 116 characters, broken between words.
 fn wrapped(sql: &str) -> String {
     let mut lines = vec![String::new()];
@@ -152,8 +197,9 @@ fn wrapped(sql: &str) -> String {
 const HEAD: &str = "# The statements
 
 Every statement that Fieldmark ever sends to a database, by its name. None can be sent without one of these names, and
-a test holds this list against a server's own log. Of each the shortest is shown that was sent in that test, with `…` for
-values and numbers; of SQLite, which keeps no log, what `check --plan` shows.
+a test holds this list against the servers' own logs. Of each the shortest is shown that was sent in that test, with `…`
+for values and numbers; of SQLite, which keeps no log, what `check --plan` shows. A rule's own query goes to MariaDB as
+the text of a prepared statement, so that it is one statement whatever it says.
 
 In front of each statement stands a comment that says whose it is, and for which rule, where it is sent for one alone:
 
@@ -168,31 +214,44 @@ This file is written by `UPDATE_STATEMENTS=1 cargo test -p fieldmark-tests state
 ";
 
 /// The text of `docs/statements.md`.
-fn document(of_servers: &BTreeMap<&str, String>, of_files: &BTreeMap<&str, String>) -> String {
+fn document(examples: &[(&str, BTreeMap<&str, String>)]) -> String {
     let mut text = HEAD.to_owned();
     for name in Name::ALL {
         text.push_str(&format!("\n## `{}`\n\n{}\n", name.as_str(), name.what()));
-        let examples = [("PostgreSQL", of_servers.get(name.as_str())), ("SQLite", of_files.get(name.as_str()))];
-        for (database, sql) in examples.iter().filter_map(|(database, sql)| Some((database, (*sql)?))) {
+        let mut none = true;
+        for (database, sql) in examples.iter().filter_map(|(database, of)| Some((database, of.get(name.as_str())?))) {
             text.push_str(&format!("\n{database}:\n\n```sql\n{}\n```\n", wrapped(sql)));
+            none = false;
         }
-        if examples.iter().all(|(_, sql)| sql.is_none()) {
-            text.push_str("\nNot sent to PostgreSQL; SQLite keeps no log that an example could come from.\n");
+        if none {
+            text.push_str("\nSent to SQLite alone, which keeps no log that an example could come from.\n");
         }
     }
     text
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn statements_are_those_of_the_list_and_say_whose_they_are() {
-    let sent = everything().await;
+/// The names of statements, each of which has one.
+#[track_caller]
+fn names_of(sent: &[Sent]) -> BTreeSet<&str> {
     let foreign: Vec<&String> = sent.iter().filter(|one| one.comment.is_none()).map(|one| &one.sql).collect();
     assert!(foreign.is_empty(), "nothing says whose these are: {foreign:#?}");
     let all: BTreeSet<&str> = Name::ALL.iter().map(|name| name.as_str()).collect();
     let names: BTreeSet<&str> = sent.iter().map(Sent::name).collect();
     let unknown: Vec<&&str> = names.difference(&all).collect();
     assert!(unknown.is_empty(), "not in the list: {unknown:?}");
-    let mut never: BTreeSet<&str> = OF_FILES.iter().chain(&OF_OTHER_WAYS).map(|name| name.as_str()).collect();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_are_those_of_the_list_and_say_whose_they_are() {
+    let of_mariadb = of_mariadb().await;
+    let of_names: Vec<&str> = OF_MARIADB.iter().map(|name| name.as_str()).collect();
+    assert_eq!(names_of(&of_mariadb), of_names.into_iter().collect(), "names that MariaDB is sent");
+    let sent = everything().await;
+    let names = names_of(&sent);
+    let all: BTreeSet<&str> = Name::ALL.iter().map(|name| name.as_str()).collect();
+    let mut never: BTreeSet<&str> =
+        OF_FILES.iter().chain(&OF_OTHER_WAYS).chain(&OF_NEED).map(|name| name.as_str()).collect();
     let version = Server::get().await.unwrap().version();
     if version < 150_000 {
         // statistics are sent by themselves there
@@ -210,9 +269,16 @@ async fn statements_are_those_of_the_list_and_say_whose_they_are() {
         return;
     }
     let of_file = of_a_file();
-    let of_servers = shortest(sent.iter().map(|one| (one.name(), one.sql.as_str())));
-    let of_files = shortest(of_file.iter().map(|(name, sql)| (name.as_str(), sql.as_str())));
-    let text = document(&of_servers, &of_files);
+    // what only hands a text over shows nothing of it
+    let hands_over =
+        |one: &&Sent| !["SET @", "PREPARE ", "EXECUTE ", "DEALLOCATE "].iter().any(|word| one.sql.starts_with(word));
+    let of_mariadb = shortest(of_mariadb.iter().filter(hands_over).map(|one| (one.name(), one.sql.as_str())));
+    let of_mariadb = of_mariadb.into_iter().map(|(name, sql)| (name, once(&sql))).collect();
+    let text = document(&[
+        ("PostgreSQL", shortest(sent.iter().map(|one| (one.name(), one.sql.as_str())))),
+        ("MariaDB", of_mariadb),
+        ("SQLite", shortest(of_file.iter().map(|(name, sql)| (name.as_str(), sql.as_str())))),
+    ]);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/statements.md");
     if std::env::var_os("UPDATE_STATEMENTS").is_some() {
         std::fs::write(&file, &text).unwrap();

@@ -1,3 +1,82 @@
-//! Servers that the tests start for themselves.
+//! Servers that the tests start for themselves: on a free loopback port, in a temporary folder, with whatever version is installed. A
+//! shell watches over each: when the test process ends, however it ends, the pipe to the shell closes, and the shell stops the server
+//! and removes the folder.
 
+pub(crate) mod mariadb;
 pub(crate) mod postgres;
+
+use anyhow::{Context as _, bail};
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A server that runs as long as this process does.
+struct Watched {
+    port: u16,
+    folder: PathBuf,
+    /// Holds the pipe that keeps the server alive.
+    _watch: Child,
+}
+
+/// What a shell does for a server: it starts one in the folder `$1` on the port `$2`, says `ready`, waits for the end of its input, and
+/// stops it. Files of the folder whose names end in `log` tell what went wrong.
+struct Watch<'a> {
+    name: &'a str,
+    script: &'a str,
+    /// `$3` and so on.
+    more: &'a [&'a OsStr],
+    /// Files of the folder, and what is in them.
+    files: &'a [(&'a str, &'a str)],
+}
+
+impl Watch<'_> {
+    fn start(&self) -> anyhow::Result<Watched> {
+        // the port may have been taken since it was found free
+        let mut last = self.attempt();
+        for _ in 0..3 {
+            if last.is_ok() {
+                break;
+            }
+            last = self.attempt();
+        }
+        last
+    }
+
+    fn attempt(&self) -> anyhow::Result<Watched> {
+        let folder = tempfile::Builder::new().prefix(&format!("fieldmark-{}-", self.name)).tempdir()?.keep();
+        for (name, text) in self.files {
+            std::fs::write(folder.join(name), text)?;
+        }
+        // the account that runs the server has to pass through to its folder
+        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut watch = Command::new("sh")
+            .args(["-c", self.script, "watch"])
+            .arg(&folder)
+            .arg(port.to_string())
+            .args(self.more)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        let mut answer = String::new();
+        BufReader::new(watch.stdout.take().context("no output")?).read_line(&mut answer)?;
+        if answer.trim() != "ready" {
+            let logs = logs(&folder);
+            drop(watch.stdin.take());
+            watch.wait()?;
+            bail!("{} does not start: {logs}", self.name);
+        }
+        Ok(Watched { port, folder, _watch: watch })
+    }
+}
+
+fn logs(folder: &Path) -> String {
+    let is_log = |path: &PathBuf| path.to_string_lossy().ends_with("log");
+    let of =
+        |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let logs = of(folder).chain(of(&folder.join("data"))).filter(is_log);
+    logs.map(|log| std::fs::read_to_string(log).unwrap_or_default()).collect()
+}

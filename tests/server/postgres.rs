@@ -1,13 +1,10 @@
-//! One private PostgreSQL for the whole test process: on a free loopback port, in a temporary folder, with whatever
-//! version is installed. A shell watches over it: when the test process ends, however it ends, the pipe to the shell closes, and the
-//! shell stops the server and removes the folder.
+//! One private PostgreSQL for the whole test process.
 
-use anyhow::{Context as _, bail, ensure};
+use super::{Watch, Watched};
+use anyhow::{Context as _, ensure};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use std::io::{BufRead as _, BufReader};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::Mutex;
@@ -36,28 +33,25 @@ const TEMPLATE: &str = "
 
 /// The running server.
 pub(crate) struct Server {
-    port: u16,
-    folder: PathBuf,
+    watched: Watched,
     /// Extensions that the installation has, of those that tests use.
     pub(crate) extensions: Vec<&'static str>,
     version: u32,
-    /// Holds the pipe that keeps the server alive.
-    _watch: Child,
 }
 
-/// The shell's work. `$1` is the folder of PostgreSQL's programs, `$2` ours, `$3` the port, `$4` what to preload. Statements are
+/// The shell's work. `$3` is the folder of PostgreSQL's programs, `$4` what to preload. Statements are
 /// recorded only for roles that a test wants watched: those of all others would push them out of the record.
 const WATCH: &str = r#"
 trap '' INT TERM HUP PIPE
 as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-if [ "$(id -u)" = 0 ]; then chown postgres "$2"; fi
-cd "$2" || exit 1
-as "$1/initdb" -D "$2/data" -U keeper -A scram-sha-256 --pwfile="$2/password" -E UTF8 --locale=C --no-sync >"$2/log" 2>&1 &&
-as "$1/pg_ctl" -D "$2/data" -l "$2/data/server.log" -w -t 60 -o "-p $3 -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=200 -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0 -c shared_preload_libraries='$4' -c pg_stat_statements.track=none -c log_statement=none -c log_line_prefix='%u@%d '" start >>"$2/log" 2>&1 </dev/null
+if [ "$(id -u)" = 0 ]; then chown postgres "$1"; fi
+cd "$1" || exit 1
+as "$3/initdb" -D "$1/data" -U keeper -A scram-sha-256 --pwfile="$1/password" -E UTF8 --locale=C --no-sync >"$1/log" 2>&1 &&
+as "$3/pg_ctl" -D "$1/data" -l "$1/data/server.log" -w -t 60 -o "-p $2 -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=200 -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0 -c shared_preload_libraries='$4' -c pg_stat_statements.track=none -c log_statement=none -c log_line_prefix='%u@%d '" start >>"$1/log" 2>&1 </dev/null
 if [ $? = 0 ]; then echo ready; else echo failed; fi
 cat >/dev/null
-as "$1/pg_ctl" -D "$2/data" -m immediate -w stop >>"$2/log" 2>&1 </dev/null
-cd / && rm -rf "$2"
+as "$3/pg_ctl" -D "$1/data" -m immediate -w stop >>"$1/log" 2>&1 </dev/null
+cd / && rm -rf "$1"
 "#;
 
 pub(crate) fn programs() -> anyhow::Result<PathBuf> {
@@ -72,37 +66,6 @@ pub(crate) fn programs() -> anyhow::Result<PathBuf> {
     let mut candidates = found.into_iter().rev().chain(told);
     let complete = |folder: &PathBuf| folder.join("initdb").exists() && folder.join("pg_ctl").exists();
     candidates.find(complete).context("no PostgreSQL server is installed: initdb and pg_ctl are needed for these tests")
-}
-
-fn start() -> anyhow::Result<(Child, u16, PathBuf)> {
-    let programs = programs()?;
-    let library = Command::new(programs.join("pg_config")).arg("--pkglibdir").output().ok();
-    let library = library.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
-    let preload =
-        if Path::new(library.trim()).join("pg_stat_statements.so").exists() { "pg_stat_statements" } else { "" };
-    let folder = tempfile::Builder::new().prefix("fieldmark-postgres-").tempdir()?.keep();
-    std::fs::write(folder.join("password"), PASSWORD)?;
-    // the account that runs the server has to pass through to its folder
-    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let mut watch = Command::new("sh")
-        .args(["-c", WATCH, "watch"])
-        .args([programs.as_os_str(), folder.as_os_str()])
-        .args([&port.to_string(), preload])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .process_group(0)
-        .spawn()?;
-    let mut answer = String::new();
-    BufReader::new(watch.stdout.take().context("no output")?).read_line(&mut answer)?;
-    if answer.trim() != "ready" {
-        let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-        let server = std::fs::read_to_string(folder.join("data/server.log")).unwrap_or_default();
-        drop(watch.stdin.take());
-        watch.wait()?;
-        bail!("PostgreSQL does not start: {log}{server}");
-    }
-    Ok((watch, port, folder))
 }
 
 /// A statement that ends when this holds, to wait for an event in one round trip: the server looks again every few milliseconds, and
@@ -129,18 +92,16 @@ impl Server {
             return Ok(server);
         }
         let begin = || {
-            // the port may have been taken since it was found free
-            let mut last = start();
-            for _ in 0..3 {
-                if last.is_ok() {
-                    break;
-                }
-                last = start();
-            }
-            last
+            let programs = programs()?;
+            let library = Command::new(programs.join("pg_config")).arg("--pkglibdir").output().ok();
+            let library = library.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+            let record = "pg_stat_statements";
+            let preload = if Path::new(library.trim()).join(format!("{record}.so")).exists() { record } else { "" };
+            let more = [programs.as_os_str(), preload.as_ref()];
+            Watch { name: "postgres", script: WATCH, more: &more, files: &[("password", PASSWORD)] }.start()
         };
-        let (watch, port, folder) = tokio::task::spawn_blocking(begin).await??;
-        let mut server = Self { port, folder, extensions: Vec::new(), version: 0, _watch: watch };
+        let watched = tokio::task::spawn_blocking(begin).await??;
+        let mut server = Self { watched, extensions: Vec::new(), version: 0 };
         server.make_template().await?;
         Ok(SERVER.get_or_init(|| server))
     }
@@ -200,7 +161,7 @@ impl Server {
 
     /// What such a role has sent so far, in order; one message may hold several statements.
     pub(crate) fn logged(&self, role: &str) -> anyhow::Result<Vec<String>> {
-        let log = std::fs::read(self.folder.join("data/server.log"))?;
+        let log = std::fs::read(self.watched.folder.join("data/server.log"))?;
         let start = format!("{role}@");
         let mut messages: Vec<String> = Vec::new();
         let mut ours = false;
@@ -224,12 +185,12 @@ impl Server {
 
     /// The address of a database for a role.
     pub(crate) fn url(&self, user: &str, database: &str) -> String {
-        format!("postgres://{user}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://{user}:{PASSWORD}@127.0.0.1:{}/{database}", self.watched.port)
     }
 
     /// The port.
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.watched.port
     }
 
     /// `server_version_num`.
@@ -242,8 +203,8 @@ impl Server {
 #[tokio::test]
 async fn the_server_lives_in_a_folder_of_its_own() -> anyhow::Result<()> {
     let server = Server::get().await?;
-    ensure!(server.folder.starts_with(std::env::temp_dir()));
-    ensure!(server.folder.join("data/postmaster.pid").parent().is_some_and(|data| data.exists()));
+    ensure!(server.watched.folder.starts_with(std::env::temp_dir()));
+    ensure!(server.watched.folder.join("data/postmaster.pid").parent().is_some_and(|data| data.exists()));
     ensure!(server.version() >= 140_000, "PostgreSQL 14 or later is needed");
     Ok(())
 }

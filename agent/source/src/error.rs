@@ -43,6 +43,9 @@ pub enum Error {
     /// A lock could not be had at once: somebody changes the table.
     #[error("the table is locked by somebody who changes it")]
     Locked,
+    /// Ended by our own watchdog.
+    #[error("gave way to somebody who waits for the table")]
+    GaveWay,
     /// Cancelled through the handle.
     #[error("cancelled")]
     Cancelled,
@@ -66,6 +69,14 @@ pub enum Error {
     SchemaChanged {
         /// The database's code.
         code: String,
+    },
+    /// A file that cannot be read as what it is.
+    #[error("{file}: {what}")]
+    Malformed {
+        /// Its path, or the pattern of it.
+        file: String,
+        /// What is wrong with it, and where; no value of it.
+        what: String,
     },
     /// This kind of source cannot do that.
     #[error("{what} is not possible on this source")]
@@ -102,13 +113,18 @@ impl Error {
     /// What may help.
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::ConnectionLost { .. } | Self::Timeout | Self::Locked | Self::Cancelled => Recovery::Retry,
+            Self::ConnectionLost { .. } | Self::Timeout | Self::Locked | Self::GaveWay | Self::Cancelled => {
+                Recovery::Retry
+            }
             Self::Unreachable { .. } => Recovery::Operator("start the database, or correct the source's url"),
             Self::RuleTimeout => Recovery::Operator("raise the rule's timeout, or index what it looks up"),
             Self::BudgetSpent => Recovery::Operator("run again later, or raise budget.server_time of the source"),
             Self::LoginRefused { code, .. } if code == "42501" => {
                 Recovery::Operator("GRANT CONNECT ON DATABASE … TO the role")
             }
+            Self::LoginRefused { code, .. } if code == "1044" => Recovery::Operator(
+                "GRANT SELECT on a table of the database TO the user, or correct the database in the source's url",
+            ),
             Self::LoginRefused { .. } => Recovery::Operator("correct user and password of the source's url"),
             Self::Address { .. } => Recovery::Operator("correct the source's url"),
             Self::PermissionDenied { .. } => Recovery::Operator("grant SELECT to the role"),
@@ -117,6 +133,7 @@ impl Error {
             }
             Self::CoverageLimited => Recovery::Operator("grant BYPASSRLS to the role, or leave the table out"),
             Self::SchemaChanged { .. } => Recovery::Operator("run again: the next run reads the new schema"),
+            Self::Malformed { .. } => Recovery::Operator("correct the file, or its pattern under `files`"),
             Self::Unsupported { .. } => Recovery::Operator("check all rows with sample: all"),
             Self::Database { .. } => Recovery::Operator("look the code up in the database's documentation"),
             Self::Internal { .. } => Recovery::Bug,
@@ -136,13 +153,13 @@ impl Error {
             | Self::Address { .. }
             | Self::ConnectionLost { .. } => NotEvaluated::ConnectionLost,
             Self::Timeout | Self::RuleTimeout | Self::Cancelled => NotEvaluated::Timeout,
-            Self::Locked => NotEvaluated::YieldedToMigration,
+            Self::Locked | Self::GaveWay => NotEvaluated::YieldedToMigration,
             Self::BudgetSpent => NotEvaluated::BudgetSpent,
             Self::PermissionDenied { .. } | Self::PartitionsDenied => NotEvaluated::PermissionDenied,
             Self::CoverageLimited => NotEvaluated::CoverageLimited,
             Self::SchemaChanged { .. } => NotEvaluated::ColumnMissing,
             Self::Unsupported { .. } => NotEvaluated::NotSampleable,
-            Self::Database { .. } | Self::Internal { .. } => NotEvaluated::Internal,
+            Self::Database { .. } | Self::Malformed { .. } | Self::Internal { .. } => NotEvaluated::Internal,
         }
     }
 }

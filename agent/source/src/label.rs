@@ -57,6 +57,10 @@ names! {
     Unlock = "unlock",
     /// Cancels a statement of ours that somebody does not wait for any more.
     Cancel = "cancel",
+    /// Whether anybody waits for a lock that a read of ours holds: asked every 20 ms while one takes that long.
+    Waiting = "waiting",
+    /// Ends the session of a statement that was cancelled for somebody who waits, and did not end.
+    Terminate = "terminate",
     /// The tables of the source's schemas.
     Tables = "tables",
     /// Estimated rows and pages of tables with partitions or heirs.

@@ -7,18 +7,24 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod activity;
+mod checks;
 mod error;
+pub mod files;
+mod grant;
 pub mod label;
 pub mod memory;
+pub mod mysql;
 mod pace;
 pub mod postgres;
 mod preview;
 mod privilege;
 mod request;
 pub mod sqlite;
+mod watch;
 
 pub use activity::{Horizon, Sessions};
 pub use error::{Error, Recovery};
+pub use grant::{Grant, grants, script};
 pub use label::{Label, Name};
 pub use pace::Pace;
 pub use preview::Preview;

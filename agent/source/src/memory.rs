@@ -3,8 +3,8 @@
 use crate::label::Label;
 use crate::request::Place;
 use crate::{
-    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Name, Preview, Privileges, Query,
-    Read, Reference, ScanChunk, Sessions, Source,
+    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Name, Pace, Preview, Privileges,
+    Query, Read, Reference, ScanChunk, Sessions, Source,
 };
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::{SortOptions, sort_to_indices};
@@ -42,6 +42,7 @@ impl MemorySource {
             version: String::new(),
             address: "memory".to_owned(),
             default_schema: Some(default_schema.into()),
+            chunk: Pace::TARGET,
         };
         Self { facts, tables }
     }
@@ -58,7 +59,7 @@ fn internal(error: &ArrowError) -> Error {
 }
 
 /// Texts of these columns of each row; `None` where one is NULL.
-fn texts(chunk: &Chunk, names: &[String]) -> Result<Vec<Option<Vec<String>>>, Error> {
+pub(crate) fn texts(chunk: &Chunk, names: &[String]) -> Result<Vec<Option<Vec<String>>>, Error> {
     let chunk = chunk.project(names).map_err(|error| internal(&error))?;
     let text = |row: usize, column: usize| match chunk.text(Cell { row, column }) {
         CellText::Text(text) => Some(text),
@@ -88,14 +89,14 @@ impl Source for MemorySource {
     async fn catalogue(&mut self) -> Result<Catalogue, Error> {
         let mut tables: Vec<Table> = self.tables.iter().map(|(table, _)| table.clone()).collect();
         tables.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(Catalogue { tables })
+        Ok(Catalogue::of(tables))
     }
 
     async fn scan(&mut self, read: &Read<'_>, from: &Cursor, rows: usize) -> Result<ScanChunk, Error> {
         let given = match &from.0 {
             Place::Start => 0,
             Place::Memory(place) => place.given,
-            Place::Sqlite(_) | Place::Postgres(_) => {
+            Place::Sqlite(_) | Place::Postgres(_) | Place::MySql(_) | Place::Files(_) => {
                 return Err(Error::Internal { what: "a cursor of another source".to_owned() });
             }
         };

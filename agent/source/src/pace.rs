@@ -15,19 +15,13 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Target time of one chunk.
+    /// Time of one chunk, where nothing speaks for another.
     pub const TARGET: Duration = Duration::from_millis(50);
 
-    /// A pace for a table of which nothing is known yet. `duty` is the share of time that may be busy, over 0 and at most 1.
-    pub fn new(duty: f64) -> Self {
-        Self {
-            target: Self::TARGET,
-            duty: duty.clamp(0.01, 1.0),
-            limits: (64, 32_768),
-            rows: 2_048,
-            recent: [None; 4],
-            next: 0,
-        }
+    /// A pace for a table of which nothing is known yet, with chunks of about so long. `duty` is the share of time that may be busy, over
+    /// 0 and at most 1.
+    pub fn new(target: Duration, duty: f64) -> Self {
+        Self { target, duty: duty.clamp(0.01, 1.0), limits: (64, 32_768), rows: 2_048, recent: [None; 4], next: 0 }
     }
 
     /// Rows to ask for next.
@@ -57,13 +51,33 @@ impl Pace {
     }
 }
 
+impl Pace {
+    /// Takes note of a chunk that was not read in time; whether a smaller one can be asked for.
+    pub fn missed(&mut self) -> bool {
+        let before = self.rows;
+        self.rows = (self.rows / 4).max(self.limits.0);
+        self.rows < before
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TARGET: Duration = Pace::TARGET;
+
+    #[test]
+    fn a_chunk_that_takes_too_long_is_cut() {
+        let mut pace = Pace::new(TARGET, 1.0);
+        assert!(pace.missed() && pace.rows() == 512);
+        assert!(pace.missed() && pace.rows() == 128);
+        assert!(pace.missed() && pace.rows() == 64);
+        assert!(!pace.missed() && pace.rows() == 64);
+    }
+
     #[test]
     fn chunks_grow_to_the_target_and_shrink_at_once() {
-        let mut pace = Pace::new(0.5);
+        let mut pace = Pace::new(TARGET, 0.5);
         for _ in 0..8 {
             pace.took(pace.rows(), Duration::from_secs_f64(pace.rows() as f64 * 5e-6));
         }
@@ -78,8 +92,8 @@ mod tests {
 
     #[test]
     fn the_duty_cycle_decides_the_rest() {
-        assert_eq!(Pace::new(1.0).rest(Duration::from_millis(40)), Duration::ZERO);
-        assert_eq!(Pace::new(0.5).rest(Duration::from_millis(40)), Duration::from_millis(40));
-        assert_eq!(Pace::new(0.25).rest(Duration::from_millis(40)), Duration::from_millis(120));
+        assert_eq!(Pace::new(TARGET, 1.0).rest(Duration::from_millis(40)), Duration::ZERO);
+        assert_eq!(Pace::new(TARGET, 0.5).rest(Duration::from_millis(40)), Duration::from_millis(40));
+        assert_eq!(Pace::new(TARGET, 0.25).rest(Duration::from_millis(40)), Duration::from_millis(120));
     }
 }

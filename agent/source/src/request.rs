@@ -1,6 +1,8 @@
 //! What can be asked of a source, and what it answers.
 
+use crate::files;
 use crate::memory;
+use crate::mysql;
 use crate::postgres;
 use crate::sqlite;
 use fieldmark_model::{Chunk, Dialect, Table, TableName};
@@ -17,6 +19,8 @@ pub struct Facts {
     pub address: String,
     /// The schema that is meant where a rule file names none.
     pub default_schema: Option<String>,
+    /// About how long a chunk is to take: whoever has to wait for one waits half of it in the mean.
+    pub chunk: Duration,
 }
 
 /// Which columns of which table.
@@ -58,6 +62,8 @@ pub(crate) enum Place {
     Start,
     Sqlite(sqlite::ScanPlace),
     Postgres(postgres::ScanPlace),
+    MySql(mysql::ScanPlace),
+    Files(files::ScanPlace),
     Memory(memory::ScanPlace),
 }
 

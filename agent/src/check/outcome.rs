@@ -7,7 +7,7 @@ use crate::reader::Reader;
 use crate::report::words;
 use crate::state::RowCount;
 use arrow::datatypes::DataType;
-use fieldmark_engine::evaluate::respelled;
+use fieldmark_engine::evaluate::{for_mysql, respelled};
 use fieldmark_engine::kind::{Plan, Refusal};
 use fieldmark_engine::rule::{Nulls, Rule, TableRules};
 use fieldmark_model::name::quote_identifier;
@@ -56,7 +56,7 @@ impl TableCheck<'_> {
             }
             let Some(at) = self.states.iter().position(|state| state.rule == index) else { continue };
             let Some(plan) = self.plan(at) else { continue };
-            outcomes.push(match (&plan, reading) {
+            let mut outcome = match (&plan, reading) {
                 (Plan::Fresh { column, within }, _) => self.fresh(reader, at, blank, (column, *within)).await,
                 (Plan::Sql { text }, _) => self.query(reader, at, blank, text).await,
                 (_, Some(Err(unread))) => refused(blank, &unread_refusal(unread)),
@@ -73,7 +73,11 @@ impl TableCheck<'_> {
                     outcome
                 }
                 (_, None) => blank,
-            });
+            };
+            if !matches!(plan, Plan::Sql { .. }) {
+                outcome.sql = outcome.sql.and_then(|sql| spelled(sql, reader.facts().dialect));
+            }
+            outcomes.push(outcome);
         }
         outcomes
     }
@@ -186,6 +190,12 @@ pub(crate) fn fill(outcome: &mut Outcome, estimate: &Estimate, criterion: Criter
     };
 }
 
+/// A column of texts as MariaDB compares them when told to go by their characters, as rules do: its own collation takes `a` for `A`.
+fn exactly(table: &Table, name: &str) -> Option<String> {
+    let column = table.column(name).filter(|column| column.data_type == DataType::Utf8 && !column.canonical_text)?;
+    Some(format!("CONVERT({} USING utf8mb4) COLLATE utf8mb4_nopad_bin", quote_identifier(&column.name)))
+}
+
 /// A column whose values are texts to a rule and something else to PostgreSQL (jsonb, an enum, an array), as text.
 fn as_text(table: &Table, name: &str) -> Option<String> {
     const TEXTS: [&str; 7] = ["text", "character", "bpchar", "name", "citext", "numeric", "decimal"];
@@ -194,12 +204,22 @@ fn as_text(table: &Table, name: &str) -> Option<String> {
     (!is_text).then(|| format!("{}::text", quote_identifier(name)))
 }
 
-/// SQL that shows a rule's failing rows: the rule's own literals, never a row's.
+/// A statement in standard SQL as a database of this kind reads it.
+fn spelled(sql: String, dialect: Dialect) -> Option<String> {
+    match dialect {
+        Dialect::Postgres | Dialect::Sqlite => Some(sql),
+        Dialect::MySql => for_mysql(&sql),
+        Dialect::Files => None,
+    }
+}
+
+/// SQL that shows a rule's failing rows, in standard SQL: the rule's own literals, never a row's.
 fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan, dialect: Dialect) -> Option<String> {
     let table = check.table.name.quoted();
     let runs = |text: &str| match dialect {
         Dialect::Postgres => respelled(text, |name| as_text(check.table, name)),
-        Dialect::Sqlite => text.to_owned(),
+        Dialect::MySql => respelled(text, |name| exactly(check.table, name)),
+        Dialect::Sqlite | Dialect::Files => text.to_owned(),
     };
     let filter = rule.filter.as_ref().map(|filter| format!("({})", runs(filter.value.trim())));
     let list = |columns: &[String], prefix: &str| {
@@ -225,7 +245,7 @@ fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan, dialect: Dialect)
             let other = check.key.iter().filter(|key| !columns.contains(key)).cloned().collect::<Vec<_>>();
             let key = if other.is_empty() { String::new() } else { format!("{}, ", list(&other, "")) };
             let of_rows = filter.map(|filter| format!("{filter} AND ")).unwrap_or_default();
-            let columns = list(columns, "");
+            let columns = runs(&list(columns, ""));
             Some(format!(
                 "SELECT {key}{columns} FROM {table} WHERE {of_rows}({columns}) IN (SELECT {columns} FROM {table} WHERE {} \
                  GROUP BY {columns} HAVING count(*) > 1) ORDER BY {columns} LIMIT 100",

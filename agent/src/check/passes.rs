@@ -106,7 +106,10 @@ impl TableCheck<'_> {
     ) -> Result<(), LookupFault> {
         let own = self.rule(index).map(|rule| rule.kind.columns()).unwrap_or_default();
         let needed = self.columns.iter().filter(|column| {
-            self.key.contains(column) || self.identity.contains(column) || own.contains(&column.as_str())
+            self.shown_by.contains(column)
+                || self.key.contains(column)
+                || self.identity.contains(column)
+                || own.contains(&column.as_str())
         });
         let chunk = drawn.chunk.project(&needed.cloned().collect::<Vec<_>>())?;
         let drawn = Drawn { chunk, blocks: drawn.blocks.clone() };
@@ -382,7 +385,15 @@ impl Confirmed {
         self.rows += failing.len() as u64;
         for row in failing.iter().take(MOST_KNOWN.saturating_sub(self.keys.len())) {
             if self.examples.len() < MOST_EXAMPLES {
-                self.examples.extend(show(chunk, *row, &check.key, &shown, check.rules, check.settings, check.run));
+                self.examples.extend(show(
+                    chunk,
+                    *row,
+                    &check.shown_by,
+                    &shown,
+                    check.rules,
+                    check.settings,
+                    check.run,
+                ));
             }
             if !check.hides_key() {
                 self.keys.extend(texts::texts(chunk, *row, &check.key));

@@ -160,7 +160,8 @@ fn reading(check: &TableCheck<'_>, dialect: Dialect) -> Reading {
     let way = match (DrawColumn::of(table), dialect) {
         (Some(column), _) => Way::Keys(column.name),
         (None, Dialect::Postgres) => Way::Blocks(first.div_ceil(per_block).min(table.pages.unwrap_or(u64::MAX))),
-        (None, Dialect::Sqlite) => match table.key().filter(|key| table.indexed(key)) {
+        (None, Dialect::Sqlite | Dialect::MySql | Dialect::Files) => match table.key().filter(|key| table.indexed(key))
+        {
             Some(key) => Way::Segments(key.to_vec(), first.div_ceil(per_block)),
             None => return whole,
         },

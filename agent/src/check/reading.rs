@@ -241,7 +241,10 @@ impl Taking<'_, '_> {
     }
 
     async fn sample(&mut self, reader: &mut Reader, known: &Known, wish: Wish, budget: u64) -> Result<Reading, Unread> {
-        let rest = if reader.facts().dialect == Dialect::Postgres { Way::Blocks } else { Way::Segments };
+        let rest = match reader.facts().dialect {
+            Dialect::Postgres => Way::Blocks,
+            Dialect::Sqlite | Dialect::MySql | Dialect::Files => Way::Segments,
+        };
         for way in [Way::Keys, rest] {
             if let Some(reading) = self.sample_by(way, reader, known, &wish, budget).await? {
                 return Ok(reading);

@@ -31,8 +31,10 @@ pub(crate) struct TableCheck<'a> {
     pub(crate) settings: &'a Settings,
     /// What is remembered of the source.
     pub(crate) state: &'a SourceState,
-    /// Columns that rows are marked and shown by; empty where the table has no key.
+    /// Columns that rows are marked by, and known by between two checks; empty where the table has no key.
     pub(crate) key: Vec<String>,
+    /// Columns that rows are shown by: the key, else the row's number, where there is such.
+    pub(super) shown_by: Vec<String>,
     /// Columns by which rows are read again, known to tell them apart whatever `key:` names; empty where there are none.
     pub(super) identity: Vec<String>,
     /// Columns that are read, in the table's order; the row's number last, where it is needed.
@@ -142,6 +144,7 @@ impl<'a> TableCheck<'a> {
             Some(key) => key.value.clone(),
             None => table.key().map(<[String]>::to_vec).unwrap_or_default(),
         };
+        let shown_by = if key.is_empty() { table.row_number.iter().cloned().collect() } else { key.clone() };
         let mut wanted: BTreeSet<String> = key.iter().cloned().collect();
         if settings.watermarks {
             wanted.extend(state.watermarks.get(&table.name).map(|watermark| watermark.column.clone()));
@@ -168,10 +171,12 @@ impl<'a> TableCheck<'a> {
             wanted.extend(needed);
         }
         // one that the role may not read is missed by the rules that are about it alone; a mark is of all columns
+        let is_number = |name: &&String| table.column(name).is_none();
+        let numbers: BTreeSet<&String> = identity.iter().chain(&shown_by).filter(is_number).collect();
         let columns: Vec<String> = (table.columns.iter().filter(|column| for_mark || column.readable))
             .map(|column| &column.name)
             .filter(|name| for_mark || wanted.contains(*name))
-            .chain(identity.iter().filter(|name| table.column(name).is_none()))
+            .chain(numbers)
             .cloned()
             .collect();
         let schema = table.arrow_schema(columns.iter().map(String::as_str));
@@ -196,6 +201,7 @@ impl<'a> TableCheck<'a> {
             settings,
             state,
             key,
+            shown_by,
             identity,
             columns,
             for_mark,
@@ -465,7 +471,7 @@ impl<'a> TableCheck<'a> {
                 state.failing_keys.extend(texts::texts(chunk, row, &self.key));
             }
             if to_show {
-                state.examples.extend(show(chunk, row, &self.key, &shown, self.rules, self.settings, self.run));
+                state.examples.extend(show(chunk, row, &self.shown_by, &shown, self.rules, self.settings, self.run));
             }
         }
         if !of_rows {
@@ -486,7 +492,7 @@ impl<'a> TableCheck<'a> {
         state.failing_keys.truncate(MOST_KNOWN);
         if self.settings.examples != Examples::None {
             for (row, _) in still {
-                let example = show(chunk, *row, &self.key, &shown, self.rules, self.settings, self.run);
+                let example = show(chunk, *row, &self.shown_by, &shown, self.rules, self.settings, self.run);
                 let new = example.filter(|example| !state.examples.contains(example));
                 state.examples.extend(new.filter(|_| state.examples.len() < MOST_EXAMPLES));
             }

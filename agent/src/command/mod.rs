@@ -20,7 +20,7 @@ use crate::state::StateError;
 use fieldmark_document::Problems;
 use std::io::Write as _;
 
-pub(crate) use session::{Manner, Session, SourceReport, tables_read, with_sources};
+pub(crate) use session::{Manner, Session, SourceReport, tables_hidden, tables_read, with_sources};
 
 /// Why a command ended without a report.
 #[derive(Debug)]

@@ -19,9 +19,10 @@ use fieldmark_engine::language::{check_catalogue, check_sources, expand_patterns
 use fieldmark_engine::rule::{SampleWish, TableRules};
 use fieldmark_model::{Catalogue, Dialect, NotEvaluated, Outcome, SourceName, Status, Table, TableName};
 use fieldmark_source::postgres::{self, ConnectOptions};
-use fieldmark_source::{Error, Recovery, Source, sqlite};
+use fieldmark_source::{Error, Recovery, Source, files, mysql, sqlite};
 use fieldmark_statistics::{Method, Population};
 use rand::RngExt as _;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// A run: configuration, rules, state folder.
@@ -150,7 +151,9 @@ impl Session {
     pub(crate) async fn connect(&self, source: &SourceConfig, state: &SourceState) -> Result<Reader, Error> {
         let now = (Utc::now(), Instant::now());
         let budget = Budget::new(&source.budget, state.server_time, now, self.manner.routine);
-        self.reader(source, self.manner.duty, budget).await
+        // nobody else waits for a file
+        let duty = if matches!(source.address.value, Address::Files(_)) { 1.0 } else { self.manner.duty };
+        self.reader(source, duty, budget).await
     }
 
     /// Connects to a source beside what reads it, for a few statements that cost next to nothing.
@@ -163,6 +166,7 @@ impl Session {
 
     async fn reader(&self, source: &SourceConfig, duty: f64, budget: Budget) -> Result<Reader, Error> {
         let connected: Box<dyn Source> = match &source.address.value {
+            Address::Files(tables) => Box::new(files::open(tables.iter().cloned())),
             Address::Sqlite(path) => Box::new(sqlite::open(&sqlite::Address::file(path)).await?),
             Address::Postgres(address) => {
                 let options = ConnectOptions {
@@ -171,6 +175,14 @@ impl Session {
                     ..ConnectOptions::new(address.url.expose())
                 };
                 Box::new(postgres::connect(&options).await?)
+            }
+            Address::MySql(address) => {
+                let options = mysql::ConnectOptions {
+                    schemas: source.schemas.value.clone(),
+                    agent: crate::state::host_name(),
+                    ..mysql::ConnectOptions::new(address.url.expose())
+                };
+                Box::new(mysql::connect(&options).await?)
             }
         };
         Ok(Reader::new(connected, duty, budget, self.signals.token().clone(), self.run.seed))
@@ -336,7 +348,9 @@ impl SourceReport<'_> {
         let usage = reader.usage();
         let database = match facts.dialect {
             Dialect::Postgres => format!("PostgreSQL {}", facts.version),
+            Dialect::MySql => format!("MariaDB {}", facts.version),
             Dialect::Sqlite => format!("SQLite {}", facts.version),
+            Dialect::Files => "files".to_owned(),
         };
         let summary = SourceSummary {
             name: self.name.clone(),
@@ -432,6 +446,31 @@ pub(crate) fn tables_read<'c>(
         }
     }
     read
+}
+
+/// Tables that rules are about or refer to, and of which the role sees nothing: where the catalogue leaves such out.
+pub(crate) fn tables_hidden(
+    catalogue: &Catalogue,
+    tables: &[TableRules],
+    default_schema: Option<&str>,
+) -> BTreeSet<TableName> {
+    let mut hidden = BTreeSet::new();
+    for rules in tables.iter().filter(|_| catalogue.hides_unreadable) {
+        let Ok(table) = resolve_table(rules, catalogue, default_schema) else {
+            let schema = rules.schema.as_deref().or(default_schema);
+            hidden.extend(schema.map(|schema| TableName::new(schema, rules.table.as_str())));
+            continue;
+        };
+        let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
+        for rule in &rules.rules {
+            let Ok(Plan::References { to_schema, to_table, .. }) = rule.kind.plan(&schema) else { continue };
+            let name = TableName::new(to_schema.unwrap_or_else(|| table.name.schema.clone()), to_table);
+            if catalogue.table(&name).is_none() {
+                hidden.insert(name);
+            }
+        }
+    }
+    hidden
 }
 
 /// A check in a few numbers.

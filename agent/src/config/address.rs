@@ -5,8 +5,8 @@ use fieldmark_document::nearest;
 use std::path::{Path, PathBuf};
 use url::Url;
 
-/// Parts of a PostgreSQL URL's query that may be shown.
-const SHOWN: [&str; 12] = [
+/// Parts of a server's URL's query that may be shown.
+const SHOWN: [&str; 18] = [
     "host",
     "hostaddr",
     "port",
@@ -19,40 +19,62 @@ const SHOWN: [&str; 12] = [
     "connect_timeout",
     "statement-cache-capacity",
     "target_session_attrs",
+    "ssl-mode",
+    "ssl-ca",
+    "socket",
+    "charset",
+    "collation",
+    "timezone",
 ];
 
 /// Where a source's database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// A PostgreSQL server.
-    Postgres(PostgresAddress),
+    Postgres(ServerAddress),
+    /// A MariaDB server.
+    MySql(ServerAddress),
     /// An SQLite file, as an absolute path.
     Sqlite(PathBuf),
+    /// Tables by their names, each the Parquet or CSV files that a pattern fits, an absolute path.
+    Files(Vec<(String, PathBuf)>),
 }
 
-/// A PostgreSQL URL, which may hold a password.
+/// A server's URL, which may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PostgresAddress {
+pub struct ServerAddress {
     /// The URL as given.
     pub url: Secret,
     /// The URL without password and without whatever else might be secret.
     pub shown: String,
 }
 
+impl ServerAddress {
+    /// The database that it names.
+    pub fn database(&self) -> Option<String> {
+        let url = Url::parse(self.url.expose()).ok()?;
+        Some(decoded(url.path().trim_start_matches('/'))).filter(|name| !name.is_empty())
+    }
+}
+
 impl Address {
     /// The address as it may be shown.
     pub fn shown(&self) -> String {
         match self {
-            Self::Postgres(address) => address.shown.clone(),
+            Self::Postgres(address) | Self::MySql(address) => address.shown.clone(),
             Self::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Self::Files(tables) => {
+                let shown: Vec<String> = tables.iter().map(|(_, pattern)| pattern.display().to_string()).collect();
+                shown.join(", ")
+            }
         }
     }
 
     /// What of it must never be shown.
     pub(super) fn secrets(&self) -> Vec<Secret> {
         match self {
-            Self::Postgres(address) => secret_parts(address.url.expose()),
-            Self::Sqlite(_) => Vec::new(),
+            Self::Postgres(address) | Self::MySql(address) => secret_parts(address.url.expose()),
+            Self::Sqlite(_) | Self::Files(_) => Vec::new(),
         }
     }
 }
@@ -66,7 +88,7 @@ pub(super) struct Refused {
     pub(super) help: Option<&'static str>,
 }
 
-const ALLOWED: &str = "`postgres://user@host/database`, `sqlite:path`";
+const ALLOWED: &str = "`postgres://user@host/database`, `mariadb://…`, `sqlite:path`";
 
 impl Refused {
     fn new(what: impl Into<String>) -> Self {
@@ -82,9 +104,9 @@ impl Refused {
 pub(super) fn read(url: &str, folder: &Path) -> Result<Address, Refused> {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     match scheme {
-        "postgres" | "postgresql" => postgres(url),
+        "postgres" | "postgresql" => server(url, "PostgreSQL").map(Address::Postgres),
+        "mysql" | "mariadb" => server(url, "MariaDB").map(Address::MySql),
         "sqlite" => sqlite(url, folder),
-        "mysql" | "mariadb" => Err(Refused::new("MySQL and MariaDB are not in this version of Fieldmark")),
         _ if folder.join(url).is_file() => {
             let mut refused = Refused::new("the address has to begin with the kind of database");
             refused.allowed = Some(ALLOWED);
@@ -94,17 +116,19 @@ pub(super) fn read(url: &str, folder: &Path) -> Result<Address, Refused> {
         _ => {
             let mut refused = Refused::new("the address has to begin with the kind of database");
             refused.allowed = Some(ALLOWED);
-            refused.nearest = nearest(scheme, ["postgres", "postgresql", "sqlite"]).map(|near| format!("{near}:"));
+            refused.nearest = nearest(scheme, ["postgres", "postgresql", "mysql", "mariadb", "sqlite"])
+                .map(|near| format!("{near}:"));
             Err(refused)
         }
     }
 }
 
-fn postgres(given: &str) -> Result<Address, Refused> {
+/// The URL of a server of this kind.
+fn server(given: &str, kind: &str) -> Result<ServerAddress, Refused> {
     const ENCODE: &str =
         "in user and password, write `@`, `:`, `/`, `?`, `#` and `%` as %40, %3A, %2F, %3F, %23 and %25";
     let Some((_, rest)) = given.split_once("://") else {
-        let mut refused = Refused::new("the address is not a PostgreSQL URL");
+        let mut refused = Refused::new(format!("the address is not a {kind} URL"));
         refused.allowed = Some(ALLOWED);
         return Err(refused);
     };
@@ -118,13 +142,14 @@ fn postgres(given: &str) -> Result<Address, Refused> {
     }
     let url = Url::parse(given).map_err(|error| {
         // the error's words name a part of the URL's grammar, never its text
-        Refused::new(format!("the address is not a PostgreSQL URL ({error})")).help(ENCODE)
+        Refused::new(format!("the address is not a {kind} URL ({error})")).help(ENCODE)
     })?;
-    Ok(Address::Postgres(PostgresAddress { shown: shown(&url), url: Secret::new(given) }))
+    Ok(ServerAddress { shown: shown(&url), url: Secret::new(given) })
 }
 
 fn shown(url: &Url) -> String {
-    let mut shown = String::from("postgres://");
+    let scheme = if url.scheme() == "postgresql" { "postgres" } else { url.scheme() };
+    let mut shown = format!("{scheme}://");
     shown.push_str(url.username());
     if url.password().is_some() {
         shown.push_str(":***");
@@ -208,6 +233,8 @@ mod tests {
             ("postgres://db/shop", "postgres://db/shop"),
             ("postgresql://fm:hunter2@db:5433/shop?sslmode=require", "postgres://fm:***@db:5433/shop?sslmode=require"),
             ("postgres://fm@db/shop?password=hunter2&options=hunter2", "postgres://fm@db/shop?***&***"),
+            ("mariadb://fm:hunter2@db/shop?ssl-mode=required", "mariadb://fm:***@db/shop?ssl-mode=required"),
+            ("mysql://fm@db/shop?ssl-key=hunter2", "mysql://fm@db/shop?***"),
             ("postgres:///shop?host=/run/postgresql", "postgres:///shop?host=/run/postgresql"),
             ("postgres://fm:hunter%40two@[::1]/shop", "postgres://fm:***@[::1]/shop"),
             ("sqlite:shop.db", "sqlite:/etc/fieldmark/shop.db"),
@@ -232,7 +259,7 @@ mod tests {
             ("postgres://u:hunter@2@h/db", "user, password and host cannot be told apart in the address"),
             ("postgres://u:hunter 2@h/db", "the address has a space or a line break in it"),
             ("postgres://u:p@h:hunter2/db", "the address is not a PostgreSQL URL (invalid port number)"),
-            ("mysql://u:hunter2@h/db", "MySQL and MariaDB are not in this version of Fieldmark"),
+            ("mariadb:hunter2", "the address is not a MariaDB URL"),
             ("sqlite::memory:", "the address names no file"),
             ("sqlite:~/hunter2.db", "the path begins with `~`, which only a shell replaces"),
             ("sqlite:a.db?key=hunter2", "the address has settings behind `?` that have no meaning here"),

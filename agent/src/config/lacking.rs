@@ -24,8 +24,7 @@ const FILE: [(&str, Stands); 8] = [
 ];
 
 /// Of a source.
-const SOURCE: [(&str, Stands); 6] = [
-    ("files", Stands::Empty),
+const SOURCE: [(&str, Stands); 5] = [
     ("scan_connections", Stands::Word("1")),
     ("snapshot", Stands::Word("false")),
     ("quiet_hours", Stands::Empty),

@@ -21,7 +21,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use address::{Address, PostgresAddress};
+pub use address::{Address, ServerAddress};
 pub use environment::Environment;
 pub use mask::mask;
 pub use origin::{Origin, Setting};

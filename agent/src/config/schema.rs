@@ -40,10 +40,13 @@ fn source() -> Value {
     let mut source = mapping(
         "One database: its address, and how it is read.",
         json!({
-            "url": text("The address: `postgres://user@host/database` or `sqlite:path`."),
+            "url": text("The address: `postgres://user@host/database`, `mariadb://user@host/database` or `sqlite:path`."),
             "url_env": { "description": "The environment variable that holds the address.",
                 "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
             "url_file": text("A file that holds the address."),
+            "files": { "description": "Instead of an address: tables by their names, each the Parquet or CSV files that a pattern fits.",
+                "type": "object", "minProperties": 1,
+                "additionalProperties": text("A path or a pattern of paths, such as `data/orders/*.parquet`.") },
             "schemas": { "description": "Schemas to look at; default: the connection's own.",
                 "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }, { "type": "null" }] },
             "sample": {
@@ -81,7 +84,7 @@ fn source() -> Value {
     if let Some(map) = source.as_object_mut() {
         map.insert(
             "oneOf".to_owned(),
-            json!([{ "required": ["url"] }, { "required": ["url_env"] }, { "required": ["url_file"] }]),
+            json!([{ "required": ["url"] }, { "required": ["url_env"] }, { "required": ["url_file"] }, { "required": ["files"] }]),
         );
     }
     source

@@ -1,6 +1,7 @@
 //! The effective configuration, with where each value came from, for `fieldmark config`.
 
 use super::Config;
+use super::address::Address;
 use super::origin::{Origin, Setting};
 use super::source::{AddressBy, SampleSize, SourceConfig};
 use serde_json::{Value, json};
@@ -98,24 +99,32 @@ impl SourceConfig {
             own.into_iter().chain(keys.iter().map(|key| Part::Key(key))).collect::<Vec<_>>()
         };
         match &self.address_by {
-            AddressBy::Url => {}
+            AddressBy::Url | AddressBy::Patterns => {}
             AddressBy::Variable(name) => push(all, at(&["url_env"]), &self.address, |_| json!(name)),
             AddressBy::File(path) => push(all, at(&["url_file"]), &self.address, |_| json!(path.display().to_string())),
         }
         let origin = match &self.address_by {
-            AddressBy::Url => self.address.origin.clone(),
+            AddressBy::Url | AddressBy::Patterns => self.address.origin.clone(),
             AddressBy::Variable(name) => Origin::Environment(name.clone()),
             AddressBy::File(path) => {
                 let file = super::rule_files::name_of(path);
                 Origin::File(fieldmark_document::Place::start_of(file))
             }
         };
-        all.push(Effective {
-            path: at(&["url"]),
-            value: json!(self.address.value.shown()),
-            origin,
-            follows: self.address_by != AddressBy::Url,
-        });
+        if let Address::Files(tables) = &self.address.value {
+            for (name, pattern) in tables {
+                let mut path = at(&["files"]);
+                path.push(Part::Source(name.clone()));
+                push(all, path, &self.address, |_| json!(pattern.display().to_string()));
+            }
+        } else {
+            all.push(Effective {
+                path: at(&["url"]),
+                value: json!(self.address.value.shown()),
+                origin,
+                follows: self.address_by != AddressBy::Url,
+            });
+        }
         push(all, at(&["schemas"]), &self.schemas, |schemas| json!(schemas));
         match self.sample.size.value {
             SampleSize::All => push(all, at(&["sample"]), &self.sample.size, |_| json!("all")),

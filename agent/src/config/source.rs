@@ -5,7 +5,7 @@ use super::environment::Environment;
 use super::lacking;
 use super::origin::{Origin, Setting};
 use super::secret::Secret;
-use fieldmark_document::{MapReader, Node, NodeKind, Place, Placed, Problem, Problems};
+use fieldmark_document::{Entry, MapReader, Node, NodeKind, Place, Placed, Problem, Problems};
 use fieldmark_model::SourceName;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -49,6 +49,8 @@ pub enum AddressBy {
     Variable(String),
     /// By a file that holds it.
     File(PathBuf),
+    /// By patterns of files.
+    Patterns,
 }
 
 /// How much is read of a table, unless its rules say otherwise.
@@ -192,7 +194,8 @@ pub(super) fn read(
     let mut source = MapReader::new(node, format!("source `{}`", name.value), problems)?;
     let address = read_address(name, &mut source, around, secrets, problems);
     let schemas = read_schemas(&mut source, problems);
-    let sample = read_sample(&mut source, problems);
+    let of_files = address.as_ref().is_some_and(|(address, _)| matches!(address.value, Address::Files(_)));
+    let mut sample = read_sample(&mut source, problems);
     let detect = source.node("detect").and_then(|node| {
         let read = node.read_fraction("detect", problems)?;
         if read.value > 0.0 && read.value < 1.0 {
@@ -203,13 +206,16 @@ pub(super) fn read(
         problems.push(problem.help("no sample can rule out that any row at all fails"));
         None
     });
-    let budget = read_budget(&mut source, problems);
+    let mut budget = read_budget(&mut source, problems);
     let examples = source.word("examples", &Examples::WORDS, problems);
     let full_every = source.duration("full_every", problems);
     let migrations_by = read_migrations_by(&mut source, problems);
     let sql = source.word("sql", &SqlRules::WORDS, problems);
     lacking::of_source(&mut source, problems);
     source.finish(problems);
+    if of_files {
+        for_files((&schemas, &mut sample, &mut budget), problems);
+    }
 
     if let (SampleSize::Rows(rows), Some(limit)) = (sample.size.value, budget.rows_per_check.value)
         && rows > limit
@@ -224,11 +230,16 @@ pub(super) fn read(
             .push(Problem::new(what, &place).value(format!("`{rows}`")).allowed(format!("at most {limit}")).help(help));
     }
     let (address, address_by) = address?;
-    if matches!(address.value, Address::Sqlite(_)) {
+    let unknown = match &address.value {
+        Address::Postgres(_) => None,
+        Address::MySql(_) => Some("rows of MariaDB do not tell which transaction wrote them"),
+        Address::Sqlite(_) => Some("SQLite has neither roles nor application names"),
+        Address::Files(_) => Some("nobody is connected to a file"),
+    };
+    if let Some(unknown) = unknown {
         for setting in [&migrations_by.role, &migrations_by.application_name] {
             if let (Some(_), Origin::File(place)) = (&setting.value, &setting.origin) {
-                problems
-                    .push(Problem::new("SQLite has neither roles nor application names", place).help("leave it out"));
+                problems.push(Problem::new(unknown, place).help("leave it out"));
             }
         }
     }
@@ -242,15 +253,68 @@ pub(super) fn read(
         detect: Setting::or(detect, DETECT),
         budget,
         examples: Setting::or(examples, Examples::Keys),
-        full_every: Setting::or(full_every, FULL_EVERY),
+        full_every: Setting::or(full_every, if of_files { Duration::ZERO } else { FULL_EVERY }),
         migrations_by,
         sql: Setting::or(sql, SqlRules::Deny),
     })
 }
 
+/// What stands for an address.
+const ONE_OF: &str = "one of url, url_env, url_file, files";
+
+/// Tables by names, each with a pattern of files; a relative one is taken from the folder.
+fn read_files(node: &Node, folder: &Path, problems: &mut Problems) -> Option<Vec<(String, PathBuf)>> {
+    const SUCH: &str = "such as `{ orders: \"data/orders/*.parquet\" }`";
+    let NodeKind::Map(entries) = &node.kind else {
+        problems.push(node.wrong("files", "names of tables, each with a pattern of files").help(SUCH));
+        return None;
+    };
+    let before = problems.len();
+    let mut tables = Vec::new();
+    for Entry { key: name, value: pattern, .. } in entries {
+        let Some(text) = pattern.read_text(name, problems) else { continue };
+        let refused = |what: &str| Problem::new(what.to_owned(), &text.place).value(format!("`{}`", text.value));
+        if text.value.contains("://") {
+            let problem = refused("files of an object store are not in this version of Fieldmark");
+            problems.push(problem.allowed("a path, or a pattern of paths"));
+        } else if let Err(error) = glob::Pattern::new(&text.value) {
+            problems.push(refused("the pattern of files makes no sense").help(error.msg));
+        }
+        tables.push((name.clone(), folder.join(&text.value)));
+    }
+    if entries.is_empty() {
+        problems.push(Problem::new("`files` names no table", &node.place).allowed(SUCH));
+    }
+    (problems.len() == before).then_some(tables)
+}
+
+/// Files are read in full, and no server has to be spared.
+fn for_files(
+    (schemas, sample, budget): (&Setting<Option<Vec<String>>>, &mut SampleConfig, &mut Budget),
+    problems: &mut Problems,
+) {
+    if let (Some(_), Origin::File(place)) = (&schemas.value, &schemas.origin) {
+        problems.push(Problem::new("files have no schemas", place).help("leave it out"));
+    }
+    match (&sample.size.origin, sample.size.value) {
+        (_, SampleSize::All) => {}
+        (Origin::File(place), _) => {
+            let problem = Problem::new("files are read in full: no rows of them are drawn", place);
+            problems.push(problem.help("leave it out"));
+        }
+        _ => sample.size = Setting::default_of(SampleSize::All),
+    }
+    if matches!(budget.server_time.origin, Origin::Default) {
+        budget.server_time = Setting::default_of(1.0);
+    }
+    if matches!(budget.rows_per_check.origin, Origin::Default) {
+        budget.rows_per_check = Setting::default_of(None);
+    }
+}
+
 fn missing_address<T>(name: &Placed<String>, problems: &mut Problems) -> Option<T> {
     let problem = Problem::new(format!("source `{}` has no address", name.value), &name.place);
-    problems.push(problem.allowed("one of url, url_env, url_file"));
+    problems.push(problem.allowed(ONE_OF));
     None
 }
 
@@ -273,10 +337,13 @@ fn read_address(
         problems.push(problem.allowed("letters, digits and `_`, such as `SHOP_URL`"));
         return None;
     }
-    let given: Vec<&Place> = [&url, &variable, &file].into_iter().flatten().map(|read| &read.place).collect();
+    let files = source.place_of("files").cloned().zip(source.node("files"));
+    let of_files = files.as_ref().map(|(place, _)| place);
+    let urls = [&url, &variable, &file].into_iter().flatten().map(|read| &read.place);
+    let given: Vec<&Place> = urls.chain(of_files).collect();
     if let [first, second, ..] = given.as_slice() {
         let problem = Problem::new(format!("source `{}` has more than one address", name.value), second);
-        problems.push(problem.allowed("one of url, url_env, url_file").also("the other is at", first));
+        problems.push(problem.allowed(ONE_OF).also("the other is at", first));
         return None;
     }
     let (text, place, by) = if let Some(url) = url {
@@ -286,9 +353,9 @@ fn read_address(
     } else if let Some(file) = file {
         let path = around.folder.join(&file.value);
         (from_file(&file, &path, around.addresses, problems)?, file.place, AddressBy::File(path))
-    } else if source.has("files") {
-        // refused below as not in this version: what is missing is no address
-        return None;
+    } else if let Some((place, node)) = files {
+        let tables = read_files(node, around.folder, problems)?;
+        return Some((Setting { value: Address::Files(tables), origin: Origin::of(&place) }, AddressBy::Patterns));
     } else if around.addresses == Addresses::NotNeeded {
         (ABSENT.to_owned(), name.place.clone(), AddressBy::Url)
     } else {

@@ -363,8 +363,10 @@ fn secrets_are_never_shown() {
 impl Setting<Address> {
     fn secrets_are_kept(&self) -> bool {
         match &self.value {
-            Address::Postgres(address) => address.url.expose().contains("hunter2") || !address.shown.contains("***"),
-            Address::Sqlite(_) => true,
+            Address::Postgres(address) | Address::MySql(address) => {
+                address.url.expose().contains("hunter2") || !address.shown.contains("***")
+            }
+            Address::Sqlite(_) | Address::Files(_) => true,
         }
     }
 }

@@ -4,16 +4,16 @@
 //! finding, though every transaction of ours is read-only: a daemon beside a production database is to be unable, not only unwilling.
 
 mod privileges;
+mod remedy;
 
 use crate::cli::{Common, Doctor};
-use crate::command::{Ended, Manner, Session, SourceReport, begin, deliver, tables_read};
+use crate::command::{Ended, Manner, Session, SourceReport, begin, deliver, tables_hidden, tables_read};
 use crate::config::SourceConfig;
 use crate::reader::Reader;
 use crate::signals::Signals;
 use fieldmark_document::Problems;
 use fieldmark_model::{Catalogue, TableName};
-use fieldmark_source::postgres::grants::{grants, script};
-use fieldmark_source::{Error, Privileges};
+use fieldmark_source::{Error, Privileges, grants, script};
 use privileges::{Allowed, examine};
 
 /// What is known of a source.
@@ -53,18 +53,22 @@ pub async fn run(common: &Common, arguments: &Doctor, signals: &Signals) -> Resu
             report.notes.push(format!("{}: a file has no roles; it is opened read-only", source.name));
             continue;
         };
+        let hidden = tables_hidden(&seen.catalogue, &tables, default_schema.as_deref());
         let read: Vec<&TableName> = if tables.is_empty() {
             privileges.tables.iter().filter(|table| table.part_of.is_none()).map(|table| &table.name).collect()
         } else {
-            named(&seen.catalogue, &tables, default_schema.as_deref(), privileges)
+            let mut read = named(&seen.catalogue, &tables, default_schema.as_deref(), privileges);
+            read.extend(hidden.iter());
+            read
         };
         let role = match arguments.grants.as_deref() {
             None | Some("") => &privileges.role,
             Some(role) => role,
         };
-        let needed = grants(role, privileges, &read);
+        let dialect = seen.reader.facts().dialect;
+        let needed = grants(dialect, role, privileges, &read);
         sql.push_str(&format!("-- {} ({})\n{}", source.name, seen.reader.facts().address, script(&needed)));
-        report.findings.extend(examine(&source.name, privileges, &needed, allowed));
+        report.findings.extend(examine(&source.name, (dialect, privileges), &needed, allowed));
         report.notes.push(told(source, privileges, &read, tables.is_empty()));
     }
     if arguments.grants.is_some() {
@@ -89,7 +93,7 @@ async fn look(session: &Session, source: &SourceConfig) -> Result<Seen, Error> {
     Ok(Seen { reader, catalogue, privileges })
 }
 
-/// Tables that rules are about or refer to. One that the role may not see at all is in no catalogue of its, and told by the rules.
+/// Tables that rules are about or refer to, as far as the role sees them.
 fn named<'p>(
     catalogue: &Catalogue,
     tables: &[fieldmark_engine::rule::TableRules],

@@ -1,9 +1,8 @@
 //! What a role may do, judged. Pure.
 
-use fieldmark_model::name::quote_identifier;
-use fieldmark_model::{Finding, SourceName};
-use fieldmark_source::Privileges;
-use fieldmark_source::postgres::grants::Grant;
+use super::remedy::Remedies;
+use fieldmark_model::{Dialect, Finding, SourceName};
+use fieldmark_source::{Grant, Privileges};
 
 /// What was told to be no finding.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,29 +15,32 @@ pub(super) struct Allowed {
 const NAMED: usize = 5;
 
 /// What is missing, and what is too much.
-pub(super) fn examine(source: &SourceName, role: &Privileges, needed: &[Grant], allowed: Allowed) -> Vec<Finding> {
+pub(super) fn examine(
+    source: &SourceName,
+    (dialect, role): (Dialect, &Privileges),
+    needed: &[Grant],
+    allowed: Allowed,
+) -> Vec<Finding> {
     let mut findings = Findings { source, found: Vec::new() };
-    let quoted = quote_identifier(&role.role);
+    let remedies = Remedies::of(role, dialect);
     if role.superuser {
         if !allowed.superuser {
             findings.add(
                 "superuser",
-                format!("{} is a superuser: it may do anything to this database", role.role),
-                "let a role of its own connect: `fieldmark doctor --grants NAME` prints what that needs".to_owned(),
+                (
+                    format!("{} is a superuser: it may do anything to this database", role.role),
+                    "let a role of its own connect: `fieldmark doctor --grants NAME` prints what that needs".to_owned(),
+                ),
             );
         }
         // of a superuser all else is true as well, and says nothing more
         return findings.found;
     }
     if role.administers && !allowed.superuser {
-        findings.add(
-            "administers",
-            format!("{} may make roles or databases, or replicate", role.role),
-            format!("ALTER ROLE {quoted} NOCREATEROLE NOCREATEDB NOREPLICATION;"),
-        );
+        findings.add("administers", remedies.administers());
     }
     if !allowed.writes {
-        writes(&mut findings, role, &quoted);
+        writes(&mut findings, role, &remedies);
     }
     missing(&mut findings, needed);
     for table in role.tables.iter().filter(|table| table.row_security) {
@@ -53,7 +55,7 @@ pub(super) fn examine(source: &SourceName, role: &Privileges, needed: &[Grant], 
                     "row security hides rows of {} from {}: its rules are not evaluated",
                     table.name, role.role
                 ),
-                remedy: format!("ALTER ROLE {quoted} BYPASSRLS; (no policy can promise that it hides nothing)"),
+                remedy: remedies.row_security(),
             });
         }
     }
@@ -66,7 +68,7 @@ struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    fn add(&mut self, id: &str, what: String, remedy: String) {
+    fn add(&mut self, id: &str, (what, remedy): (String, String)) {
         self.found.push(Finding {
             id: id.to_owned(),
             source: self.source.clone(),
@@ -78,57 +80,44 @@ impl Findings<'_> {
     }
 }
 
-fn writes(findings: &mut Findings<'_>, role: &Privileges, quoted: &str) {
+fn writes(findings: &mut Findings<'_>, role: &Privileges, remedies: &Remedies<'_>) {
     if role.writes_all_data {
-        findings.add(
-            "writes_all_data",
-            format!("{} is in pg_write_all_data: it may write whatever there is", role.role),
-            format!("REVOKE pg_write_all_data FROM {quoted};"),
-        );
+        findings.add("writes_all_data", remedies.writes_all_data());
     }
     if role.runs_programs {
-        findings.add(
-            "runs_programs",
-            format!("{} may run programs, or write files, on the server", role.role),
-            format!("REVOKE pg_execute_server_program, pg_write_server_files FROM {quoted};"),
-        );
+        findings.add("runs_programs", remedies.runs_programs());
     }
     let owned: Vec<String> =
         role.tables.iter().filter(|table| table.owned).map(|table| table.name.to_string()).collect();
     if !owned.is_empty() {
         findings.add(
             "owner",
-            format!("{} owns {}: it may change and drop them", role.role, some(&owned)),
-            "let a role connect that owns nothing here".to_owned(),
+            (
+                format!("{} owns {}: it may change and drop them", role.role, some(&owned)),
+                "let a role connect that owns nothing here".to_owned(),
+            ),
         );
     }
     let written: Vec<&fieldmark_source::TablePrivileges> =
         role.tables.iter().filter(|table| !table.writes.is_empty() && !table.owned).collect();
     if !written.is_empty() && !role.writes_all_data {
         let names: Vec<String> = written.iter().map(|table| table.name.to_string()).collect();
-        let revoke = written
-            .iter()
-            .map(|table| format!("REVOKE {} ON TABLE {} FROM {quoted};", table.writes.join(", "), table.name.quoted()));
+        let revoke = written.iter().map(|table| remedies.writes(table)).collect();
         findings.add(
             "writes",
-            format!("{} may write to {}", role.role, some(&names)),
-            format!("{} (of PUBLIC or another role that it is in, where it comes from there)", shown(revoke.collect())),
+            (
+                format!("{} may write to {}", role.role, some(&names)),
+                format!("{} ({})", shown(revoke), remedies.writes_from()),
+            ),
         );
     }
     if role.creates_in_database {
-        let database = quote_identifier(&role.database);
-        findings.add(
-            "creates",
-            format!("{} may make schemas in this database", role.role),
-            format!("REVOKE CREATE ON DATABASE {database} FROM {quoted};"),
-        );
+        findings.add("creates", remedies.creates_in_database());
     }
-    for schema in role.schemas.iter().filter(|schema| schema.create) {
-        findings.add(
-            "creates",
-            format!("{} may make tables in the schema {}", role.role, schema.name),
-            format!("REVOKE CREATE ON SCHEMA {0} FROM {quoted}; -- and FROM PUBLIC", quote_identifier(&schema.name)),
-        );
+    // who may do it in all of MariaDB's databases was told of once
+    let everywhere = remedies.dialect == Dialect::MySql && role.creates_in_database;
+    for schema in role.schemas.iter().filter(|schema| schema.create && !everywhere) {
+        findings.add("creates", remedies.creates_in_schema(&schema.name));
     }
 }
 
@@ -168,8 +157,7 @@ fn shown(statements: Vec<String>) -> String {
 mod tests {
     use super::*;
     use fieldmark_model::TableName;
-    use fieldmark_source::postgres::grants::grants;
-    use fieldmark_source::{SchemaPrivileges, TablePrivileges};
+    use fieldmark_source::{SchemaPrivileges, TablePrivileges, grants};
 
     fn role() -> Privileges {
         let schema = SchemaPrivileges { name: "public".into(), usage: true, create: false };
@@ -193,11 +181,15 @@ mod tests {
     }
 
     fn found(change: impl FnOnce(&mut Privileges), allowed: Allowed) -> Vec<String> {
+        found_in(Dialect::Postgres, change, allowed).into_iter().map(|finding| finding.id).collect()
+    }
+
+    fn found_in(dialect: Dialect, change: impl FnOnce(&mut Privileges), allowed: Allowed) -> Vec<Finding> {
         let mut role = role();
         change(&mut role);
         let table = TableName::new("public", "orders");
-        let needed = grants(&role.role, &role, &[&table]);
-        examine(&SourceName::new("shop"), &role, &needed, allowed).into_iter().map(|finding| finding.id).collect()
+        let needed = grants(dialect, &role.role, &role, &[&table]);
+        examine(&SourceName::new("shop"), (dialect, &role), &needed, allowed)
     }
 
     #[test]
@@ -216,6 +208,38 @@ mod tests {
         assert_eq!(found(|role| role.tables[0].select = false, no), ["select"]);
         assert_eq!(found(|role| role.reads_all_statistics = false, no), ["read_all_stats"]);
         assert_eq!(found(|role| role.tables[0].row_security = true, no), ["row_security"]);
+    }
+
+    /// What takes it away is in the words of the database.
+    #[test]
+    fn of_mariadb() {
+        let no = Allowed::default();
+        let remedy = |change: fn(&mut Privileges)| {
+            let own = |role: &mut Privileges| {
+                role.role = "fm@10.0.0.%".into();
+                change(role);
+            };
+            found_in(Dialect::MySql, own, no)
+                .into_iter()
+                .map(|finding| (finding.id, finding.remedy))
+                .collect::<Vec<_>>()
+        };
+        let one = |id: &str, remedy: &str| vec![(id.to_owned(), remedy.to_owned())];
+        assert_eq!(remedy(|_| {}), vec![]);
+        assert_eq!(
+            remedy(|role| role.runs_programs = true),
+            one("runs_programs", "REVOKE FILE ON *.* FROM 'fm'@'10.0.0.%';")
+        );
+        let created = remedy(|role| (role.creates_in_database, role.schemas[0].create) = (true, true));
+        assert_eq!(created, one("creates", "REVOKE CREATE ON *.* FROM 'fm'@'10.0.0.%';"));
+        let created = remedy(|role| role.schemas[0].create = true);
+        assert_eq!(created, one("creates", "REVOKE CREATE ON `public`.* FROM 'fm'@'10.0.0.%';"));
+        assert_eq!(
+            remedy(|role| role.tables[0].select = false),
+            one("select", "GRANT SELECT ON `public`.`orders` TO 'fm'@'10.0.0.%';")
+        );
+        let written = remedy(|role| role.tables[0].writes = vec!["DELETE"]);
+        assert!(written[0].1.starts_with("REVOKE DELETE ON `public`.`orders` FROM 'fm'@'10.0.0.%'; ("), "{written:?}");
     }
 
     #[test]

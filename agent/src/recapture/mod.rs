@@ -32,6 +32,7 @@ use fieldmark_engine::rule::{Rule, TableRules};
 use fieldmark_model::migration::{MigrationReport, RuleChange, TableChange, Verdict};
 use fieldmark_model::{Catalogue, Chunk, Counters, NotEvaluated, Outcome, SourceName, Table, TableName};
 use fieldmark_source::{Error, Read};
+use fieldmark_statistics::Population;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -339,10 +340,12 @@ impl<'r> SourceRecapture<'_, 'r> {
                 continue;
             };
             let Some(hidden) = hidden.get(index) else { continue };
-            let rows_after = table.pair.after.and_then(|after| {
+            let after = table.pair.after.and_then(|after| {
                 let counted = checked.row_counts.iter().find(|(name, _)| *name == after.name);
-                counted.map(|(_, count)| count.rows).or(after.estimated_rows)
+                let counted = counted.map(|(_, count)| (count.rows, !count.exact));
+                counted.or(after.estimated_rows.map(|rows| (rows, true)))
             });
+            let population = &table.marked.population;
             // rows that the control saw changing are not counted; the others have not changed until it ended
             let exposure = clocks.seconds(table.marked.watched_until.unwrap_or(table.marked.read_at), table.read_at);
             inputs.push(TableInput {
@@ -369,8 +372,12 @@ impl<'r> SourceRecapture<'_, 'r> {
                 written: table.written,
                 written_seconds: clocks.seconds(table.marked.counted_at, table.read_at).max(0.0),
                 written_ordinarily: table.ordinarily,
-                rows_before: Some(table.marked.population.rows().round() as u64),
-                rows_after,
+                rows_before: Some(population.rows().round() as u64),
+                rows_after: after.map(|(rows, _)| rows),
+                rows_estimated: [
+                    !matches!(population, Population::Exact { .. }),
+                    after.is_some_and(|(_, estimated)| estimated),
+                ],
                 direction: self.direction,
                 shapes: Shapes { detail: shapes::detail(self.settings.examples), hidden },
             });
@@ -401,6 +408,7 @@ impl<'r> SourceRecapture<'_, 'r> {
             written_ordinarily: None,
             rows_before: pair.before.and_then(|before| before.estimated_rows),
             rows_after: pair.after.and_then(|after| after.estimated_rows),
+            rows_estimated: [true; 2],
             direction: self.direction,
             shapes: Shapes::default(),
         });

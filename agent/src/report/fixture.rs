@@ -229,6 +229,7 @@ fn order_changes() -> TableChange {
         vanished_interval: Some([0.000_281, 0.001_442]),
         rows_before: Some(200_000),
         rows_after: Some(199_873),
+        rows_estimated: [false, true],
         written: Some(Counters { inserted: Some(41), updated: Some(200_012), deleted: Some(168), rows: None }),
         rewritten: true,
         columns: vec![
@@ -319,6 +320,7 @@ fn customer_changes() -> TableChange {
         vanished_interval: None,
         rows_before: Some(4_000),
         rows_after: Some(4_000),
+        rows_estimated: [false; 2],
         written: None,
         rewritten: false,
         columns: vec![

@@ -166,6 +166,7 @@ impl Case {
             written_ordinarily: self.written_ordinarily,
             rows_before: Some(self.rows.0),
             rows_after: Some(self.rows.1),
+            rows_estimated: [false; 2],
             direction: self.direction,
             shapes: self.shapes,
         };

@@ -47,6 +47,8 @@ pub struct TableInput<'a> {
     pub rows_before: Option<u64>,
     /// Rows after.
     pub rows_after: Option<u64>,
+    /// Whether the rows before and those after are estimates.
+    pub rows_estimated: [bool; 2],
     /// Forward, or back to the mark.
     pub direction: Direction,
     /// What may be told of how its values lie.

@@ -251,8 +251,8 @@ mod tests {
 
     #[test]
     fn tables_go_by_name_then_identity() {
-        let of = |tables: &[(&str, u64)]| Catalogue {
-            tables: tables.iter().map(|(name, id)| Table { identity: Some(*id), ..table(name, &[]) }).collect(),
+        let of = |tables: &[(&str, u64)]| {
+            Catalogue::of(tables.iter().map(|(name, id)| Table { identity: Some(*id), ..table(name, &[]) }).collect())
         };
         let before = of(&[("gone", 4), ("orders", 1), ("people", 2), ("same", 3)]);
         let after = of(&[("_orders_del", 1), ("customers", 2), ("new", 8), ("orders", 9), ("same", 3)]);

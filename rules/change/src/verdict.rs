@@ -180,6 +180,7 @@ fn start(table: &Observed<'_>, columns: Vec<ColumnChange>) -> TableChange {
         vanished_interval: None,
         rows_before: input.rows_before,
         rows_after: input.rows_after,
+        rows_estimated: input.rows_estimated,
         written: input.written,
         rewritten: storage.is_some_and(|(before, after)| before != after),
         columns,

@@ -11,9 +11,16 @@ use std::sync::Arc;
 pub struct Catalogue {
     /// In order of name.
     pub tables: Vec<Table>,
+    /// Whether tables of which the role may read nothing are not among them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hides_unreadable: bool,
 }
 
 impl Catalogue {
+    /// All tables that there are.
+    pub fn of(tables: Vec<Table>) -> Self {
+        Self { tables, hides_unreadable: false }
+    }
     /// The table of that name.
     pub fn table(&self, name: &TableName) -> Option<&Table> {
         self.tables.iter().find(|table| table.name == *name)

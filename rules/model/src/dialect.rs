@@ -8,15 +8,20 @@ use serde::{Deserialize, Serialize};
 pub enum Dialect {
     /// PostgreSQL 14 or later.
     Postgres,
+    /// MariaDB 10.5 or later.
+    #[serde(rename = "mysql")]
+    MySql,
     /// SQLite 3.
     Sqlite,
+    /// Parquet and CSV files, which answer no SQL.
+    Files,
 }
 
 impl Dialect {
     /// Whether a column takes values of its declared type alone.
     pub fn is_typed(self) -> bool {
         match self {
-            Self::Postgres => true,
+            Self::Postgres | Self::MySql | Self::Files => true,
             Self::Sqlite => false,
         }
     }
@@ -25,16 +30,17 @@ impl Dialect {
     pub fn sees_to_references(self) -> bool {
         match self {
             Self::Postgres => true,
-            // only for writers that ask for it
-            Self::Sqlite => false,
+            // only for writers that ask for it; and unless they ask for none
+            Self::Sqlite | Self::MySql => false,
+            Self::Files => false,
         }
     }
 
     /// Whether people name the schema of a table.
     pub fn has_schemas(self) -> bool {
         match self {
-            Self::Postgres => true,
-            Self::Sqlite => false,
+            Self::Postgres | Self::MySql => true,
+            Self::Sqlite | Self::Files => false,
         }
     }
 }

@@ -199,6 +199,8 @@ pub struct TableChange {
     pub rows_before: Option<u64>,
     /// Rows of the table after.
     pub rows_after: Option<u64>,
+    /// Whether the rows before and those after are estimates.
+    pub rows_estimated: [bool; 2],
     /// Rows written between mark and recapture by the table's own counters.
     pub written: Option<Counters>,
     /// Whether storage was rewritten.

@@ -6,10 +6,11 @@ use crate::conformance::queries::asked;
 use crate::conformance::{Fixture as _, batch, names, table};
 use crate::server::postgres::{PASSWORD, USER};
 use anyhow::Context as _;
-use fieldmark_model::{Table, TableName};
-use fieldmark_source::postgres::grants::{Grant, grants, script};
+use fieldmark_model::{Dialect, Table, TableName};
 use fieldmark_source::postgres::{self, ConnectOptions, PostgresSource};
-use fieldmark_source::{BlockDraw, Cursor, Error, Privileges, Read, Reference, Sessions, Source as _};
+use fieldmark_source::{
+    BlockDraw, Cursor, Error, Grant, Privileges, Read, Reference, Sessions, Source as _, grants, script,
+};
 use std::collections::BTreeMap;
 
 const PUBLIC: &str = r#"USAGE ON SCHEMA "public""#;
@@ -152,7 +153,7 @@ async fn leaving_any_grant_out_fails_a_named_point() -> anyhow::Result<()> {
         match postgres::connect(&options(&role)).await {
             Ok(mut source) => {
                 let privileges = source.privileges().await?.context("a server without roles")?;
-                let judged = grants(&role, &privileges, &[&log.name, &orders.name]);
+                let judged = grants(Dialect::Postgres, &role, &privileges, &[&log.name, &orders.name]);
                 let judgement: Vec<(&str, &str, bool)> =
                     judged.iter().map(|grant| (grant.point, given(grant), grant.given)).collect();
                 let expected: Vec<(&str, &str, bool)> =
@@ -196,7 +197,7 @@ async fn the_reader_has_what_is_listed_and_nothing_else() -> anyhow::Result<()> 
     let reader = &fixture.reader;
     let privileges = source.privileges().await?.context("a server without roles")?;
     let tables: Vec<&TableName> = privileges.tables.iter().map(|table| &table.name).collect();
-    let judged = grants(reader, &privileges, &tables);
+    let judged = grants(Dialect::Postgres, reader, &privileges, &tables);
     let listed: Vec<(&str, &str)> = judged.iter().map(|grant| (grant.point, given(grant))).collect();
     let connect = format!("CONNECT ON DATABASE \"{}\"", fixture.database);
     assert_eq!(
@@ -244,7 +245,7 @@ async fn type_usage(fixture: &Postgres, schemas: &[&str]) -> anyhow::Result<Vec<
     let options = ConnectOptions { schemas: Some(names(schemas)), limits: LIMITS, ..fixture.options(USER) };
     let mut owner = postgres::connect(&options).await?;
     let privileges = owner.privileges().await?.context("a server without roles")?;
-    let needed = grants("anybody", &privileges, &[&TableName::new("public", "t")]);
+    let needed = grants(Dialect::Postgres, "anybody", &privileges, &[&TableName::new("public", "t")]);
     let usage = needed.iter().filter(|grant| grant.point == "schema_usage").map(|grant| given(grant).to_owned());
     Ok(usage.filter(|usage| usage != PUBLIC).collect())
 }
@@ -311,7 +312,7 @@ async fn a_closed_schema_of_the_search_path_is_told() -> anyhow::Result<()> {
     fixture.execute(&format!("grant select on t to {role}; revoke usage on schema public from {role}")).await?;
     let mut source = fixture.source_of(&role).await?;
     let privileges = source.privileges().await?.context("a server without roles")?;
-    let judged = grants(&role, &privileges, &[&TableName::new("public", "t")]);
+    let judged = grants(Dialect::Postgres, &role, &privileges, &[&TableName::new("public", "t")]);
     let missing: Vec<&str> = judged.iter().filter(|grant| !grant.given).map(given).collect();
     assert_eq!(missing, [PUBLIC, STATISTICS]);
     Ok(())

@@ -101,7 +101,7 @@ async fn a_query_finds_names_in_the_schemas_of_the_source() -> anyhow::Result<()
     ] {
         let schemas = names(schemas);
         let needed = fixture.needed(&fixture.reader, Some(&schemas)).await?;
-        fixture.apart(&postgres::grants::script(&needed)).await?;
+        fixture.apart(&fieldmark_source::script(&needed)).await?;
         let options = fixture.options(&fixture.reader);
         let options = ConnectOptions { schemas: Some(schemas.clone()), limits: LIMITS, ..options };
         let mut source = postgres::connect(&options).await?;

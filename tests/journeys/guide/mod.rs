@@ -111,6 +111,18 @@ async fn privileges_are_as_the_guide_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_are_as_the_guide_says() {
+    run("files.md", Reader::Given).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_is_as_the_guide_says() {
+    for (_, place) in run("mariadb.md", Reader::OfThePage).await {
+        place.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn privacy_is_as_the_guide_says() {
     run("privacy.md", Reader::Given).await;
 }
@@ -125,7 +137,9 @@ fn every_page_is_run() {
     pages.sort();
     let run = [
         "README.md",
+        "files.md",
         "first-check.md",
+        "mariadb.md",
         "pipelines.md",
         "privacy.md",
         "privileges.md",

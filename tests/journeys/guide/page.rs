@@ -1,7 +1,7 @@
 //! A page of the guide as blocks.
 //!
-//! What a block is, the words after its language say; GitHub shows the language alone. `postgres` among them: it is about
-//! the shop on the server, else about the one in a file.
+//! What a block is, the words after its language say; GitHub shows the language alone. `postgres` or `mariadb` among them: it is
+//! about the shop on that server, else about the one in a file.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +20,10 @@ pub(super) struct Block {
 pub(super) enum Database {
     /// `shop.db` in the folder that commands run in.
     File,
-    /// One on the tests' own server.
+    /// One on the tests' own PostgreSQL.
     Server,
+    /// One on the tests' own MariaDB.
+    MariaDb,
 }
 
 /// Who reads a pipeline.
@@ -58,7 +60,12 @@ impl Kind {
         let mut words = info.split_whitespace();
         let language = words.next()?;
         let mut said: BTreeMap<&str, &str> = words.map(|word| word.split_once('=').unwrap_or((word, ""))).collect();
-        let database = if said.remove("postgres").is_some() { Database::Server } else { Database::File };
+        let database = match (said.remove("postgres"), said.remove("mariadb")) {
+            (None, None) => Database::File,
+            (Some(_), None) => Database::Server,
+            (None, Some(_)) => Database::MariaDb,
+            (Some(_), Some(_)) => return None,
+        };
         let file = said.remove("file").map(str::to_owned);
         let kind = match (language, file) {
             ("sh", Some(path)) => Self::Write { path, script: true },
@@ -124,6 +131,8 @@ fn what_a_block_is_has_to_be_known() {
     for (info, expected) in [
         ("sh", Some((run(0, false), Database::File))),
         ("sh postgres fresh exit=3", Some((run(3, true), Database::Server))),
+        ("sql mariadb", Some((Kind::Query, Database::MariaDb))),
+        ("sh mariadb postgres", None),
         ("sh file=a.sh", Some((Kind::Write { path: "a.sh".into(), script: true }, Database::File))),
         ("yaml rules=customers", Some((Kind::Rules("customers".into()), Database::File))),
         ("yaml gitlab file=x", Some((Kind::Pipeline(Provider::Gitlab, "x".into()), Database::File))),

@@ -4,11 +4,12 @@ use super::super::program;
 use super::compare::{missing, normal};
 use super::page::{Block, Database, Kind};
 use super::text;
+use crate::server::mariadb;
 use crate::server::postgres::{PASSWORD, Server, USER, programs};
 use regex::Regex;
 use rusqlite::types::Value as Cell;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -33,8 +34,9 @@ pub(super) struct Place {
     printed: String,
 }
 
-/// A database on the server.
+/// A database on a server.
 struct Served {
+    of: Database,
     name: String,
     port: u16,
     owner: String,
@@ -60,13 +62,29 @@ impl Served {
                 ),
             ),
         };
-        let served = Self { name, port: server.port(), owner, reader: url };
+        let served = Self { of: Database::Server, name, port: server.port(), owner, reader: url };
         served.execute(text("shop.postgres.sql") + &grants).await;
+        served
+    }
+
+    /// A fresh one on MariaDB, with the shop in it; the user who reads it is made by the page.
+    async fn on_mariadb() -> Self {
+        let server = mariadb::Server::get().await.unwrap();
+        let name = server.database("").await.unwrap();
+        let reader = format!("mariadb://fieldmark:secret@127.0.0.1:{}/{name}", server.port());
+        let owner = server.url(mariadb::USER, &name);
+        let served = Self { of: Database::MariaDb, name, port: server.port(), owner, reader };
+        served.execute(text("shop.mariadb.sql")).await;
         served
     }
 
     /// Done by the owner.
     async fn execute(&self, sql: String) {
+        if self.of == Database::MariaDb {
+            let mut connection = MySqlConnection::connect(&self.owner).await.unwrap();
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+            return connection.close().await.unwrap();
+        }
         let mut connection = PgConnection::connect(&self.owner).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
@@ -95,13 +113,24 @@ impl Place {
         match database {
             Database::File => place.database().execute_batch(&text("shop.sql")).unwrap(),
             Database::Server => place.served = Some(Served::new(reader).await),
+            Database::MariaDb => {
+                let served = Served::on_mariadb().await;
+                let (user, password) = (mariadb::USER, mariadb::PASSWORD);
+                let client =
+                    format!("[client]\nhost=127.0.0.1\nport={}\nuser={user}\npassword={password}\n", served.port);
+                place.write("owner.cnf", &client);
+                place.served = Some(served);
+            }
         }
         place
     }
 
     /// A fresh database in place of the one on the server, of which nothing is remembered.
     pub(super) async fn renew(&mut self) {
-        self.served = Some(Served::new(self.reader).await);
+        self.served = Some(match self.served.as_ref().map(|served| served.of) {
+            Some(Database::MariaDb) => Served::on_mariadb().await,
+            _ => Served::new(self.reader).await,
+        });
         if self.path("work/.fieldmark").exists() {
             std::fs::remove_dir_all(self.path("work/.fieldmark")).unwrap();
         }
@@ -110,7 +139,11 @@ impl Place {
     /// Removes what a page has made on the server for all databases.
     pub(super) async fn end(self) {
         if let (Reader::OfThePage, Some(served)) = (self.reader, &self.served) {
-            served.execute("DROP OWNED BY fieldmark; DROP ROLE fieldmark".to_owned()).await;
+            let sql = match served.of {
+                Database::MariaDb => "DROP USER fieldmark@'%'",
+                Database::File | Database::Server => "DROP OWNED BY fieldmark; DROP ROLE fieldmark",
+            };
+            served.execute(sql.to_owned()).await;
         }
     }
 
@@ -165,6 +198,7 @@ impl Place {
         let mut process = Command::new(program);
         process.args(arguments).current_dir(folder).stdin(Stdio::null()).env_clear().env("PATH", path);
         process.env("HOME", self.path("home")).env("XDG_STATE_HOME", self.path("home")).env("TMPDIR", self.path("tmp"));
+        process.env("SHOP", self.served.as_ref().map_or("", |served| served.name.as_str()));
         process.env("SHOP_URL", reader).env("OWNER_URL", owner).env("MARKS", self.path("marks"));
         process.envs(variables.iter().map(|(name, value)| (name, value)));
         let output = process.output().unwrap();

@@ -2,8 +2,10 @@
 
 use super::connect::{Server, hang_up, simple};
 use super::literal::quote_literal;
+use super::watch::Locks;
 use crate::Cancel;
 use crate::label::Name;
+use crate::watch::Watch;
 use async_trait::async_trait;
 use sqlx::PgConnection;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -157,11 +159,18 @@ struct Running {
 pub(super) struct Interrupt {
     server: Server,
     running: Mutex<Running>,
+    watch: Watch,
 }
+
+/// How long a pass's statement may take where nobody watches whether somebody waits for it.
+const UNWATCHED: Duration = Duration::from_millis(50);
+/// The same of a look-up, which cannot be made shorter.
+const UNWATCHED_LOOKUP: Duration = Duration::from_millis(200);
 
 impl Interrupt {
     pub(super) fn new(server: Server) -> Self {
-        Self { server, running: Mutex::default() }
+        let watch = Watch::new(Locks::new(server.clone()));
+        Self { server, running: Mutex::default(), watch }
     }
 
     /// A call begins. It can be cancelled until the value is dropped.
@@ -213,6 +222,30 @@ impl Call {
     /// Which server process works for the call.
     pub(super) fn served_by(&self, backend: Option<i32>) {
         self.interrupt.lock().backend = backend;
+        match backend.and_then(|backend| u64::try_from(backend).ok()) {
+            Some(backend) => self.interrupt.watch.begin(backend, None),
+            None => self.interrupt.watch.end(),
+        }
+    }
+
+    /// How long its statements may take.
+    pub(super) fn limits(&self, purpose: Purpose, usual: Limits) -> Limits {
+        let unwatched = match purpose {
+            Purpose::Rows => UNWATCHED,
+            Purpose::Indexed => UNWATCHED_LOOKUP,
+            Purpose::Catalogue | Purpose::Query => return usual,
+        };
+        Limits { read: self.interrupt.watch.limit(usual.read, unwatched), ..usual }
+    }
+
+    /// Whether its statement was ended for somebody who waited.
+    pub(super) fn gave_way(&self) -> bool {
+        self.interrupt.watch.gave_way()
+    }
+
+    /// Ends when nobody watches its statement any more.
+    pub(super) async fn unwatched(&self) {
+        self.interrupt.watch.silent().await;
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
@@ -227,5 +260,6 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         *self.interrupt.lock() = Running::default();
+        self.interrupt.watch.end();
     }
 }

@@ -2,27 +2,13 @@
 //!
 //! Each has the name of the point that fails without it; the conformance suite runs as a role with exactly these.
 
+use crate::grant::Grant;
 use crate::privilege::Privileges;
 use fieldmark_model::TableName;
 use fieldmark_model::name::quote_identifier;
 
-/// One thing that a role needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// The point that fails without it (`schema_usage`).
-    pub point: &'static str,
-    /// What it is for.
-    pub what: String,
-    /// The statement that gives it.
-    pub sql: String,
-    /// The table, where it is about one.
-    pub table: Option<TableName>,
-    /// Whether the role that asked has it.
-    pub given: bool,
-}
-
 /// What `role` needs to read these tables. What is there already is that of the role that asked.
-pub fn grants(role: &str, privileges: &Privileges, tables: &[&TableName]) -> Vec<Grant> {
+pub(crate) fn grants(role: &str, privileges: &Privileges, tables: &[&TableName]) -> Vec<Grant> {
     let quoted = quote_identifier(role);
     let mut grants = vec![Grant {
         point: "connect",
@@ -78,14 +64,10 @@ pub fn grants(role: &str, privileges: &Privileges, tables: &[&TableName]) -> Vec
     grants
 }
 
-/// The statements as a script.
-pub fn script(grants: &[Grant]) -> String {
-    grants.iter().map(|grant| format!("{}  -- {}\n", grant.sql, grant.what.replace(['\n', '\r'], " "))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grant::script;
     use crate::{SchemaPrivileges, TablePrivileges};
 
     #[test]

@@ -134,7 +134,7 @@ pub(super) fn catalogue(answers: &[Vec<Answer>; 5]) -> Catalogue {
     }
     let mut tables: Vec<Table> = tables.into_values().collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
-    Catalogue { tables }
+    Catalogue::of(tables)
 }
 
 fn relation(answer: &Answer) -> Option<(i64, Table)> {

@@ -58,7 +58,7 @@ mod courtesy;
 mod declared;
 mod extent;
 mod fault;
-pub mod grants;
+mod grants;
 mod inspect;
 mod layout;
 mod literal;
@@ -74,17 +74,19 @@ mod session;
 mod statement;
 mod statistics;
 mod types;
+mod watch;
 
 pub use connect::ConnectOptions;
 pub use courtesy::Limits;
 pub use declared::{declared_column, declared_types};
+pub(crate) use grants::grants;
 pub(crate) use scan::ScanPlace;
 
 use crate::label::{Label, Name, SharedLabel};
 use crate::request::Place;
 use crate::{
-    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Preview, Privileges, Query, Read,
-    Reference, ScanChunk, Sessions, Source,
+    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Pace, Preview, Privileges, Query,
+    Read, Reference, ScanChunk, Sessions, Source,
 };
 use arrow::array::{AsArray as _, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Int64Type, Schema};
@@ -143,6 +145,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<PostgresSource, Error> 
             Some(several) => greeting.schemas.iter().find(|schema| several.contains(schema)).cloned(),
             None => greeting.schemas.first().cloned(),
         },
+        chunk: Pace::TARGET,
     };
     // one that the role may not use is among them: what is missing is then told, and does not look like nothing
     let schemas = options.schemas.clone().unwrap_or(greeting.named);
@@ -326,7 +329,7 @@ impl PostgresSource {
         let place = match &from.0 {
             Place::Start => ScanPlace::start(read.table.name.clone(), self.parts(call, read.table).await?),
             Place::Postgres(place) if place.table == read.table.name => place.clone(),
-            Place::Postgres(_) | Place::Sqlite(_) | Place::Memory(_) => {
+            Place::Postgres(_) | Place::Sqlite(_) | Place::MySql(_) | Place::Files(_) | Place::Memory(_) => {
                 return Err(Error::Internal { what: "a cursor of another table".to_owned() });
             }
         };

@@ -138,7 +138,7 @@ impl PostgresSource {
         let mut rows = Rows::new(&columns, self.bounds(read.value_limit_bytes, raw), extras, false);
         let mut sample = (Vec::<u32>::new(), Vec::<u32>::new());
         let mut random = random.clone();
-        let mut pace = Pace::new(0.5);
+        let mut pace = Pace::new(Pace::TARGET, 0.5);
         let mut before: u64 = 0;
         for (part, size) in parts.iter().zip(sizes) {
             let within = before..before + u64::from(*size);

@@ -54,8 +54,9 @@ impl Session {
         purpose: Purpose,
         raw: bool,
     ) -> Result<Transaction<'s>, Error> {
-        let begin = courtesy::begin(purpose, self.limits, self.client_encoding(raw), "");
-        self.start(call, purpose.statement_timeout(self.limits), begin).await
+        let limits = call.limits(purpose, self.limits);
+        let begin = courtesy::begin(purpose, limits, self.client_encoding(raw), "");
+        self.start(call, purpose.statement_timeout(limits), begin).await
     }
 
     /// Begins a transaction of a rule's own query, which may take so long, with a search path.
@@ -77,8 +78,9 @@ impl Session {
         table: Option<&str>,
         raw: bool,
     ) -> Result<Transaction<'s>, Error> {
-        let begin = courtesy::begin_snapshot(Purpose::Rows, self.limits, self.client_encoding(raw), table);
-        self.start(call, Purpose::Rows.statement_timeout(self.limits), begin).await
+        let limits = call.limits(Purpose::Rows, self.limits);
+        let begin = courtesy::begin_snapshot(Purpose::Rows, limits, self.client_encoding(raw), table);
+        self.start(call, Purpose::Rows.statement_timeout(limits), begin).await
     }
 
     /// Runs one small statement by itself, without a transaction and its settings: for questions that touch no table, asked often.
@@ -260,6 +262,9 @@ impl Transaction<'_> {
             return Err(Error::Cancelled);
         }
         self.call.served_by(None);
+        if self.call.gave_way() {
+            self.close().await;
+        }
         *self.home = self.connection.take();
         Ok(rows)
     }
@@ -307,6 +312,8 @@ impl Transaction<'_> {
         let result = tokio::select! {
             result = tokio::time::timeout(self.limit + NETWORK, work) => result,
             () = cancelled => return Err(Error::Cancelled),
+            // the server takes note within client_connection_check_interval
+            () = self.call.unwatched() => return Err(Error::Timeout),
         };
         match result {
             Ok((connection, Ok(value))) => {
@@ -316,7 +323,9 @@ impl Transaction<'_> {
             Ok((connection, Err(error))) => {
                 let cancelled = self.call.is_cancelled();
                 hang_up(connection).await;
-                Err(fault::of_statement(&error, cancelled))
+                let error = fault::of_statement(&error, cancelled);
+                let is_ended = matches!(error, Error::Timeout | Error::ConnectionLost { .. });
+                Err(if is_ended && self.call.gave_way() { Error::GaveWay } else { error })
             }
             Err(_) => Err(Error::ConnectionLost { code: "no answer".to_owned() }),
         }

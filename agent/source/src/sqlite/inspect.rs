@@ -27,7 +27,7 @@ impl Session {
             let version = schema_version(&connection)?;
             let tables = tables(&connection);
             if schema_version(&connection)? == version {
-                return Ok(Catalogue { tables: tables? });
+                return Ok(Catalogue::of(tables?));
             }
         }
         Err(Error::SchemaChanged { code: "the schema changes again and again".to_owned() })

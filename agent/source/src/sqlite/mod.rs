@@ -97,6 +97,9 @@ pub fn declared_column(
     types::column(name.into(), declared.into(), nullable)
 }
 
+/// About how long a chunk takes: with a rollback journal a writer waits until it ends.
+const CHUNK: Duration = Duration::from_millis(20);
+
 /// A SQLite file as a [`Source`].
 pub struct SqliteSource {
     facts: Facts,
@@ -126,6 +129,7 @@ pub async fn open_with(address: &Address, limits: Limits) -> Result<SqliteSource
         version: rusqlite::version().to_owned(),
         address: address.shown(),
         default_schema: Some(inspect::SCHEMA.to_owned()),
+        chunk: CHUNK,
     };
     Ok(SqliteSource { facts, limits, worker, label })
 }

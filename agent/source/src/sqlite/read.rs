@@ -56,7 +56,7 @@ impl Session {
         let place = match &from.0 {
             Place::Start => ScanPlace { order: self.order(read.table)?, after: Vec::new() },
             Place::Sqlite(place) => place.clone(),
-            Place::Postgres(_) | Place::Memory(_) => {
+            Place::Postgres(_) | Place::MySql(_) | Place::Files(_) | Place::Memory(_) => {
                 return Err(Error::Internal { what: "a cursor of another source".to_owned() });
             }
         };

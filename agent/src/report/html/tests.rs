@@ -307,7 +307,7 @@ fn a_migration_in_words() {
     1 failed
     1 passed
     shop public.orders ✘ broken
-    200 000 → 199 873 rows · 10 000 marked · storage was rewritten
+    200 000 → about 199 873 rows · 10 000 marked · storage was rewritten
     7 of 10 000 marked rows vanished and nothing explains it
     cents_from_total does not hold for 27 of 9 993 rows
     the rule total_adds_up passed before and fails now Of 10 000 marked rows: 0 unchanged, 9 993 changed, 7 vanished: 0.07 % (0.028 % to 0.14 %)

@@ -74,7 +74,7 @@ fn change(report: &Report, source: &SourceName, table: &TableChange, room: &mut 
     blocks([head, reasons, no_reasons, columns, no_columns, others, keys, no_keys])
 }
 
-/// `✘ broken · shop public.orders · 200 000 → 199 873 rows · 10 000 marked`.
+/// `✘ broken · shop public.orders · 200 000 → about 199 873 rows · 10 000 marked`.
 fn title(source: &SourceName, table: &TableChange) -> String {
     let verdict = table.verdict;
     let mut facts = vec![

@@ -111,7 +111,7 @@ fn a_migration_is_told_table_by_table() {
     assert!(!text.contains("\n- the migration is broken\n"), "that is the heading already");
     shown(
         &text,
-        "**✘ broken** · shop <code>public.orders</code> · 200 000 → 199 873 rows · 10 000 marked · storage was \
+        "**✘ broken** · shop <code>public.orders</code> · 200 000 → about 199 873 rows · 10 000 marked · storage was \
          rewritten\n\nMarked rows: 0 unchanged, 9 993 changed, 7 vanished: 0.07 % (0.028 % to 0.14 %); the \
          table's own counters",
     );

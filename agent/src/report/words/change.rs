@@ -160,13 +160,18 @@ pub fn vanished(table: &TableChange) -> String {
     format!("{} vanished{explained}{bound}", count(table.vanished))
 }
 
-/// Rows before and after: `200 000 → 200 041 rows`; `None` where neither is known.
+/// Rows before and after: `200 000 → about 200 041 rows`; `None` where neither is known.
 pub fn rows_before_after(table: &TableChange) -> Option<String> {
+    let [before_about, after_about] = table.rows_estimated.map(|estimated| if estimated { "about " } else { "" });
     match (table.rows_before, table.rows_after) {
-        (Some(before), Some(after)) if before == after => Some(plural(after, "row")),
-        (Some(before), Some(after)) => Some(format!("{} → {}", count(before), plural(after, "row"))),
-        (Some(before), None) => Some(format!("{} before", plural(before, "row"))),
-        (None, Some(after)) => Some(format!("{} after", plural(after, "row"))),
+        (Some(before), Some(after)) if (before, before_about) == (after, after_about) => {
+            Some(format!("{after_about}{}", plural(after, "row")))
+        }
+        (Some(before), Some(after)) => {
+            Some(format!("{before_about}{} → {after_about}{}", count(before), plural(after, "row")))
+        }
+        (Some(before), None) => Some(format!("{before_about}{} before", plural(before, "row"))),
+        (None, Some(after)) => Some(format!("{after_about}{} after", plural(after, "row"))),
         (None, None) => None,
     }
 }

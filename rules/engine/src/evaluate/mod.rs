@@ -15,7 +15,7 @@ mod verdict;
 pub use expression::{ExpressionProblem, Names, check_expression, functions, reads_time};
 pub use number::numbers;
 pub use program::{RowProgram, Skipped};
-pub use syntax::{Mentioned, check_syntax, mentioned, respelled, speaks_of};
+pub use syntax::{Mentioned, check_syntax, for_mysql, mentioned, respelled, speaks_of};
 pub use transition::{Transition, TransitionProgram};
 pub use verdict::{RowVerdict, RowVerdicts};
 

@@ -72,6 +72,26 @@ pub fn respelled(text: &str, spelled: impl Fn(&str) -> Option<String>) -> String
     respelled
 }
 
+/// A statement in standard SQL as MySQL and MariaDB read it: names in backticks, backslashes doubled. `None` where a sign of it means
+/// something else to them.
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlparser's enum: every other token is spelled the same")]
+pub fn for_mysql(text: &str) -> Option<String> {
+    let tokens = words_and_signs(text);
+    let mut spelled = text.to_owned();
+    for token in tokens.iter().rev() {
+        let other = match &token.token {
+            Token::StringConcat | Token::DoubleColon => return None,
+            Token::Word(word) if word.quote_style == Some('"') => format!("`{}`", word.value.replace('`', "``")),
+            Token::SingleQuotedString(literal) if literal.contains('\\') => {
+                format!("'{}'", literal.replace('\\', "\\\\").replace('\'', "''"))
+            }
+            _ => continue,
+        };
+        spelled.replace_range(part(text, token), &other);
+    }
+    Some(spelled)
+}
+
 /// The tokens of a text without white space and comments; none of one that has no such.
 fn words_and_signs(text: &str) -> Vec<TokenWithSpan> {
     let mut tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().unwrap_or_default();
@@ -251,5 +271,13 @@ mod tests {
             respelled("c LIKE '%c%' AND \"c\" <> c(c)", cast),
             "\"c\"::text LIKE '%c%' AND \"c\"::text <> c(\"c\"::text)"
         );
+    }
+
+    #[test]
+    fn mysql_has_names_in_backticks() {
+        let text = r#"SELECT "a`b" FROM "s"."t" WHERE "c" NOT REGEXP '^\d''"$' AND d = '"e"'"#;
+        let expected = r#"SELECT `a``b` FROM `s`.`t` WHERE `c` NOT REGEXP '^\\d''"$' AND d = '"e"'"#;
+        assert_eq!(for_mysql(text).as_deref(), Some(expected));
+        assert_eq!((for_mysql("a || 'x' = b"), for_mysql("a::text = b")), (None, None));
     }
 }

@@ -86,9 +86,14 @@ impl Kind for Length {
         let condition = judged(Characters { min, max }, column.expr);
         Ok(Plan::Row { condition, defects: DefectPolicy::Length { min, max } })
     }
-    fn failing_sql(&self, _: Dialect) -> Option<String> {
+    fn failing_sql(&self, dialect: Dialect) -> Option<String> {
         let (min, max) = (self.min.map(|min| min.to_string()), self.max.map(|max| max.to_string()));
-        Some(outside(&format!("length({})", sql(&self.column)), min.as_deref(), max.as_deref()))
+        let length = match dialect {
+            Dialect::Postgres | Dialect::Sqlite | Dialect::Files => "length",
+            // whose `length` counts bytes
+            Dialect::MySql => "char_length",
+        };
+        Some(outside(&format!("{length}({})", sql(&self.column)), min.as_deref(), max.as_deref()))
     }
     fn wording(&self) -> String {
         let (min, max) = (self.min.map(|min| min.to_string()), self.max.map(|max| max.to_string()));

@@ -115,8 +115,8 @@ impl Kind for Matches {
     }
     fn failing_sql(&self, dialect: Dialect) -> Option<String> {
         let pattern = match dialect {
-            Dialect::Postgres => self.pattern.clone(),
-            Dialect::Sqlite => without_classes(&self.pattern),
+            Dialect::Postgres | Dialect::MySql => self.pattern.clone(),
+            Dialect::Sqlite | Dialect::Files => without_classes(&self.pattern),
         };
         Some(format!("{} {} {}", sql(&self.column), unlike(dialect), quote_text(&pattern)))
     }

@@ -26,7 +26,7 @@ pub(super) fn quote_text(text: &str) -> String {
 pub(super) fn unlike(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => "!~",
-        Dialect::Sqlite => "NOT REGEXP",
+        Dialect::Sqlite | Dialect::MySql | Dialect::Files => "NOT REGEXP",
     }
 }
 

@@ -94,11 +94,15 @@ impl Kind for TypeIs {
             ValueType::Json => {
                 return Some(match dialect {
                     Dialect::Postgres => format!("{column} IS NOT JSON /* PostgreSQL 16 and later */"),
-                    Dialect::Sqlite => format!("NOT json_valid({column})"),
+                    Dialect::Sqlite | Dialect::MySql | Dialect::Files => format!("NOT json_valid({column})"),
                 });
             }
         };
-        Some(format!("CAST({column} AS text) {} '{pattern}'", unlike(dialect)))
+        let text = match dialect {
+            Dialect::Postgres | Dialect::Sqlite | Dialect::Files => "text",
+            Dialect::MySql => "char",
+        };
+        Some(format!("CAST({column} AS {text}) {} '{pattern}'", unlike(dialect)))
     }
     fn wording(&self) -> String {
         format!("{} reads as {}", self.column.value, self.value_type.as_str())

@@ -69,7 +69,15 @@ fn find<'a>(
             }
             let there_is = if names.is_empty() { "none: the source has no table".to_owned() } else { listed(&names) };
             let problem = Problem::new("the source has no table of this name", place).value(shown(&spelled));
-            problem.allowed(there_is).nearest(near)
+            let problem = problem.allowed(there_is).nearest(near);
+            if catalogue.hides_unreadable {
+                problem.help(
+                    "the server tells nothing of a table of which the user may read nothing: \
+                     `fieldmark doctor --grants` prints what is missing",
+                )
+            } else {
+                problem
+            }
         }
     })
 }
@@ -90,7 +98,7 @@ pub fn check_catalogue(rules: &TableRules, catalogue: &Catalogue, default_schema
     };
     let mut column = |name: &str, place: &Place, where_: &str| {
         if table.column(name).is_none() {
-            problems.push(unknown_column(table, name, place, where_));
+            problems.push(unknown_column((catalogue, table), name, place, where_));
         }
     };
     for rule in &rules.rules {
@@ -123,7 +131,7 @@ pub fn check_catalogue(rules: &TableRules, catalogue: &Catalogue, default_schema
         match find(Some(to_schema), &to_table, catalogue, None) {
             Ok(target) => {
                 for name in to_columns.iter().filter(|name| target.column(name).is_none()) {
-                    problems.push(unknown_column(target, name, place, "references"));
+                    problems.push(unknown_column((catalogue, target), name, place, "references"));
                 }
             }
             Err(problem) => problems.push(problem(place)),
@@ -133,10 +141,15 @@ pub fn check_catalogue(rules: &TableRules, catalogue: &Catalogue, default_schema
     problems
 }
 
-fn unknown_column(table: &Table, name: &str, place: &Place, key: &str) -> Problem {
+fn unknown_column((catalogue, table): (&Catalogue, &Table), name: &str, place: &Place, key: &str) -> Problem {
     let names = || table.columns.iter().map(|column| column.name.as_str());
-    Problem::new(format!("`{key}` names a column that {} lacks", table.name), place)
+    let problem = Problem::new(format!("`{key}` names a column that {} lacks", table.name), place)
         .value(shown(name))
         .allowed(listed(names()))
-        .nearest_of(name, names())
+        .nearest_of(name, names());
+    if catalogue.hides_unreadable {
+        problem.help("the server tells nothing of a column that the user may not read")
+    } else {
+        problem
+    }
 }

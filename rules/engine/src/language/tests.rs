@@ -492,14 +492,12 @@ fn catalogue() -> Catalogue {
         estimated_rows: None,
         pages: None,
     };
-    Catalogue {
-        tables: vec![
-            table("public", "orders", &["id", "status", "total_cents", "customer_id"]),
-            table("public", "customers", &["id"]),
-            table("a", "twice", &["id"]),
-            table("b", "twice", &["id"]),
-        ],
-    }
+    Catalogue::of(vec![
+        table("public", "orders", &["id", "status", "total_cents", "customer_id"]),
+        table("public", "customers", &["id"]),
+        table("a", "twice", &["id"]),
+        table("b", "twice", &["id"]),
+    ])
 }
 
 #[test]

@@ -1,0 +1,346 @@
+//! Parquet and CSV files as a [`Source`]: each table is one file, or the files that a pattern fits, one after the other in the order of
+//! their paths.
+//!
+//! Nothing is asked of a server, so nothing is drawn: a table is read in full, in chunks, and memory is bounded by the chunk. A file that
+//! is changed while it is read ends the read with [`Error::SchemaChanged`]. Rows have numbers, over all files of a table, by which they
+//! are found again; there are no keys and no indexes, no statistics, no roles and no queries.
+//!
+//! # How values travel
+//!
+//! Parquet, by the Arrow type that it is read as:
+//!
+//! | Parquet | Arrow | Remarks |
+//! |---|---|---|
+//! | booleans, integers of any width and sign, floats | the same | a half float as `Float32` |
+//! | decimals | `Decimal128`, `Decimal256` | |
+//! | strings, dictionaries of strings | `Utf8` | |
+//! | bytes, of fixed size or not | `Binary` | |
+//! | dates | `Date32` | |
+//! | times, timestamps of any unit | `Time64(us)`, `Timestamp(us)`, `Timestamp(us, "UTC")` | parts of a microsecond are unrepresentable |
+//! | lists, structs, maps, all else | `Utf8`, canonical | as Arrow prints them |
+//!
+//! CSV has texts alone; a column has the narrowest type that the first 10 000 rows of each file fit:
+//!
+//! | All values like | Arrow |
+//! |---|---|
+//! | `true`, `false` | `Boolean` |
+//! | `-12`, without leading zeros | `Int64` |
+//! | `12.50` | `Decimal128(38, 9)` |
+//! | `1.5e3`, `NaN` | `Float64` |
+//! | `2024-02-29` | `Date32` |
+//! | `2024-02-29 10:00:00`, with `T` and fractions, too | `Timestamp(us)` |
+//! | the same with `Z` or an offset | `Timestamp(us, "UTC")` |
+//! | anything else | `Utf8` |
+//!
+//! An empty value is NULL. A later value that does not fit its column's type is unrepresentable, bytes that are no UTF-8 are
+//! `InvalidEncoding`. The first line names the columns; the separator is a tab in `.tsv`, and in `.csv` a comma, or a semicolon where the
+//! first line has no comma.
+
+mod convert;
+mod csv;
+mod parquet;
+mod table;
+
+use crate::label::{Label, Name};
+use crate::memory::texts;
+use crate::request::Place;
+use crate::{
+    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Pace, Preview, Privileges, Query,
+    Read, Reference, ScanChunk, Sessions, Source,
+};
+use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch};
+use arrow::datatypes::Int64Type;
+use async_trait::async_trait;
+use fieldmark_model::{Catalogue, Chunk, Counters, Dialect, Table, TableName};
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use table::Files;
+
+/// The schema of every table.
+pub const SCHEMA: &str = "files";
+
+/// Where a pass over a table stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ScanPlace {
+    /// The file, by its number among the table's.
+    file: usize,
+    /// Rows of it that have been given.
+    row: u64,
+    /// Rows of the files before it.
+    before: u64,
+    /// Where its next row begins, in a CSV file.
+    at: Option<::csv::Position>,
+}
+
+/// Files as a [`Source`].
+pub struct FilesSource {
+    facts: Facts,
+    /// Names, and the patterns of their files.
+    tables: Vec<(TableName, PathBuf)>,
+    known: HashMap<TableName, Arc<Files>>,
+    /// The reader of a Parquet file, where a pass goes on.
+    held: Option<parquet::Held>,
+}
+
+/// Files by names and patterns of their paths (`data/orders/*.parquet`), which have to be absolute. Nothing is opened yet.
+pub fn open(tables: impl IntoIterator<Item = (String, PathBuf)>) -> FilesSource {
+    let tables: Vec<(TableName, PathBuf)> =
+        tables.into_iter().map(|(name, pattern)| (TableName::new(SCHEMA, name), pattern)).collect();
+    let shown: Vec<String> = tables.iter().map(|(_, pattern)| pattern.display().to_string()).collect();
+    let facts = Facts {
+        dialect: Dialect::Files,
+        version: String::new(),
+        address: shown.join(", "),
+        default_schema: Some(SCHEMA.to_owned()),
+        chunk: Pace::TARGET,
+    };
+    FilesSource { facts, tables, known: HashMap::new(), held: None }
+}
+
+impl FilesSource {
+    async fn files(&mut self, name: &TableName) -> Result<Arc<Files>, Error> {
+        if let Some(files) = self.known.get(name) {
+            return Ok(Arc::clone(files));
+        }
+        let pattern = self.tables.iter().find(|(own, _)| own == name).map(|(_, pattern)| pattern.clone());
+        let pattern = pattern.ok_or_else(|| Error::SchemaChanged { code: "no such table".to_owned() })?;
+        let files = Arc::new(blocking(move || Files::find(&pattern)).await?);
+        self.known.insert(name.clone(), Arc::clone(&files));
+        Ok(files)
+    }
+}
+
+/// Rows that a pass of ours reads at once.
+const ROWS: usize = 8_192;
+
+impl FilesSource {
+    /// The rows that have a key of these: one pass over the table.
+    async fn by_values(&mut self, read: &Read<'_>, key: &[String], keys: &RecordBatch) -> Result<Chunk, Error> {
+        let internal = |error: arrow::error::ArrowError| Error::Internal { what: error.to_string() };
+        let names: Vec<String> = keys.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let wanted: BTreeSet<Vec<String>> = texts(&Chunk::whole(keys.clone()), &names)?.into_iter().flatten().collect();
+        let mut columns = read.columns.to_vec();
+        columns.extend(key.iter().filter(|name| !read.columns.contains(name)).cloned());
+        let all = Read { columns: &columns, ..*read };
+        let (mut found, mut cursor) = (Vec::new(), Some(Cursor::start()));
+        while let Some(from) = cursor {
+            let scanned = self.scan(&all, &from, ROWS).await?;
+            let own = texts(&scanned.chunk, key)?;
+            let is_wanted = |own: &Option<Vec<String>>| own.as_ref().is_some_and(|own| wanted.contains(own));
+            let rows: Vec<usize> =
+                own.iter().enumerate().filter(|(_, own)| is_wanted(own)).map(|(row, _)| row).collect();
+            if !rows.is_empty() {
+                found.push(scanned.chunk.take(&rows).and_then(|rows| rows.project(read.columns)).map_err(internal)?);
+            }
+            cursor = scanned.next;
+        }
+        Chunk::concat(&read.table.arrow_schema(read.columns.iter().map(String::as_str)), &found).map_err(internal)
+    }
+
+    /// Those of some values that the referred table has: one pass over it.
+    async fn among(
+        &mut self,
+        reference: &Reference<'_>,
+        wanted: BTreeSet<Vec<String>>,
+    ) -> Result<BTreeSet<Vec<String>>, Error> {
+        let mut found = BTreeSet::new();
+        let read = Read::new(reference.to, reference.to_columns);
+        let mut cursor = Cursor::start();
+        while found.len() < wanted.len() {
+            let scanned = self.scan(&read, &cursor, ROWS).await?;
+            let own = texts(&scanned.chunk, reference.to_columns)?;
+            found.extend(own.into_iter().flatten().filter(|own| wanted.contains(own)));
+            match scanned.next {
+                Some(next) => cursor = next,
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Numbers of rows, in order; `None` where they are to be found by another key.
+fn numbers(table: &Table, key: &[String], keys: &RecordBatch) -> Result<Option<Vec<u64>>, Error> {
+    let own = table.row_number.as_ref();
+    let (true, Some(array)) = (key.len() == 1 && key.first() == own, keys.columns().first()) else { return Ok(None) };
+    let array = array.as_primitive_opt::<Int64Type>();
+    let array = array.ok_or_else(|| Error::Internal { what: "a number of a row that is none".to_owned() })?;
+    let numbers: BTreeSet<u64> = array.iter().flatten().filter_map(|number| u64::try_from(number).ok()).collect();
+    Ok(Some(numbers.into_iter().collect()))
+}
+
+/// Runs what waits for a disk where it keeps nobody else from running.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Error::Internal { what: "reading a file broke off".to_owned() }))
+}
+
+struct Nothing;
+
+#[async_trait]
+impl Cancel for Nothing {
+    async fn cancel(&self) {}
+}
+
+fn unsupported<T>(what: &'static str) -> Result<T, Error> {
+    Err(Error::Unsupported { what })
+}
+
+#[async_trait]
+impl Source for FilesSource {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn canceller(&self) -> Arc<dyn Cancel> {
+        // a chunk is short, and waits for nobody
+        Arc::new(Nothing)
+    }
+
+    fn label(&mut self, _: Label) {}
+
+    async fn catalogue(&mut self) -> Result<Catalogue, Error> {
+        self.known.clear();
+        self.held = None;
+        let names: Vec<TableName> = self.tables.iter().map(|(name, _)| name.clone()).collect();
+        let mut tables = Vec::new();
+        for name in names {
+            let files = self.files(&name).await?;
+            tables.push(files.table(name));
+        }
+        tables.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(Catalogue::of(tables))
+    }
+
+    async fn scan(&mut self, read: &Read<'_>, from: &Cursor, rows: usize) -> Result<ScanChunk, Error> {
+        let place = match &from.0 {
+            Place::Start => ScanPlace::default(),
+            Place::Files(place) => place.clone(),
+            Place::Sqlite(_) | Place::Postgres(_) | Place::MySql(_) | Place::Memory(_) => {
+                return Err(Error::Internal { what: "a cursor of another source".to_owned() });
+            }
+        };
+        let files = self.files(&read.table.name).await?;
+        files.has(read)?;
+        let want = table::Want::of(read, rows.max(1))?;
+        let held = self.held.take();
+        let (chunk, next, held) = blocking(move || files.read(&want, place, held)).await?;
+        self.held = held;
+        Ok(ScanChunk { chunk, next: next.map(|place| Cursor(Place::Files(place))) })
+    }
+
+    async fn by_key(&mut self, read: &Read<'_>, key: &[String], keys: &RecordBatch) -> Result<Chunk, Error> {
+        let Some(numbers) = numbers(read.table, key, keys)? else { return self.by_values(read, key, keys).await };
+        let files = self.files(&read.table.name).await?;
+        files.has(read)?;
+        let want = table::Want::of(read, numbers.len())?;
+        blocking(move || files.rows(&want, &numbers)).await
+    }
+
+    async fn extremes(&mut self, table: &Table, column: &str) -> Result<Chunk, Error> {
+        if table.row_number.as_deref() != Some(column) {
+            return unsupported("finding the least and greatest value");
+        }
+        let files = self.files(&table.name).await?;
+        let rows = blocking(move || files.count()).await?;
+        let bound = |row: u64| (rows > 0).then(|| i64::try_from(row).unwrap_or(i64::MAX));
+        let array = |row: u64| Arc::new(Int64Array::from(vec![bound(row)])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter_with_nullable([("min", array(1), true), ("max", array(rows), true)]);
+        Ok(Chunk::whole(batch.map_err(|error| Error::Internal { what: error.to_string() })?))
+    }
+
+    async fn blocks(&mut self, _: &Read<'_>, _: &BlockDraw) -> Result<BlockSample, Error> {
+        unsupported("drawing random blocks")
+    }
+
+    async fn key_after(
+        &mut self,
+        _: &Table,
+        _: &[String],
+        _: Option<&RecordBatch>,
+        _: u64,
+    ) -> Result<RecordBatch, Error> {
+        unsupported("walking over keys")
+    }
+
+    async fn between(
+        &mut self,
+        _: &Read<'_>,
+        _: &[String],
+        _: (Option<&RecordBatch>, Option<&RecordBatch>),
+        _: usize,
+    ) -> Result<Chunk, Error> {
+        unsupported("reading between two keys")
+    }
+
+    async fn sharing(&mut self, _: &Read<'_>, _: &[String], _: &RecordBatch, _: u32) -> Result<Chunk, Error> {
+        unsupported("finding rows by a value")
+    }
+
+    async fn has_parent(&mut self, reference: &Reference<'_>, values: &RecordBatch) -> Result<Vec<bool>, Error> {
+        let names: Vec<String> = values.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let wanted = texts(&Chunk::whole(values.clone()), &names)?;
+        let found = self.among(reference, wanted.iter().flatten().cloned().collect()).await?;
+        Ok(wanted.iter().map(|value| value.as_ref().is_some_and(|value| found.contains(value))).collect())
+    }
+
+    async fn orphans(
+        &mut self,
+        read: &Read<'_>,
+        key: &[String],
+        keys: &RecordBatch,
+        reference: &Reference<'_>,
+    ) -> Result<Chunk, Error> {
+        let mut names = read.columns.to_vec();
+        names.extend(reference.columns.iter().filter(|name| !read.columns.contains(name)).cloned());
+        let rows = self.by_key(&Read { columns: &names, ..*read }, key, keys).await?;
+        let referring = texts(&rows, reference.columns)?;
+        let found = self.among(reference, referring.iter().flatten().cloned().collect()).await?;
+        let orphan =
+            |(_, value): &(usize, &Option<Vec<String>>)| value.as_ref().is_some_and(|value| !found.contains(value));
+        let orphans: Vec<usize> = referring.iter().enumerate().filter(orphan).map(|(row, _)| row).collect();
+        let chunk = rows.take(&orphans).and_then(|rows| rows.project(read.columns));
+        chunk.map_err(|error| Error::Internal { what: error.to_string() })
+    }
+
+    async fn counters(&mut self, _: &Table) -> Result<Counters, Error> {
+        Ok(Counters::default())
+    }
+
+    fn blocks_touched(&self) -> u64 {
+        0
+    }
+
+    async fn horizon(&mut self) -> Result<Horizon, Error> {
+        Ok(Horizon::default())
+    }
+
+    async fn transactions(&mut self, _: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
+        Ok(BTreeSet::new())
+    }
+
+    async fn query(&mut self, _: &Query<'_>) -> Result<Answered, Error> {
+        unsupported("a query in a database's own SQL")
+    }
+
+    async fn expected_cost(&mut self, _: &Query<'_>) -> Result<Option<f64>, Error> {
+        Ok(None)
+    }
+
+    async fn blocks_seen(&mut self, _: &[&Table]) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
+
+    async fn privileges(&mut self) -> Result<Option<Privileges>, Error> {
+        Ok(None)
+    }
+
+    async fn preview(&mut self, _: &Read<'_>, _: Preview<'_>) -> Result<Vec<(Name, String)>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn checks(&mut self) -> Result<Vec<Check>, Error> {
+        Ok(Vec::new())
+    }
+}
