@@ -53,6 +53,8 @@ struct Own {
 
 /// Tries of a call that meets a passing fault.
 const TRIES: u32 = 3;
+/// Tries where the connection was lost: a server that restarts is away for a second or two.
+const TRIES_TO_CONNECT: u32 = 6;
 
 /// Times, counts, rests, retries: round any call of a source.
 macro_rules! politely {
@@ -60,7 +62,7 @@ macro_rules! politely {
         politely!($reader, $answer, _took => $rows, {}, $call)
     };
     ($reader:ident, $answer:ident, $took:ident => $rows:expr, $then:block, $call:expr) => {{
-        let mut tried = 0;
+        let (mut tried, mut lost) = (0, false);
         loop {
             if $reader.cancel.is_cancelled() {
                 break Err(Error::Cancelled);
@@ -118,7 +120,7 @@ macro_rules! politely {
                     break Ok($answer);
                 }
                 Err(Error::Cancelled) => break Err(Error::Cancelled),
-                Err(error) if error.recovery() == Recovery::Retry && tried < TRIES => {
+                Err(error) if is_passing(&error, &mut lost) && tried < if lost { TRIES_TO_CONNECT } else { TRIES } => {
                     let most = Duration::from_millis(100 << tried);
                     let wait = most.mul_f64($reader.jitter.random::<f64>());
                     rested(&$reader.cancel, wait).await;
@@ -127,6 +129,12 @@ macro_rules! politely {
             }
         }
     }};
+}
+
+/// Whether the same call may go well a little later; once a connection was lost, a server that cannot be reached is one that restarts.
+fn is_passing(error: &Error, lost: &mut bool) -> bool {
+    *lost |= matches!(error, Error::ConnectionLost { .. });
+    error.recovery() == Recovery::Retry || (*lost && matches!(error, Error::Unreachable { .. }))
 }
 
 /// Waits until a rule's time is over; for ever where it has no limit.

@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
+mod own;
+
 mod suite {
     crate::conformance::conformance!(super::MariaDb);
 }

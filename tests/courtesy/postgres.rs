@@ -2,6 +2,7 @@
 
 use super::{Scan, Waits, told, trials};
 use crate::server::postgres::{Server, USER, until};
+use crate::server::standby::Pair;
 use fieldmark_model::{Table, TableName};
 use fieldmark_source::postgres::{self, ConnectOptions, Limits};
 use fieldmark_source::{Cursor, Error, Read, Source};
@@ -48,7 +49,7 @@ impl Place {
         });
         self.run(&until(
             "exists (select from pg_stat_activity where datname = current_database() and query like '%\"slow\"%' \
-             and state = 'active' and pid <> pg_backend_pid())",
+             and wait_event = 'PgSleep' and pid <> pg_backend_pid())",
         ))
         .await?;
         self.run("set lock_timeout = '30s'").await?;
@@ -129,6 +130,31 @@ async fn a_read_gives_way_to_whoever_waits_for_its_table() -> anyhow::Result<()>
 async fn a_read_gives_way_to_an_index_that_is_built_elsewhere() -> anyhow::Result<()> {
     let mut place = Place::new(SLOW).await?;
     place.gives_way_to("create index concurrently other_id on other (id)").await
+}
+
+/// What a primary has changed waits on the standby for whoever reads there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_of_a_standby_gives_way_to_what_is_replayed() -> anyhow::Result<()> {
+    let pair = Pair::start().await?;
+    let mut primary = PgConnection::connect(&pair.primary()).await?;
+    sqlx::raw_sql(SLOW).execute(&mut primary).await?;
+    let mut standby = PgConnection::connect(&pair.standby()).await?;
+    let replayed = |what: &str| AssertSqlSafe(until(what));
+    sqlx::raw_sql(replayed("to_regclass('slow') is not null")).execute(&mut standby).await?;
+    let mut source = postgres::connect(&ConnectOptions { limits: LONG, ..ConnectOptions::new(pair.standby()) }).await?;
+    let slow = source.catalogue().await?.table(&TableName::new("public", "slow")).unwrap().clone();
+    let reading = tokio::spawn(async move {
+        source.scan(&Read::new(&slow, &["id".to_owned()]), &Cursor::start(), 10).await.map(|_| ())
+    });
+    let reads = "exists (select from pg_stat_activity where query like '%\"slow\"%' and wait_event = 'PgSleep' \
+                 and pid <> pg_backend_pid())";
+    sqlx::raw_sql(replayed(reads)).execute(&mut standby).await?;
+    sqlx::raw_sql("alter table t add column a integer").execute(&mut primary).await?;
+    let read = reading.await?;
+    assert!(matches!(read, Err(Error::GaveWay)), "{read:?}");
+    let changed = "exists (select from pg_attribute where attrelid = 't'::regclass and attname = 'a')";
+    sqlx::raw_sql(replayed(changed)).execute(&mut standby).await?;
+    Ok(())
 }
 
 /// Whoever waits for somebody else is none of our business.

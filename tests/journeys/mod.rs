@@ -17,6 +17,7 @@ mod lookups;
 mod mariadb;
 mod memory;
 mod migrations;
+mod outage;
 mod plan;
 mod readme;
 mod real_data;

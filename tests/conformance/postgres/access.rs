@@ -178,7 +178,7 @@ async fn statements_end_early_for_different_reasons() -> anyhow::Result<()> {
     let role = fixture.role("reader").await?;
     fixture
         .execute(&format!(
-            "alter role {role} connection limit 1; grant select on all tables in schema public to {role}"
+            "alter role {role} connection limit 2; grant select on all tables in schema public to {role}"
         ))
         .await?;
     let mut quick = postgres::connect(&fixture.reader().await?).await?;

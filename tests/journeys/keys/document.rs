@@ -15,7 +15,7 @@ t | escalation | not_null: maybe | | escalation: us-oncall | escalation | null |
 t | runbook | not_null: maybe | | runbook: 'https://runbooks.example/t' | runbook | null | https://runbooks.example/t
 t | key | not_null: maybe | | key: code | /outcomes/0/examples/0 | id=10 | code=c10
 t | key | not_null: maybe | key: [id] | key: [code, n] | /outcomes/0/examples/0 | id=10 | code=c10, n=10
-few | key | in_range: { column: n, min: 2 } | | key: [n] | /outcomes/0/examples/0 | null | n=1
+few | key | in_range: { column: n, min: 2 } | | key: [n] | /outcomes/0/examples/0 | rowid=1 | n=1
 t | rules | not_null: maybe | rules: [] | rules: [ not_null: n ] | /outcomes/0/rule | null | shop.t.not_null.n
 many | sample | not_null: n | | sample: { rows: 2000 } | checked | 10000 | 2000
 many | sample | not_null: n | sample: { rows: 2000 } | sample: all | sampled | true | false

@@ -2,6 +2,7 @@
 
 mod migrations;
 mod rules;
+mod samples;
 mod sent;
 
 use super::shop::{Run, Shop};

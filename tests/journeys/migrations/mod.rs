@@ -55,7 +55,11 @@ async fn a_corrupted_column_is_blamed_and_ordinary_writes_are_not() {
     let column = |name: &str| columns.iter().find(|column| column["column"] == name).unwrap();
     let price = column("price");
     assert_eq!(price["expectation"], "surprising", "{price:#}");
+    // of 5 000 rows about 100: what a draw misses once in ten thousand times is 39 of them
+    let changed = price["changed"].as_u64().unwrap();
+    assert!((61..=139).contains(&changed), "{price:#}");
     let interval: Vec<f64> = serde_json::from_value(price["interval"].clone()).unwrap();
-    assert!(interval[0] <= 0.02 && 0.02 <= interval[1], "{price:#}");
+    let drawn = changed as f64 / 5000.0;
+    assert!(interval[0] < drawn && drawn < interval[1] && interval[1] - interval[0] < 0.01, "{price:#}");
     assert_ne!(column("touched")["expectation"], "surprising", "an ordinary write was blamed");
 }

@@ -1,5 +1,6 @@
 //! Who waits for a lock that a transaction of ours holds, of any kind: a table's, or that of its snapshot, for which
-//! `CREATE INDEX CONCURRENTLY` waits on whatever table it is. On a standby the process that replays a schema change waits alike.
+//! `CREATE INDEX CONCURRENTLY` waits on whatever table it is. On a standby the process that replays a schema change waits for a table
+//! alike, but whom it waits for is not told: there it is whoever has a lock on that table.
 
 use super::connect::{Server, hang_up, simple};
 use super::fault;
@@ -48,8 +49,11 @@ impl Eye for Locks {
     async fn waited_for(&mut self, run: &Run) -> Result<bool, Error> {
         let waits = format!(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks AS l WHERE NOT l.granted \
-             AND {} OPERATOR(pg_catalog.=) ANY (pg_catalog.pg_blocking_pids(l.pid)))",
-            run.connection
+             AND ({own} OPERATOR(pg_catalog.=) ANY (pg_catalog.pg_blocking_pids(l.pid)) \
+             OR pg_catalog.pg_is_in_recovery() AND EXISTS (SELECT FROM pg_catalog.pg_locks AS h \
+             WHERE h.pid OPERATOR(pg_catalog.=) {own} AND h.granted AND h.database OPERATOR(pg_catalog.=) l.database \
+             AND h.relation OPERATOR(pg_catalog.=) l.relation)))",
+            own = run.connection
         );
         self.ask(Name::Waiting, &waits).await
     }

@@ -1,6 +1,6 @@
 //! What became of a migration, its tables and its columns.
 
-use super::{count, how_many, interval, percent, plural};
+use super::{count, estimate, how_many, percent, plural};
 use fieldmark_model::Counters;
 use fieldmark_model::migration::{
     ColumnChange, ColumnFate, Expectation, Loss, LossKind, RenameEvidence, TableChange, Verdict,
@@ -130,10 +130,7 @@ pub fn column_rows(column: &ColumnChange) -> Option<String> {
     };
     let fraction = match (column.fraction, column.interval) {
         (Some(fraction), Some(bounds)) if column.ordinary < column.changed => {
-            // bounds that are spelled alike say nothing more
-            let alike = bounds.iter().all(|bound| percent(*bound) == percent(fraction));
-            let bounds = if alike { String::new() } else { format!(" ({})", interval(bounds)) };
-            format!(": {}{bounds}", percent(fraction))
+            format!(": {}", estimate(fraction, bounds, None))
         }
         (Some(fraction), None) if column.ordinary < column.changed => format!(": {}", percent(fraction)),
         _ => String::new(),
@@ -153,7 +150,7 @@ pub fn vanished(table: &TableChange) -> String {
     let fraction = unexplained as f64 / table.marked.max(1) as f64;
     let bound = match table.vanished_interval {
         Some([_, high]) if unexplained == 0 => format!(": at most {} otherwise", percent(high)),
-        Some(bounds) => format!(": {} ({})", percent(fraction), interval(bounds)),
+        Some(bounds) => format!(": {}", estimate(fraction, bounds, None)),
         None if unexplained == 0 => String::new(),
         None => format!(": {}", percent(fraction)),
     };

@@ -92,6 +92,23 @@ fn decimal_exponent(value: f64, significant: i32) -> i32 {
     text.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0)
 }
 
+/// An estimate with its interval, in as many digits as tell the three apart: `0.94 % (0.63 % to 1.4 %)`, and
+/// `96.1 % (95.7 % to 96.4 %)`. Where the bounds are the estimate itself, that alone. They are told from a limit too.
+pub fn estimate(fraction: f64, [low, high]: [f64; 2], limit: Option<f64>) -> String {
+    let spelled = |digits| [low, fraction, high].map(|value| percent_digits(value, digits));
+    let from_limit = |value: f64, text: &str| {
+        limit.is_none_or(|limit| value == limit || (text != percent(limit) && text != percent_digits(limit, 6)))
+    };
+    let apart = |[least, text, most]: &[String; 3]| {
+        (low == fraction) == (least == text)
+            && (fraction == high) == (text == most)
+            && from_limit(low, least)
+            && from_limit(high, most)
+    };
+    let [least, text, most] = (2..=6).map(spelled).find(apart).unwrap_or_else(|| spelled(6));
+    if least == most { text } else { format!("{text} ({least} to {most})") }
+}
+
 /// `0.63 % to 1.4 %`.
 pub fn interval(interval: [f64; 2]) -> String {
     let [low, high] = interval;
@@ -214,6 +231,21 @@ mod tests {
         ] {
             assert_eq!(plain(&percent(fraction)), text, "{fraction}");
         }
+    }
+
+    #[test]
+    fn an_interval_is_told_from_its_estimate() {
+        for (fraction, bounds, text) in [
+            (0.0094, [0.0063, 0.0138], "0.94 % (0.63 % to 1.4 %)"),
+            (0.9607, [0.9566, 0.9643], "96.1 % (95.7 % to 96.4 %)"),
+            (0.5, [0.499_99, 0.500_01], "50 % (49.999 % to 50.001 %)"),
+            (1.0, [0.999_63, 1.0], "100 % (99.963 % to 100 %)"),
+            (0.25, [0.25, 0.25], "25 %"),
+        ] {
+            assert_eq!(plain(&estimate(fraction, bounds, None)), text);
+        }
+        let close = estimate(0.0094, [0.0063, 0.013_78], Some(0.0138));
+        assert_eq!(plain(&close), "0.94 % (0.63 % to 1.378 %)", "and from its limit of 1.38 %, that is 1.4 %");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a rule gave.
 
 use super::number::whole;
-use super::{count, duration, how_many, percent, percent_over, plural};
+use super::{count, duration, estimate, how_many, percent, percent_over, plural};
 use fieldmark_model::{NotEvaluated, Outcome, Severity, Status};
 
 /// What an outcome is for its reader: its status, and whether a failure is one that the baseline knows. The worst first.
@@ -158,19 +158,13 @@ fn sampled(outcome: &Outcome, checked: u64, [low, high]: [f64; 2]) -> String {
         return "no row of the sample is concerned".into();
     }
     let limit = outcome.tolerance.max(outcome.detect);
-    let bound = if outcome.status == Status::Passed { percent(high) } else { percent_over(high, limit) };
     if outcome.failed == 0 {
+        let bound = if outcome.status == Status::Passed { percent(high) } else { percent_over(high, limit) };
         return format!("no failure in {}; at most {bound} can fail", plural(checked, "row"));
     }
     let fraction = outcome.fraction.unwrap_or(outcome.failed as f64 / checked as f64);
-    format!(
-        "{} of {} {}: {} ({} to {bound})",
-        count(outcome.failed),
-        count(checked),
-        fails(outcome.failed),
-        percent(fraction),
-        percent(low)
-    )
+    let fraction = estimate(fraction, [low, high], Some(limit));
+    format!("{} of {} {}: {fraction}", count(outcome.failed), count(checked), fails(outcome.failed))
 }
 
 fn whole_table(outcome: &Outcome, checked: u64) -> String {
