@@ -2,8 +2,11 @@
 //!
 //! Tables are made by SQLite, which understands the suite's words, and written to files of one or of several parts.
 
+mod objects;
+
 use super::scan::pass as pass_over;
 use super::{Fixture, TypeCase, names, texts};
+use crate::server::s3::Store;
 use anyhow::Context as _;
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float32Array, Int8Array,
@@ -13,7 +16,8 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use async_trait::async_trait;
 use fieldmark_model::chunk::DefectKind;
-use fieldmark_source::{Cursor, Error, Read, Reference, Source, files};
+use fieldmark_source::files::{self, Pattern, StoreSettings};
+use fieldmark_source::{Cursor, Error, Read, Reference, Source};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use rusqlite::Connection;
@@ -24,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 mod parquet_files {
-    crate::conformance::conformance! { super::Files<false>;
+    crate::conformance::conformance! { super::Files<false, false>;
         scan: [
             every_row_once_whatever_the_chunk_size,
             an_empty_table_has_no_rows,
@@ -39,7 +43,7 @@ mod parquet_files {
 }
 
 mod csv_files {
-    crate::conformance::conformance! { super::Files<true>;
+    crate::conformance::conformance! { super::Files<true, false>;
         scan: [
             every_row_once_whatever_the_chunk_size,
             an_empty_table_has_no_rows,
@@ -50,13 +54,41 @@ mod csv_files {
     }
 }
 
-/// Tables as files: every table in two files, where it has rows for two.
-struct Files<const CSV: bool> {
+mod parquet_objects {
+    crate::conformance::conformance! { super::Files<false, true>;
+        scan: [
+            every_row_once_whatever_the_chunk_size,
+            an_empty_table_has_no_rows,
+            rows_are_counted_without_columns,
+            composite_keys_are_passed_over,
+            text_keys_are_passed_over,
+            a_table_without_a_key_is_passed_over,
+            columns_come_in_the_order_asked_for,
+        ];
+        values: [null_and_empty_text_are_different];
+    }
+}
+
+mod csv_objects {
+    crate::conformance::conformance! { super::Files<true, true>;
+        scan: [
+            every_row_once_whatever_the_chunk_size,
+            an_empty_table_has_no_rows,
+            rows_are_counted_without_columns,
+            a_table_without_a_key_is_passed_over,
+            columns_come_in_the_order_asked_for,
+        ];
+    }
+}
+
+/// Tables as files of this machine, or as objects of a bucket: every table in two files, where it has rows for two.
+struct Files<const CSV: bool, const BUCKET: bool> {
     folder: TempDir,
+    store: Option<Store>,
     tables: Mutex<Connection>,
 }
 
-impl<const CSV: bool> Files<CSV> {
+impl<const CSV: bool, const BUCKET: bool> Files<CSV, BUCKET> {
     fn write(&self, name: &str) -> anyhow::Result<()> {
         let tables = self.tables.lock().unwrap();
         let mut described =
@@ -72,7 +104,7 @@ impl<const CSV: bool> Files<CSV> {
         }
         let half = if rows.len() < 4 { rows.len() } else { rows.len() / 2 };
         for (part, rows) in [("a", &rows[..half]), ("b", &rows[half..])] {
-            let path = self.folder.path().join(format!("{name}-{part}.{}", if CSV { "csv" } else { "parquet" }));
+            let path = self.folder.path().join(format!("lake/{name}-{part}.{}", if CSV { "csv" } else { "parquet" }));
             if CSV { write_csv(&path, &columns, rows)? } else { write_parquet(&path, &columns, rows)? }
         }
         Ok(())
@@ -118,9 +150,12 @@ fn write_batch(path: &Path, batch: &RecordBatch) -> anyhow::Result<()> {
 }
 
 #[async_trait]
-impl<const CSV: bool> Fixture for Files<CSV> {
+impl<const CSV: bool, const BUCKET: bool> Fixture for Files<CSV, BUCKET> {
     async fn start() -> anyhow::Result<Self> {
-        Ok(Self { folder: tempfile::tempdir()?, tables: Mutex::new(Connection::open_in_memory()?) })
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join("lake"))?;
+        let store = if BUCKET { Some(Store::start(folder.path())?) } else { None };
+        Ok(Self { folder, store, tables: Mutex::new(Connection::open_in_memory()?) })
     }
 
     async fn execute(&self, sql: &str) -> anyhow::Result<()> {
@@ -136,8 +171,11 @@ impl<const CSV: bool> Fixture for Files<CSV> {
         for name in &made {
             self.write(name)?;
         }
-        let pattern = |name: &String| (name.clone(), self.folder.path().join(format!("{name}-*")));
-        Ok(Box::new(files::open(made.iter().map(pattern))))
+        let lake = if BUCKET { "s3://lake" } else { "lake" };
+        let pattern =
+            |name: &String| (name.clone(), Pattern::read(&format!("{lake}/{name}-*"), self.folder.path()).unwrap());
+        let store = self.store.iter().flat_map(Store::variables);
+        Ok(Box::new(files::open(made.iter().map(pattern), StoreSettings::new(store))))
     }
 
     fn schema(&self) -> &str {
@@ -175,7 +213,7 @@ impl<const CSV: bool> Fixture for Files<CSV> {
 
 /// A source of one table `t`.
 fn source(pattern: PathBuf) -> files::FilesSource {
-    files::open([("t".to_owned(), pattern)])
+    files::open([("t".to_owned(), Pattern::Folder(pattern))], StoreSettings::default())
 }
 
 /// Everything of a table, with what could not be held.
@@ -290,10 +328,9 @@ async fn rows_are_found_again() -> anyhow::Result<()> {
         (1..100).fold("code\n".to_owned(), |text, id| text + &format!("p{id}\n")),
     )?;
     for pattern in ["c*.csv", "p*.parquet"] {
-        let mut source = files::open([
-            ("t".to_owned(), folder.path().join(pattern)),
-            ("parents".to_owned(), folder.path().join("parents.csv")),
-        ]);
+        let tables = [("t", pattern), ("parents", "parents.csv")]
+            .map(|(name, file)| (name.to_owned(), Pattern::Folder(folder.path().join(file))));
+        let mut source = files::open(tables, StoreSettings::default());
         let catalogue = source.catalogue().await?;
         let of = |name: &str| catalogue.tables.iter().find(|table| table.name.name == name).unwrap().clone();
         let (t, parents) = (of("t"), of("parents"));

@@ -4,6 +4,7 @@
 
 pub(crate) mod mariadb;
 pub(crate) mod postgres;
+pub(crate) mod s3;
 pub(crate) mod standby;
 
 use anyhow::{Context as _, bail};

@@ -61,6 +61,14 @@ pub enum Error {
     /// The role may read a table through its parent alone, and rows are to be drawn from its partitions.
     #[error("rows are drawn from partitions, which the role may not read (42501)")]
     PartitionsDenied,
+    /// An object store refused who asks.
+    #[error("{file}: the store refused the request ({code})")]
+    StoreRefused {
+        /// The object, or the pattern of objects.
+        file: String,
+        /// The status of the answer.
+        code: String,
+    },
     /// Row security would hide rows.
     #[error("row security hides rows from this role")]
     CoverageLimited,
@@ -116,6 +124,10 @@ impl Error {
             Self::ConnectionLost { .. } | Self::Timeout | Self::Locked | Self::GaveWay | Self::Cancelled => {
                 Recovery::Retry
             }
+            Self::Unreachable { address, .. } if address.starts_with("s3://") => Recovery::Operator(
+                "AWS_ENDPOINT_URL and AWS_REGION say where the store is, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY who asks; \
+                 profiles are not read",
+            ),
             Self::Unreachable { .. } => Recovery::Operator("start the database, or correct the source's url"),
             Self::RuleTimeout => Recovery::Operator("raise the rule's timeout, or index what it looks up"),
             Self::BudgetSpent => Recovery::Operator("run again later, or raise budget.server_time of the source"),
@@ -128,6 +140,9 @@ impl Error {
             Self::LoginRefused { .. } => Recovery::Operator("correct user and password of the source's url"),
             Self::Address { .. } => Recovery::Operator("correct the source's url"),
             Self::PermissionDenied { .. } => Recovery::Operator("grant SELECT to the role"),
+            Self::StoreRefused { .. } => Recovery::Operator(
+                "give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of somebody who may list the bucket and read its objects",
+            ),
             Self::PartitionsDenied => {
                 Recovery::Operator("grant SELECT on the partitions to the role, or `sample: all`")
             }
@@ -155,7 +170,9 @@ impl Error {
             Self::Timeout | Self::RuleTimeout | Self::Cancelled => NotEvaluated::Timeout,
             Self::Locked | Self::GaveWay => NotEvaluated::YieldedToMigration,
             Self::BudgetSpent => NotEvaluated::BudgetSpent,
-            Self::PermissionDenied { .. } | Self::PartitionsDenied => NotEvaluated::PermissionDenied,
+            Self::PermissionDenied { .. } | Self::PartitionsDenied | Self::StoreRefused { .. } => {
+                NotEvaluated::PermissionDenied
+            }
             Self::CoverageLimited => NotEvaluated::CoverageLimited,
             Self::SchemaChanged { .. } => NotEvaluated::ColumnMissing,
             Self::Unsupported { .. } => NotEvaluated::NotSampleable,

@@ -18,6 +18,7 @@ use fieldmark_engine::kind::Plan;
 use fieldmark_engine::language::{check_catalogue, check_sources, expand_patterns, parse_rule_files, resolve_table};
 use fieldmark_engine::rule::{SampleWish, TableRules};
 use fieldmark_model::{Catalogue, Dialect, NotEvaluated, Outcome, SourceName, Status, Table, TableName};
+use fieldmark_source::files::StoreSettings;
 use fieldmark_source::postgres::{self, ConnectOptions};
 use fieldmark_source::{Error, Recovery, Source, files, mysql, sqlite};
 use fieldmark_statistics::{Method, Population};
@@ -166,7 +167,7 @@ impl Session {
 
     async fn reader(&self, source: &SourceConfig, duty: f64, budget: Budget) -> Result<Reader, Error> {
         let connected: Box<dyn Source> = match &source.address.value {
-            Address::Files(tables) => Box::new(files::open(tables.iter().cloned())),
+            Address::Files(tables) => Box::new(files::open(tables.iter().cloned(), StoreSettings::of_environment())),
             Address::Sqlite(path) => Box::new(sqlite::open(&sqlite::Address::file(path)).await?),
             Address::Postgres(address) => {
                 let options = ConnectOptions {

@@ -2,6 +2,7 @@
 
 use super::secret::Secret;
 use fieldmark_document::nearest;
+use fieldmark_source::files::Pattern;
 use std::path::{Path, PathBuf};
 use url::Url;
 
@@ -36,8 +37,8 @@ pub enum Address {
     MySql(ServerAddress),
     /// An SQLite file, as an absolute path.
     Sqlite(PathBuf),
-    /// Tables by their names, each the Parquet or CSV files that a pattern fits, an absolute path.
-    Files(Vec<(String, PathBuf)>),
+    /// Tables by their names, each the Parquet or CSV files that a pattern fits.
+    Files(Vec<(String, Pattern)>),
 }
 
 /// A server's URL, which may hold a password.
@@ -64,7 +65,7 @@ impl Address {
             Self::Postgres(address) | Self::MySql(address) => address.shown.clone(),
             Self::Sqlite(path) => format!("sqlite:{}", path.display()),
             Self::Files(tables) => {
-                let shown: Vec<String> = tables.iter().map(|(_, pattern)| pattern.display().to_string()).collect();
+                let shown: Vec<String> = tables.iter().map(|(_, pattern)| pattern.to_string()).collect();
                 shown.join(", ")
             }
         }

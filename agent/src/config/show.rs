@@ -115,7 +115,7 @@ impl SourceConfig {
             for (name, pattern) in tables {
                 let mut path = at(&["files"]);
                 path.push(Part::Source(name.clone()));
-                push(all, path, &self.address, |_| json!(pattern.display().to_string()));
+                push(all, path, &self.address, |_| json!(pattern.to_string()));
             }
         } else {
             all.push(Effective {

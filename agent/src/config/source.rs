@@ -7,6 +7,7 @@ use super::origin::{Origin, Setting};
 use super::secret::Secret;
 use fieldmark_document::{Entry, MapReader, Node, NodeKind, Place, Placed, Problem, Problems};
 use fieldmark_model::SourceName;
+use fieldmark_source::files::Pattern;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -263,7 +264,7 @@ pub(super) fn read(
 const ONE_OF: &str = "one of url, url_env, url_file, files";
 
 /// Tables by names, each with a pattern of files; a relative one is taken from the folder.
-fn read_files(node: &Node, folder: &Path, problems: &mut Problems) -> Option<Vec<(String, PathBuf)>> {
+fn read_files(node: &Node, folder: &Path, problems: &mut Problems) -> Option<Vec<(String, Pattern)>> {
     const SUCH: &str = "such as `{ orders: \"data/orders/*.parquet\" }`";
     let NodeKind::Map(entries) = &node.kind else {
         problems.push(node.wrong("files", "names of tables, each with a pattern of files").help(SUCH));
@@ -273,14 +274,13 @@ fn read_files(node: &Node, folder: &Path, problems: &mut Problems) -> Option<Vec
     let mut tables = Vec::new();
     for Entry { key: name, value: pattern, .. } in entries {
         let Some(text) = pattern.read_text(name, problems) else { continue };
-        let refused = |what: &str| Problem::new(what.to_owned(), &text.place).value(format!("`{}`", text.value));
-        if text.value.contains("://") {
-            let problem = refused("files of an object store are not in this version of Fieldmark");
-            problems.push(problem.allowed("a path, or a pattern of paths"));
-        } else if let Err(error) = glob::Pattern::new(&text.value) {
-            problems.push(refused("the pattern of files makes no sense").help(error.msg));
+        match Pattern::read(&text.value, folder) {
+            Ok(pattern) => tables.push((name.clone(), pattern)),
+            Err(refused) => {
+                let problem = Problem::new(refused.what, &text.place).value(format!("`{}`", text.value));
+                problems.push(problem.help(refused.help));
+            }
         }
-        tables.push((name.clone(), folder.join(&text.value)));
     }
     if entries.is_empty() {
         problems.push(Problem::new("`files` names no table", &node.place).allowed(SUCH));

@@ -4,8 +4,8 @@ use super::super::program;
 use super::compare::{missing, normal};
 use super::page::{Block, Database, Kind};
 use super::text;
-use crate::server::mariadb;
 use crate::server::postgres::{PASSWORD, Server, USER, programs};
+use crate::server::{mariadb, s3};
 use regex::Regex;
 use rusqlite::types::Value as Cell;
 use serde_json::Value;
@@ -30,6 +30,8 @@ pub(super) struct Place {
     folder: TempDir,
     reader: Reader,
     served: Option<Served>,
+    /// Where no server is: folders of `work` as buckets.
+    store: Option<s3::Store>,
     /// What the last command or query printed.
     printed: String,
 }
@@ -103,7 +105,8 @@ const GH: &str = "#!/bin/sh\nprintf '%s\\n' \"$*\" >> \"$HOME/gh.log\"\n";
 
 impl Place {
     pub(super) async fn new(database: Database, reader: Reader) -> Self {
-        let mut place = Self { folder: tempfile::tempdir().unwrap(), reader, served: None, printed: String::new() };
+        let mut place =
+            Self { folder: tempfile::tempdir().unwrap(), reader, served: None, store: None, printed: String::new() };
         for folder in ["work", "home", "tmp", "programs", "marks"] {
             std::fs::create_dir(place.path(folder)).unwrap();
         }
@@ -111,7 +114,10 @@ impl Place {
         place.script("programs/fieldmark", &FIELDMARK.replace("PROGRAM", fieldmark.to_str().unwrap()));
         place.script("programs/gh", GH);
         match database {
-            Database::File => place.database().execute_batch(&text("shop.sql")).unwrap(),
+            Database::File => {
+                place.database().execute_batch(&text("shop.sql")).unwrap();
+                place.store = Some(s3::Store::start(&place.path("work")).unwrap());
+            }
             Database::Server => place.served = Some(Served::new(reader).await),
             Database::MariaDb => {
                 let served = Served::on_mariadb().await;
@@ -200,6 +206,7 @@ impl Place {
         process.env("HOME", self.path("home")).env("XDG_STATE_HOME", self.path("home")).env("TMPDIR", self.path("tmp"));
         process.env("SHOP", self.served.as_ref().map_or("", |served| served.name.as_str()));
         process.env("SHOP_URL", reader).env("OWNER_URL", owner).env("MARKS", self.path("marks"));
+        process.envs(self.store.iter().flat_map(s3::Store::variables));
         process.envs(variables.iter().map(|(name, value)| (name, value)));
         let output = process.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

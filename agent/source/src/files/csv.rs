@@ -1,7 +1,8 @@
 //! CSV: what its columns hold, and its rows as they are.
 
 use super::ScanPlace;
-use super::table::{File, Want, malformed};
+use super::at::{At, Opened};
+use super::table::{File, Given, Reader as Either, Want, malformed};
 use crate::Error;
 use arrow::array::{
     ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder, StringBuilder,
@@ -13,7 +14,7 @@ use csv::{ByteRecord, Position, Reader, ReaderBuilder};
 use fieldmark_model::canonical::{decimal_parts, hexadecimal};
 use fieldmark_model::chunk::DefectKind;
 use fieldmark_model::{Cell, Chunk, Column, Defect};
-use std::path::Path;
+use std::io::{Read as _, Seek as _};
 use std::sync::Arc;
 
 /// Rows of a file by which the types of its columns are told.
@@ -163,22 +164,18 @@ fn instant(text: &str) -> Option<i64> {
     forms.iter().find_map(read).filter(|_| shape).and_then(|time| micros(time.naive_utc()))
 }
 
-fn reader(file: std::fs::File, separator: u8) -> Reader<std::fs::File> {
+fn reader(file: Opened, separator: u8) -> Reader<Opened> {
     ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(file)
 }
 
 /// The separator and the names of the columns, which the first record has.
-fn names(path: &Path, file: std::fs::File) -> Result<(u8, Vec<String>, Reader<std::fs::File>), Error> {
-    let mut first = [0; 64 * 1024];
-    let read = {
-        use std::io::{Read as _, Seek as _};
-        let mut file = &file;
-        let read = file.read(&mut first).map_err(|error| malformed(path, error))?;
-        file.rewind().map_err(|error| malformed(path, error))?;
-        read
-    };
-    let line = first.get(..read).unwrap_or_default().split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let tabs = path.extension().is_some_and(|extension| !extension.eq_ignore_ascii_case("csv"));
+fn names(at: &At) -> Result<(u8, Vec<String>, Reader<Opened>), Error> {
+    let mut file = at.open(1)?;
+    let mut first = Vec::new();
+    (&mut file).take(64 * 1024).read_to_end(&mut first).map_err(|error| at.failed(error))?;
+    file.rewind().map_err(|error| at.failed(error))?;
+    let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let tabs = at.extension().is_some_and(|extension| extension != "csv");
     let separator = match (tabs, line.contains(&b','), line.contains(&b';')) {
         (true, _, _) => b'\t',
         (false, false, true) => b';',
@@ -186,16 +183,16 @@ fn names(path: &Path, file: std::fs::File) -> Result<(u8, Vec<String>, Reader<st
     };
     let mut reader = reader(file, separator);
     let mut record = ByteRecord::new();
-    if !reader.read_byte_record(&mut record).map_err(|error| malformed(path, error))? {
-        return Err(malformed(path, "it is empty: its first line names the columns"));
+    if !reader.read_byte_record(&mut record).map_err(|error| at.failed(error))? {
+        return Err(malformed(at, "it is empty: its first line names the columns"));
     }
     let mut names: Vec<String> = Vec::new();
-    for (at, name) in record.iter().enumerate() {
-        let name = if at == 0 { name.strip_prefix(b"\xef\xbb\xbf").unwrap_or(name) } else { name };
-        let name = std::str::from_utf8(name).map_err(|_| malformed(path, "a name in its first line is no UTF-8"))?;
+    for (number, name) in record.iter().enumerate() {
+        let name = if number == 0 { name.strip_prefix(b"\xef\xbb\xbf").unwrap_or(name) } else { name };
+        let name = std::str::from_utf8(name).map_err(|_| malformed(at, "a name in its first line is no UTF-8"))?;
         if name.is_empty() || names.iter().any(|own| own == name) {
-            let what = format!("the name of column {} in its first line is empty, or there twice", at + 1);
-            return Err(malformed(path, what));
+            let what = format!("the name of column {} in its first line is empty, or there twice", number + 1);
+            return Err(malformed(at, what));
         }
         names.push(name.to_owned());
     }
@@ -203,25 +200,24 @@ fn names(path: &Path, file: std::fs::File) -> Result<(u8, Vec<String>, Reader<st
 }
 
 /// A record has a value for each name.
-fn has_all(path: &Path, record: &ByteRecord, names: usize) -> Result<(), Error> {
+fn has_all(at: &At, record: &ByteRecord, names: usize) -> Result<(), Error> {
     if record.len() == names {
         return Ok(());
     }
     let (line, has) = (record.position().map_or(0, Position::line), record.len());
-    Err(malformed(path, format!("line {line} has {has} values, and the first line {names} names")))
+    Err(malformed(at, format!("line {line} has {has} values, and the first line {names} names")))
 }
 
 /// Separator and columns of a file.
-pub(super) fn look(path: &Path) -> Result<(u8, Vec<Column>), Error> {
-    let file = std::fs::File::open(path).map_err(|error| malformed(path, error))?;
-    let (separator, names, mut reader) = names(path, file)?;
+pub(super) fn look(at: &At) -> Result<(u8, Vec<Column>), Error> {
+    let (separator, names, mut reader) = names(at)?;
     let mut like = vec![Like::Nothing; names.len()];
     let mut record = ByteRecord::new();
     for _ in 0..TOLD_BY {
-        if !reader.read_byte_record(&mut record).map_err(|error| malformed(path, error))? {
+        if !reader.read_byte_record(&mut record).map_err(|error| at.failed(error))? {
             break;
         }
-        has_all(path, &record, names.len())?;
+        has_all(at, &record, names.len())?;
         for (like, value) in like.iter_mut().zip(&record) {
             *like = like.or(Like::of(value));
         }
@@ -325,7 +321,7 @@ impl Index {
         let (mut rows, mut places) = (0, Vec::new());
         loop {
             let place = reader.position().clone();
-            if !reader.read_byte_record(&mut record).map_err(|error| malformed(&file.path, error))? {
+            if !reader.read_byte_record(&mut record).map_err(|error| file.at.failed(error))? {
                 return Ok(Self { rows, places });
             }
             if u64::is_multiple_of(rows, STEP) {
@@ -337,12 +333,12 @@ impl Index {
 }
 
 /// A reader before the first row of a file, or at a place.
-fn begun(file: &File, separator: u8, at: Option<Position>) -> Result<Reader<std::fs::File>, Error> {
+fn begun(file: &File, separator: u8, at: Option<Position>) -> Result<Reader<Opened>, Error> {
     match at {
-        None => Ok(names(&file.path, file.open()?)?.2),
+        None => Ok(names(&file.at)?.2),
         Some(position) => {
-            let mut reader = reader(file.open()?, separator);
-            reader.seek(position).map_err(|error| malformed(&file.path, error))?;
+            let mut reader = reader(file.at.open(1)?, separator);
+            reader.seek(position).map_err(|error| file.at.failed(error))?;
             Ok(reader)
         }
     }
@@ -367,7 +363,7 @@ impl<'a> Rows<'a> {
     }
 
     fn push(&mut self, record: &ByteRecord, number: u64) -> Result<(), Error> {
-        has_all(&self.file.path, record, self.file.columns.len())?;
+        has_all(&self.file.at, record, self.file.columns.len())?;
         for (index, (at, builder)) in self.columns.iter_mut().enumerate() {
             let value = at.and_then(|at| record.get(at)).filter(|value| !value.is_empty());
             let cell = Cell { row: self.numbers.len(), column: index };
@@ -400,25 +396,29 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The next rows of a file, and where those behind them begin; `None` at the end.
+/// The next rows of a file.
 pub(super) fn read(
     file: &File,
     separator: u8,
     want: &Want,
     place: &ScanPlace,
-) -> Result<(Chunk, Option<Position>), Error> {
-    let mut reader = begun(file, separator, place.at.clone())?;
+    reader: Option<Either>,
+) -> Result<Given, Error> {
+    let mut reader = match reader {
+        Some(Either::Csv(reader)) => reader,
+        Some(Either::Parquet(_)) | None => begun(file, separator, place.at.clone())?,
+    };
     let mut record = ByteRecord::new();
     let mut rows = Rows::new(file, want)?;
     let first = place.before + place.row;
     for row in 1..=want.rows as u64 {
-        if !reader.read_byte_record(&mut record).map_err(|error| malformed(&file.path, error))? {
-            return Ok((rows.finish()?, None));
+        if !reader.read_byte_record(&mut record).map_err(|error| file.at.failed(error))? {
+            return Ok(Given { chunk: rows.finish()?, at: None, reader: None });
         }
         rows.push(&record, first + row)?;
     }
-    let next = reader.position().clone();
-    Ok((rows.finish()?, Some(next)))
+    let at = Some(reader.position().clone());
+    Ok(Given { chunk: rows.finish()?, at, reader: Some(Either::Csv(reader)) })
 }
 
 /// Rows of a file by their numbers, which are in order; `before`: rows of the files before it.
@@ -427,7 +427,7 @@ pub(super) fn rows(file: &File, separator: u8, want: &Want, before: u64, numbers
     let mut rows = Rows::new(file, want)?;
     let mut record = ByteRecord::new();
     // the reader, and the number of the row that it would read next
-    let mut open: Option<(Reader<std::fs::File>, u64)> = None;
+    let mut open: Option<(Reader<Opened>, u64)> = None;
     for number in numbers {
         let step = (number - before - 1) / STEP;
         let begins = before + step * STEP + 1;
@@ -440,7 +440,7 @@ pub(super) fn rows(file: &File, separator: u8, want: &Want, before: u64, numbers
             }
         };
         while next <= *number {
-            if !reader.read_byte_record(&mut record).map_err(|error| malformed(&file.path, error))? {
+            if !reader.read_byte_record(&mut record).map_err(|error| file.at.failed(error))? {
                 return Err(Error::SchemaChanged { code: "a file was changed while it was read".to_owned() });
             }
             next += 1;

@@ -1,5 +1,5 @@
 //! Parquet and CSV files as a [`Source`]: each table is one file, or the files that a pattern fits, one after the other in the order of
-//! their paths.
+//! their paths. They lie on this machine or in a bucket of an S3-compatible store ([`Pattern`]).
 //!
 //! Nothing is asked of a server, so nothing is drawn: a table is read in full, in chunks, and memory is bounded by the chunk. A file that
 //! is changed while it is read ends the read with [`Error::SchemaChanged`]. Rows have numbers, over all files of a table, by which they
@@ -36,10 +36,16 @@
 //! `InvalidEncoding`. The first line names the columns; the separator is a tab in `.tsv`, and in `.csv` a comma, or a semicolon where the
 //! first line has no comma.
 
+mod at;
+mod bucket;
 mod convert;
 mod csv;
 mod parquet;
+mod pattern;
 mod table;
+
+pub use bucket::StoreSettings;
+pub use pattern::{Pattern, Refused};
 
 use crate::label::{Label, Name};
 use crate::memory::texts;
@@ -51,11 +57,15 @@ use crate::{
 use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 use async_trait::async_trait;
+use at::At;
+use bucket::Bucket;
 use fieldmark_model::{Catalogue, Chunk, Counters, Dialect, Table, TableName};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
-use table::Files;
+use table::{File, Files, Held, malformed};
+use tokio::sync::Notify;
 
 /// The schema of every table.
 pub const SCHEMA: &str = "files";
@@ -77,17 +87,20 @@ pub(crate) struct ScanPlace {
 pub struct FilesSource {
     facts: Facts,
     /// Names, and the patterns of their files.
-    tables: Vec<(TableName, PathBuf)>,
+    tables: Vec<(TableName, Pattern)>,
+    store: StoreSettings,
+    buckets: HashMap<String, Arc<Bucket>>,
     known: HashMap<TableName, Arc<Files>>,
-    /// The reader of a Parquet file, where a pass goes on.
-    held: Option<parquet::Held>,
+    /// Where a pass goes on.
+    held: Option<Held>,
+    interrupt: Arc<Notify>,
 }
 
-/// Files by names and patterns of their paths (`data/orders/*.parquet`), which have to be absolute. Nothing is opened yet.
-pub fn open(tables: impl IntoIterator<Item = (String, PathBuf)>) -> FilesSource {
-    let tables: Vec<(TableName, PathBuf)> =
+/// Files by the names of their tables, and where buckets of theirs are. Nothing is opened yet, and no store asked.
+pub fn open(tables: impl IntoIterator<Item = (String, Pattern)>, store: StoreSettings) -> FilesSource {
+    let tables: Vec<(TableName, Pattern)> =
         tables.into_iter().map(|(name, pattern)| (TableName::new(SCHEMA, name), pattern)).collect();
-    let shown: Vec<String> = tables.iter().map(|(_, pattern)| pattern.display().to_string()).collect();
+    let shown: Vec<String> = tables.iter().map(|(_, pattern)| pattern.to_string()).collect();
     let facts = Facts {
         dialect: Dialect::Files,
         version: String::new(),
@@ -95,7 +108,8 @@ pub fn open(tables: impl IntoIterator<Item = (String, PathBuf)>) -> FilesSource 
         default_schema: Some(SCHEMA.to_owned()),
         chunk: Pace::TARGET,
     };
-    FilesSource { facts, tables, known: HashMap::new(), held: None }
+    let interrupt = Arc::new(Notify::new());
+    FilesSource { facts, tables, store, buckets: HashMap::new(), known: HashMap::new(), held: None, interrupt }
 }
 
 impl FilesSource {
@@ -105,10 +119,48 @@ impl FilesSource {
         }
         let pattern = self.tables.iter().find(|(own, _)| own == name).map(|(_, pattern)| pattern.clone());
         let pattern = pattern.ok_or_else(|| Error::SchemaChanged { code: "no such table".to_owned() })?;
-        let files = Arc::new(blocking(move || Files::find(&pattern)).await?);
+        let found = self.find(&pattern).await?;
+        if found.is_empty() {
+            return Err(malformed(&pattern, "there is no such file"));
+        }
+        let looks = stream::iter(found).map(|at| blocking(move || File::look(at))).buffered(LOOKS);
+        let files = Arc::new(Files::of(looks.try_collect().await?)?);
         self.known.insert(name.clone(), Arc::clone(&files));
         Ok(files)
     }
+
+    /// The files that a pattern fits, in the order of their names.
+    async fn find(&mut self, pattern: &Pattern) -> Result<Vec<At>, Error> {
+        match pattern {
+            Pattern::Folder(path) => {
+                let path = path.clone();
+                blocking(move || on_disk(&path)).await
+            }
+            Pattern::Bucket { bucket: name, keys } => {
+                let bucket = match self.buckets.get(name) {
+                    Some(bucket) => Arc::clone(bucket),
+                    None => Bucket::new(name, &self.store, Arc::clone(&self.interrupt))?,
+                };
+                self.buckets.insert(name.clone(), Arc::clone(&bucket));
+                Ok(bucket.find(keys).await?.into_iter().map(At::Bucket).collect())
+            }
+        }
+    }
+}
+
+/// Files that are looked at at the same time.
+const LOOKS: usize = 8;
+
+/// Files of this machine that a pattern fits, in the order of their paths.
+fn on_disk(pattern: &Path) -> Result<Vec<At>, Error> {
+    let shown = pattern.display();
+    let text = pattern.to_str().ok_or_else(|| malformed(&shown, "the pattern is no text"))?;
+    let found = glob::glob(text).map_err(|error| malformed(&shown, format!("no pattern: {}", error.msg)))?;
+    let paths = found.collect::<Result<Vec<_>, _>>();
+    let mut paths = paths.map_err(|error| malformed(error.path().display(), error.error()))?;
+    paths.retain(|path| path.is_file());
+    paths.sort();
+    paths.into_iter().map(At::disk).collect()
 }
 
 /// Rows that a pass of ours reads at once.
@@ -176,11 +228,14 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
     done.unwrap_or_else(|_| Err(Error::Internal { what: "reading a file broke off".to_owned() }))
 }
 
-struct Nothing;
+/// Ends what a store is asked; a chunk of a file of this machine is short, and waits for nobody.
+struct Interrupt(Arc<Notify>);
 
 #[async_trait]
-impl Cancel for Nothing {
-    async fn cancel(&self) {}
+impl Cancel for Interrupt {
+    async fn cancel(&self) {
+        self.0.notify_waiters();
+    }
 }
 
 fn unsupported<T>(what: &'static str) -> Result<T, Error> {
@@ -194,8 +249,7 @@ impl Source for FilesSource {
     }
 
     fn canceller(&self) -> Arc<dyn Cancel> {
-        // a chunk is short, and waits for nobody
-        Arc::new(Nothing)
+        Arc::new(Interrupt(Arc::clone(&self.interrupt)))
     }
 
     fn label(&mut self, _: Label) {}

@@ -1,17 +1,17 @@
 //! The files of one table, and what columns they have together.
 
+use super::at::{At, Opened};
 use super::{ScanPlace, csv, parquet};
 use crate::{Error, Read};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use fieldmark_model::{Chunk, Column, Defect, Table, TableKind, TableName};
-use std::path::{Path, PathBuf};
+use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
 /// What is wrong with a file; a value of it is never said.
-pub(super) fn malformed(path: &Path, what: impl std::fmt::Display) -> Error {
-    Error::Malformed { file: path.display().to_string(), what: what.to_string() }
+pub(super) fn malformed(file: impl fmt::Display, what: impl fmt::Display) -> Error {
+    Error::Malformed { file: file.to_string(), what: what.to_string() }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,35 +24,31 @@ pub(super) enum Format {
 /// One file, as it was when it was found.
 #[derive(Clone, Debug)]
 pub(super) struct File {
-    pub(super) path: PathBuf,
+    pub(super) at: At,
     pub(super) format: Format,
     /// Its own columns, in its order.
     pub(super) columns: Vec<Column>,
     /// Rows, where the file says so.
     pub(super) rows: Option<u64>,
-    bytes: u64,
-    written: Option<SystemTime>,
     /// Of a CSV file, where some of its rows begin: made when it is first asked for.
     index: OnceLock<csv::Index>,
 }
 
 impl File {
-    fn look(path: PathBuf) -> Result<Self, Error> {
-        let told = std::fs::metadata(&path).map_err(|error| malformed(&path, error))?;
-        let (bytes, written) = (told.len(), told.modified().ok());
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-        let (format, columns, rows) = match extension.as_deref() {
+    /// What a file says of itself.
+    pub(super) fn look(at: At) -> Result<Self, Error> {
+        let (format, columns, rows) = match at.extension().as_deref() {
             Some("parquet" | "pq") => {
-                let (columns, rows) = parquet::look(&path)?;
+                let (columns, rows) = parquet::look(&at)?;
                 (Format::Parquet, columns, Some(rows))
             }
             Some("csv" | "tsv" | "tab") => {
-                let (separator, columns) = csv::look(&path)?;
+                let (separator, columns) = csv::look(&at)?;
                 (Format::Csv(separator), columns, None)
             }
-            _ => return Err(malformed(&path, "its name ends in neither .parquet, .csv nor .tsv")),
+            _ => return Err(malformed(&at, "its name ends in neither .parquet, .csv nor .tsv")),
         };
-        Ok(Self { path, format, columns, rows, bytes, written, index: OnceLock::new() })
+        Ok(Self { at, format, columns, rows, index: OnceLock::new() })
     }
 
     /// Where rows of a CSV file begin.
@@ -72,15 +68,36 @@ impl File {
             (None, Format::Parquet) => Ok(0),
         }
     }
+}
 
-    /// The file, opened, if it is still what it was.
-    pub(super) fn open(&self) -> Result<std::fs::File, Error> {
-        let changed = || Error::SchemaChanged { code: "a file was changed while it was read".to_owned() };
-        let file = std::fs::File::open(&self.path).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::NotFound { changed() } else { malformed(&self.path, error) }
-        })?;
-        let told = file.metadata().map_err(|error| malformed(&self.path, error))?;
-        if told.len() != self.bytes || told.modified().ok() != self.written { Err(changed()) } else { Ok(file) }
+/// A reader between two chunks of a pass.
+pub(super) struct Held {
+    table: TableName,
+    columns: Vec<String>,
+    file: usize,
+    /// Rows of the file that it has given.
+    row: u64,
+    reader: Reader,
+}
+
+/// A reader of either form.
+pub(super) enum Reader {
+    Parquet(::parquet::arrow::arrow_reader::ParquetRecordBatchReader),
+    Csv(::csv::Reader<Opened>),
+}
+
+/// Rows, and how to go on; neither a place nor a reader at the end of the file.
+pub(super) struct Given {
+    pub(super) chunk: Chunk,
+    pub(super) at: Option<::csv::Position>,
+    pub(super) reader: Option<Reader>,
+}
+
+impl Held {
+    fn goes_on(&self, want: &Want, place: &ScanPlace) -> bool {
+        self.table == want.table
+            && (self.file, self.row) == (place.file, place.row)
+            && self.columns.iter().eq(want.columns.iter().map(|column| &column.name))
     }
 }
 
@@ -145,17 +162,8 @@ impl Want {
 }
 
 impl Files {
-    /// Files that a pattern fits, in the order of their paths.
-    pub(super) fn find(pattern: &Path) -> Result<Self, Error> {
-        let text = pattern.to_str().ok_or_else(|| malformed(pattern, "the pattern is no text"))?;
-        let found = glob::glob(text).map_err(|error| malformed(pattern, format!("no pattern: {}", error.msg)))?;
-        let mut paths = found.collect::<Result<Vec<_>, _>>().map_err(|error| malformed(error.path(), error.error()))?;
-        paths.retain(|path| path.is_file());
-        paths.sort();
-        if paths.is_empty() {
-            return Err(malformed(pattern, "there is no such file"));
-        }
-        let files = paths.into_iter().map(File::look).collect::<Result<Vec<_>, _>>()?;
+    /// What files have together, which are in the order of their names.
+    pub(super) fn of(files: Vec<File>) -> Result<Self, Error> {
         let columns = together(&files)?;
         let is_free = |name: &&&str| columns.iter().all(|column| column.name != **name);
         let number = ["row", "row number", "number of the row"].iter().find(is_free).unwrap_or(&"fieldmark row");
@@ -196,29 +204,38 @@ impl Files {
         &self,
         want: &Want,
         mut place: ScanPlace,
-        mut held: Option<parquet::Held>,
-    ) -> Result<(Chunk, Option<ScanPlace>, Option<parquet::Held>), Error> {
+        mut held: Option<Held>,
+    ) -> Result<(Chunk, Option<ScanPlace>, Option<Held>), Error> {
         loop {
             let Some(file) = self.files.get(place.file) else {
                 return Ok((Chunk::whole(RecordBatch::new_empty(Arc::clone(&want.schema))), None, None));
             };
-            let read = match file.format {
-                Format::Parquet => parquet::read(file, want, &place, held.take())?,
-                Format::Csv(separator) => {
-                    let (chunk, at) = csv::read(file, separator, want, &place)?;
-                    parquet::Given { chunk, at, held: None }
-                }
+            let reader = held.take().filter(|held| held.goes_on(want, &place)).map(|held| held.reader);
+            if reader.is_some() {
+                file.at.is_same()?;
+            }
+            let given = match file.format {
+                Format::Parquet => parquet::read(file, want, &place, reader)?,
+                Format::Csv(separator) => csv::read(file, separator, want, &place, reader)?,
             };
-            let rows = read.chunk.rows();
-            let next = if rows < want.rows && read.at.is_none() && read.held.is_none() {
+            let rows = given.chunk.rows();
+            let next = if rows < want.rows && given.at.is_none() && given.reader.is_none() {
                 let before = place.before + place.row + rows as u64;
                 ScanPlace { file: place.file + 1, row: 0, before, at: None }
             } else {
-                ScanPlace { row: place.row + rows as u64, at: read.at, ..place }
+                ScanPlace { row: place.row + rows as u64, at: given.at, ..place }
             };
             let ends = next.file >= self.files.len();
             if rows > 0 || ends {
-                return Ok((read.chunk, (!ends).then_some(next), read.held));
+                let hold = |reader| Held {
+                    table: want.table.clone(),
+                    columns: want.columns.iter().map(|column| column.name.clone()).collect(),
+                    file: next.file,
+                    row: next.row,
+                    reader,
+                };
+                let held = given.reader.map(hold);
+                return Ok((given.chunk, (!ends).then_some(next), held));
             }
             place = next;
         }
@@ -265,7 +282,7 @@ fn together(files: &[File]) -> Result<Vec<Column>, Error> {
                     None => {
                         let (name, this, other) = (&own.name, &own.declared, &column.declared);
                         let what = format!("its column {name} is {this}, and {other} in the files before it");
-                        return Err(malformed(&file.path, what));
+                        return Err(malformed(&file.at, what));
                     }
                 },
             }
