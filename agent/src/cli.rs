@@ -332,6 +332,14 @@ pub struct Marking {
     pub control: Duration,
 }
 
+/// Of `after` and `guard`.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Waiting {
+    /// Time to wait for a replica that has not replayed the migration yet
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
+    pub wait: Duration,
+}
+
 /// Of `before`.
 #[derive(Clone, Debug, Args)]
 pub struct Before {
@@ -346,6 +354,9 @@ pub struct After {
     /// Common to all that mark or recapture.
     #[command(flatten)]
     pub marking: Marking,
+    /// Of replicas.
+    #[command(flatten)]
+    pub waiting: Waiting,
     /// The mark, by the id that `before` printed [default: each source's latest]
     #[arg(long, value_name = "ID")]
     pub mark: Option<String>,
@@ -360,6 +371,9 @@ pub struct Guard {
     /// Common to all that mark or recapture.
     #[command(flatten)]
     pub marking: Marking,
+    /// Of replicas.
+    #[command(flatten)]
+    pub waiting: Waiting,
     /// With --rollback: compare with this mark [default: each source's latest]
     #[arg(long, value_name = "ID", requires = "rollback")]
     pub mark: Option<String>,

@@ -7,7 +7,7 @@ use chrono::Utc;
 use fieldmark_model::{Catalogue, Chunk, Counters, Table};
 use fieldmark_source::{
     Answered, BlockDraw, BlockSample, Check, Cursor, Error, Facts, Horizon, Label, Name, Pace, Preview, Privileges,
-    Query, Read, Recovery, Reference, ScanChunk, Sessions, Source,
+    Query, Read, Recovery, Reference, ScanChunk, Sessions, Source, Standing,
 };
 use rand::Rng as _;
 use rand::RngExt as _;
@@ -340,6 +340,19 @@ impl Reader {
     /// As the source.
     pub async fn horizon(&mut self) -> Result<Horizon, Error> {
         politely!(self, horizon => 0, self.source.horizon())
+    }
+
+    /// See [`Source::standing`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn standing(&mut self) -> Result<Standing, Error> {
+        politely!(self, standing => 0, self.source.standing())
+    }
+
+    /// Waits so long, or until the run is cancelled.
+    pub async fn pause(&self, time: Duration) {
+        rested(&self.cancel, time).await;
     }
 
     /// See [`Source::transactions`].

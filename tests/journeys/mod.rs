@@ -21,6 +21,7 @@ mod outage;
 mod plan;
 mod readme;
 mod real_data;
+mod replicas;
 mod samples;
 mod sent;
 mod served;

@@ -6,6 +6,7 @@ pub(crate) mod mariadb;
 pub(crate) mod postgres;
 pub(crate) mod s3;
 pub(crate) mod standby;
+pub(crate) mod turnout;
 
 use anyhow::{Context as _, bail};
 use std::ffi::OsStr;

@@ -69,7 +69,7 @@ pub(crate) fn programs() -> anyhow::Result<PathBuf> {
 }
 
 /// A statement that ends when this holds, to wait for an event in one round trip: the server looks again every few milliseconds, and
-/// gives up after a minute.
+/// gives up after a minute. It looks in one transaction: what a session caches by names (`to_regclass`) stays as it was at the first look.
 pub(crate) fn until(condition: &str) -> String {
     format!(
         "do $until$ begin

@@ -3,6 +3,7 @@
 use super::postgres::programs;
 use super::{Watch, Watched};
 use anyhow::ensure;
+use sqlx::{Connection as _, PgConnection};
 use std::ffi::OsStr;
 use std::process::Command;
 
@@ -54,7 +55,25 @@ cd "$1" && as "$2/pg_ctl" -D primary -l primary.log -m "$3" -w -t 60 restart >>l
         Ok(())
     }
 
-    fn url(port: u16) -> String {
+    /// Stops the primary as a crash does; the standby takes its place.
+    pub(crate) async fn fail_over(&self) -> anyhow::Result<()> {
+        let stop = r#"
+as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
+cd "$1" && as "$2/pg_ctl" -D primary -m immediate -w -t 60 stop >>log 2>&1 </dev/null"#;
+        let mut command = Command::new("sh");
+        command.args(["-c", stop, "stop"]).arg(&self.watched.folder).arg(programs()?);
+        ensure!(command.status()?.success(), "PostgreSQL does not stop");
+        let mut standby = PgConnection::connect(&self.standby()).await?;
+        let promoted: bool = sqlx::query_scalar("select pg_promote()").fetch_one(&mut standby).await?;
+        ensure!(promoted, "the standby is not promoted");
+        Ok(())
+    }
+
+    pub(crate) fn ports(&self) -> (u16, u16) {
+        (self.primary, self.watched.port)
+    }
+
+    pub(crate) fn url(port: u16) -> String {
         format!("postgres://keeper@127.0.0.1:{port}/postgres")
     }
 

@@ -34,6 +34,12 @@ pub enum Error {
         /// The database's code, or the system's word.
         code: String,
     },
+    /// After a lost connection another server answers.
+    #[error("the server failed over in the middle of the read")]
+    FailedOver,
+    /// A replica does not show yet what is to be read.
+    #[error("the replica has not replayed what its primary had when the migration was over")]
+    StaleReplica,
     /// The statement ran into its time limit, or somebody else cancelled it.
     #[error("the statement's time was up, or somebody on the server cancelled it")]
     Timeout,
@@ -129,6 +135,8 @@ impl Error {
                  profiles are not read",
             ),
             Self::Unreachable { .. } => Recovery::Operator("start the database, or correct the source's url"),
+            Self::FailedOver => Recovery::Operator("run again: the next run reads the new server from the beginning"),
+            Self::StaleReplica => Recovery::Operator("run `fieldmark after` when the replica has caught up"),
             Self::RuleTimeout => Recovery::Operator("raise the rule's timeout, or index what it looks up"),
             Self::BudgetSpent => Recovery::Operator("run again later, or raise budget.server_time of the source"),
             Self::LoginRefused { code, .. } if code == "42501" => {
@@ -166,7 +174,9 @@ impl Error {
             Self::Unreachable { .. }
             | Self::LoginRefused { .. }
             | Self::Address { .. }
-            | Self::ConnectionLost { .. } => NotEvaluated::ConnectionLost,
+            | Self::ConnectionLost { .. }
+            | Self::FailedOver => NotEvaluated::ConnectionLost,
+            Self::StaleReplica => NotEvaluated::StaleReplica,
             Self::Timeout | Self::RuleTimeout | Self::Cancelled => NotEvaluated::Timeout,
             Self::Locked | Self::GaveWay => NotEvaluated::YieldedToMigration,
             Self::BudgetSpent => NotEvaluated::BudgetSpent,

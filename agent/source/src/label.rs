@@ -41,6 +41,8 @@ macro_rules! names {
 names! {
     /// Asks a fresh connection for the server's version, encoding and schemas.
     Greeting = "greeting",
+    /// Asks a fresh connection which cluster it is of and on which timeline, by which a failover is told.
+    Identity = "identity",
     /// Begins a read-only transaction.
     Begin = "begin",
     /// Limits how long a lock or a statement may take, for the rest of the transaction.
@@ -61,6 +63,8 @@ names! {
     Waiting = "waiting",
     /// Ends the session of a statement that was cancelled for somebody who waits, and did not end.
     Terminate = "terminate",
+    /// How far a server's log has come, by which it is told that a replica shows a migration.
+    Standing = "standing",
     /// The tables of the source's schemas.
     Tables = "tables",
     /// Estimated rows and pages of tables with partitions or heirs.

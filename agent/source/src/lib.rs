@@ -20,6 +20,7 @@ mod preview;
 mod privilege;
 mod request;
 pub mod sqlite;
+mod standing;
 mod watch;
 
 pub use activity::{Horizon, Sessions};
@@ -30,6 +31,7 @@ pub use pace::Pace;
 pub use preview::Preview;
 pub use privilege::{Privileges, SchemaPrivileges, TablePrivileges};
 pub use request::{Answered, BlockDraw, BlockSample, Check, Cursor, Facts, Query, Read, Reference, ScanChunk};
+pub use standing::{ServerIdentity, Standing};
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -128,6 +130,11 @@ pub trait Source: Send {
 
     /// How far transactions have come.
     async fn horizon(&mut self) -> Result<Horizon, Error>;
+
+    /// Which server answers, and how far it has come; nothing where there is none.
+    async fn standing(&mut self) -> Result<Standing, Error> {
+        Ok(Standing::default())
+    }
 
     /// Ids of the transactions that sessions of any of these kinds have open now, savepoints of theirs included.
     async fn transactions(&mut self, sessions: &[Sessions]) -> Result<BTreeSet<u64>, Error>;

@@ -5,7 +5,7 @@ use super::{Ended, Manner, Session, SourceReport, begin, deliver};
 use crate::cli::{After, Before, Common, Guard, Marking, Output, USAGE};
 use crate::config::{Address, SourceConfig};
 use crate::mark::{Mark, MarkError, MarkStore};
-use crate::recapture::{SessionWatch, SourceMark, SourceRecapture, is_past};
+use crate::recapture::{SessionWatch, SourceMark, SourceRecapture, caught_up, is_past};
 use crate::report::{ErrorSummary, MarkSummary, MigrationSummary, Report};
 use crate::signals::Signals;
 use fieldmark_change::Direction;
@@ -16,6 +16,7 @@ use fieldmark_engine::rule::{RowsAcross, TableRules};
 use fieldmark_model::{Catalogue, SourceName};
 use fieldmark_source::{Error, Sessions};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Marks and recaptures read half of the time. Two checks that are compared have one look each, and do not go by earlier ones.
 const MANNER: Manner = Manner { duty: 0.5, enlarge: false, routine: false };
@@ -45,7 +46,8 @@ pub(crate) async fn after(common: &Common, arguments: &After, signals: &Signals)
     let direction = if arguments.rollback { Direction::Rollback } else { Direction::Forward };
     for source in &session.config.sources {
         let mark = arguments.mark.as_deref();
-        let with = Recapture { mark, marking: &arguments.marking, direction, transactions: BTreeSet::new() };
+        let (marking, wait) = (&arguments.marking, arguments.waiting.wait);
+        let with = Recapture { mark, marking, wait, direction, transactions: BTreeSet::new() };
         recapture(&session, source, with, &mut report).await?;
     }
     conclude(&mut report);
@@ -103,7 +105,8 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
     for source in &session.config.sources {
         if let Some((_, mark)) = marked.iter().find(|(name, _)| *name == source.name) {
             let transactions = seen.remove(&source.name).unwrap_or_default();
-            let with = Recapture { mark: mark.as_deref(), marking: &arguments.marking, direction, transactions };
+            let (marking, wait) = (&arguments.marking, arguments.waiting.wait);
+            let with = Recapture { mark: mark.as_deref(), marking, wait, direction, transactions };
             match recapture(&session, source, with, &mut report).await {
                 Ok(()) => {}
                 Err(Ended::Interrupted) => return Err(Ended::Unjudged(later(arguments))),
@@ -335,6 +338,8 @@ struct Recapture<'a> {
     /// The mark's id; `None`: the latest.
     mark: Option<&'a str>,
     marking: &'a Marking,
+    /// How long a replica is waited for.
+    wait: Duration,
     direction: Direction,
     /// Seen to be the migration's.
     transactions: BTreeSet<u64>,
@@ -368,6 +373,13 @@ async fn recapture(
         Ok(reader) => reader,
         Err(error) => return failed(&source.name, &error, report),
     };
+    let primary = match position_of_primary(session, source).await {
+        Ok(position) => position,
+        Err((primary, error)) => return failed(primary, &error, report),
+    };
+    if let Err(error) = caught_up(&mut reader, primary, with.wait).await {
+        return failed(&source.name, &error, report);
+    }
     let catalogue = match reader.catalogue().await {
         Ok(catalogue) => catalogue,
         Err(error) => return failed(&source.name, &error, report),
@@ -406,6 +418,18 @@ async fn recapture(
     of_source.checked(&recaptured.checked);
     session.remember(&source.name, &recaptured.checked, &mut reader, report);
     Ok(())
+}
+
+/// How far the primary of a replica has come, where the configuration names it.
+async fn position_of_primary<'s>(
+    session: &'s Session,
+    source: &SourceConfig,
+) -> Result<Option<u64>, (&'s SourceName, Error)> {
+    let Some(name) = &source.replica_of.value else { return Ok(None) };
+    let Some(primary) = session.config.sources.iter().find(|source| source.name == *name) else { return Ok(None) };
+    let of_primary = |error| (&primary.name, error);
+    let mut reader = session.connect_beside(primary).await.map_err(of_primary)?;
+    reader.standing().await.map(|standing| standing.position).map_err(of_primary)
 }
 
 /// The verdict over all sources: the gravest.

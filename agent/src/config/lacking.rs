@@ -24,11 +24,10 @@ const FILE: [(&str, Stands); 8] = [
 ];
 
 /// Of a source.
-const SOURCE: [(&str, Stands); 5] = [
+const SOURCE: [(&str, Stands); 4] = [
     ("scan_connections", Stands::Word("1")),
     ("snapshot", Stands::Word("false")),
     ("quiet_hours", Stands::Empty),
-    ("replica_of", Stands::Empty),
     ("shadow_url", Stands::Empty),
 ];
 

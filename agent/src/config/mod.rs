@@ -336,6 +336,7 @@ fn read_sources(
         }
         sources.extend(source::read(&name, &entry.value, around, secrets, problems));
     }
+    source::check_replicas(&sources, problems);
     sources
 }
 

@@ -79,6 +79,7 @@ fn source() -> Value {
             })),
             "sql": { "description": "Whether `sql:` rules may run; default deny.",
                 "enum": words(SqlRules::WORDS.iter().map(|(word, _)| *word).collect()) },
+            "replica_of": { "description": "The source whose migrations arrive here by replication.", "type": ["string", "null"] },
         }),
     );
     if let Some(map) = source.as_object_mut() {

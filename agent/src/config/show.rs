@@ -145,6 +145,7 @@ impl SourceConfig {
         push(all, at(&["migrations_by", "role"]), &self.migrations_by.role, |role| json!(role));
         push(all, at(&["migrations_by", "application_name"]), &self.migrations_by.application_name, |name| json!(name));
         push(all, at(&["sql"]), &self.sql, |sql| json!(sql.as_str()));
+        push(all, at(&["replica_of"]), &self.replica_of, |name| json!(name.as_ref().map(|name| name.as_str())));
     }
 }
 

@@ -39,6 +39,8 @@ pub struct SourceConfig {
     pub migrations_by: MigrationsBy,
     /// Whether rules in the database's own SQL may run here.
     pub sql: Setting<SqlRules>,
+    /// The source whose migrations arrive here by replication.
+    pub replica_of: Setting<Option<SourceName>>,
 }
 
 /// How an address was given.
@@ -212,6 +214,7 @@ pub(super) fn read(
     let full_every = source.duration("full_every", problems);
     let migrations_by = read_migrations_by(&mut source, problems);
     let sql = source.word("sql", &SqlRules::WORDS, problems);
+    let replica_of = read_replica_of(&mut source, problems);
     lacking::of_source(&mut source, problems);
     source.finish(problems);
     if of_files {
@@ -257,7 +260,40 @@ pub(super) fn read(
         full_every: Setting::or(full_every, if of_files { Duration::ZERO } else { FULL_EVERY }),
         migrations_by,
         sql: Setting::or(sql, SqlRules::Deny),
+        replica_of,
     })
+}
+
+fn read_replica_of(source: &mut MapReader<'_>, problems: &mut Problems) -> Setting<Option<SourceName>> {
+    let node = source.node("replica_of").filter(|node| !node.is_null());
+    let name = node.and_then(|node| node.read_text("replica_of", problems));
+    match name {
+        Some(name) => Setting { value: Some(SourceName::new(&name.value)), origin: Origin::of(&name.place) },
+        None => Setting::default_of(None),
+    }
+}
+
+/// The source that each replica names is another one, and both are on PostgreSQL.
+pub(super) fn check_replicas(sources: &[SourceConfig], problems: &mut Problems) {
+    for source in sources {
+        let (Some(primary), Origin::File(place)) = (&source.replica_of.value, &source.replica_of.origin) else {
+            continue;
+        };
+        let is_server = |source: &SourceConfig| matches!(source.address.value, Address::Postgres(_));
+        let others = || sources.iter().filter(|other| other.name != source.name);
+        let nearest: Vec<&str> = others().map(|other| other.name.as_str()).collect();
+        let (wrong, nearest) = match others().find(|other| other.name == *primary) {
+            None => ("`replica_of` names no other source", nearest),
+            Some(other) if !is_server(other) || !is_server(source) => {
+                let what =
+                    "`replica_of` needs PostgreSQL on both sides: of others it is not known how far they have come";
+                (what, Vec::new())
+            }
+            Some(_) => continue,
+        };
+        let problem = Problem::new(wrong, place).value(format!("`{primary}`"));
+        problems.push(problem.nearest_of(primary.as_str(), nearest));
+    }
 }
 
 /// What stands for an address.

@@ -80,6 +80,7 @@ sources:
       role: null  # default
       application_name: null  # default
     sql: deny  # default
+    replica_of: null  # default
 rules: [\"rules/**/*.yaml\"]  # default
 marks:
   keep: 14d  # default
@@ -146,6 +147,7 @@ sources:
     sample: { fraction: 0.5%, per_block: 7 }
     budget: { server_time: 100%, blocks_per_minute: 1_000, rows_per_check: 50000 }
     migrations_by: { role: 'deploy_*', application_name: flyway }
+  c: { url: postgres://h/d, sql: allow, replica_of: b }
 rules: [a.yaml, b/*.yaml]
 marks: { keep: 2h, max_bytes: 500MB }
 ";
@@ -169,6 +171,7 @@ sources:
       role: null  # default
       application_name: null  # default
     sql: deny  # default
+    replica_of: null  # default
   b:
     url_env: B_URL  # fieldmark.yaml:6
     # url: \"postgres://u:***@h:5433/d?sslmode=require\"  # environment variable B_URL
@@ -187,10 +190,29 @@ sources:
       role: \"deploy_*\"  # fieldmark.yaml:10
       application_name: flyway  # fieldmark.yaml:10
     sql: deny  # default
-rules: [a.yaml, \"b/*.yaml\"]  # fieldmark.yaml:11
+    replica_of: null  # default
+  c:
+    url: postgres://h/d  # fieldmark.yaml:11
+    schemas: null  # default
+    sample:
+      rows: 10000  # default
+      per_block: 1  # default
+    detect: 0.1%  # default
+    budget:
+      server_time: 5%  # default
+      blocks_per_minute: 200000  # default
+      rows_per_check: 200000  # default
+    examples: keys  # default
+    full_every: 24h  # default
+    migrations_by:
+      role: null  # default
+      application_name: null  # default
+    sql: allow  # fieldmark.yaml:11
+    replica_of: b  # fieldmark.yaml:11
+rules: [a.yaml, \"b/*.yaml\"]  # fieldmark.yaml:12
 marks:
-  keep: 2h  # fieldmark.yaml:12
-  max_bytes: 500000000  # fieldmark.yaml:12
+  keep: 2h  # fieldmark.yaml:13
+  max_bytes: 500000000  # fieldmark.yaml:13
 ";
     assert_eq!(config.to_yaml(), expected);
 }

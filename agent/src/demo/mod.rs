@@ -5,7 +5,7 @@
 
 mod shop;
 
-use crate::cli::{After, Before, Check, Common, Demo, Marking, Output};
+use crate::cli::{After, Before, Check, Common, Demo, Marking, Output, Waiting};
 use crate::command::{Ended, check, migration};
 use crate::signals::Signals;
 use shop::{Shop, Writer};
@@ -85,7 +85,8 @@ async fn migrate(name: &str, shop: &Shop, place: &Path, common: &Common, signals
     shop.apply(name).await?;
     say(&common, "\n$ fieldmark after --report report.html\n");
     let after = Common { report: Some(html), ..common.clone() };
-    let code = migration::after(&after, &After { marking: marking(), mark: None, rollback: false }, signals).await?;
+    let arguments = After { marking: marking(), waiting: Waiting::default(), mark: None, rollback: false };
+    let code = migration::after(&after, &arguments, signals).await?;
     let written = writer.stop().await?;
     say(&common, &format!("\nThe other connection wrote {written} rows meanwhile."));
     Ok(code)

@@ -21,6 +21,7 @@ use chrono::{DateTime, Utc};
 use fieldmark_change::{MarkDesign, MarkRow, MarkStratum, Slice};
 use fieldmark_model::chunk::DefectKind;
 use fieldmark_model::{Catalogue, Cell, Chunk, Counters, Defect, Outcome, RuleId, SourceName, TableName};
+use fieldmark_source::ServerIdentity;
 use fieldmark_statistics::{Method, Population};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,6 +44,9 @@ pub struct Mark {
     /// By how many seconds the database's clock was ahead of this machine's, where it was asked.
     #[serde(default)]
     pub clock_ahead: Option<f64>,
+    /// Which server was read, where it tells.
+    #[serde(default)]
+    pub server: Option<ServerIdentity>,
     /// Transaction ids at that time, where the database has them.
     #[serde(default)]
     pub transactions: Transactions,

@@ -3,18 +3,20 @@
 //! Both are calls that can be cancelled and that no command line owns: [`SourceMark::take`] and [`SourceRecapture::judge`].
 
 mod control;
+mod replica;
 mod sessions;
 mod shapes;
 mod stamps;
 mod take;
 mod transition;
 
+pub(crate) use replica::caught_up;
 pub use sessions::SessionWatch;
 pub use take::{SourceMark, Taken};
 pub(crate) use transition::is_past;
 
 use crate::check::{Checked, RunFacts, Settings, SourceCheck, TableCheck};
-use crate::mark::{MarkWithRows, MarkedTable, digested};
+use crate::mark::{MarkWithRows, MarkedTable, Transactions, digested};
 use crate::progress::Progress;
 use crate::reader::Reader;
 use crate::state::SourceState;
@@ -31,7 +33,7 @@ use fieldmark_engine::evaluate::{mentioned, speaks_of};
 use fieldmark_engine::rule::{Rule, TableRules};
 use fieldmark_model::migration::{MigrationReport, RuleChange, TableChange, Verdict};
 use fieldmark_model::{Catalogue, Chunk, Counters, NotEvaluated, Outcome, SourceName, Table, TableName};
-use fieldmark_source::{Error, Read};
+use fieldmark_source::{Error, Read, ServerIdentity};
 use fieldmark_statistics::Population;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -113,6 +115,31 @@ impl Clocks {
     }
 }
 
+/// Which server the mark was taken of, and which one answers now; each where it tells.
+struct Servers<'a> {
+    mark: Option<&'a ServerIdentity>,
+    now: Option<ServerIdentity>,
+}
+
+impl Servers<'_> {
+    /// Why rows cannot be held against the mark, where the server has failed over since: what a transaction had written that was then
+    /// lost looks like a change.
+    fn failed_over(&self) -> Option<String> {
+        let (mark, now) = self.mark.zip(self.now.as_ref())?;
+        now.failed_over(mark).then(|| {
+            let (then, now) = (mark.timeline, now.timeline);
+            format!(
+                "the server has failed over since (timeline {then}, now {now}), and what was written last may be lost"
+            )
+        })
+    }
+
+    /// Whether they have no transactions in common.
+    fn are_others(&self) -> bool {
+        self.mark.zip(self.now.as_ref()).is_some_and(|(mark, now)| mark.cluster != now.cluster)
+    }
+}
+
 impl<'r> SourceRecapture<'_, 'r> {
     /// Reads the marked rows again, checks the rules, watches ordinary writes, judges.
     ///
@@ -120,6 +147,7 @@ impl<'r> SourceRecapture<'_, 'r> {
     /// The source's, where nothing can be said without it.
     pub async fn judge(mut self) -> Result<Recaptured, Error> {
         let (mark_id, marked) = self.mark;
+        let servers = Servers { mark: marked.mark.server.as_ref(), now: self.reader.standing().await?.server };
         let ended = self.reader.horizon().await?;
         let catalogue = self.reader.catalogue().await?;
         let clocks = Clocks { mark: marked.mark.clock_ahead, now: ended.clock_ahead };
@@ -127,14 +155,18 @@ impl<'r> SourceRecapture<'_, 'r> {
         let mut again = Vec::new();
         for (table, before) in marked.mark.tables.iter().zip(&marked.rows) {
             if let Some(pair) = pairs.iter().find(|pair| pair.before.is_some_and(|before| before.name == table.name)) {
-                again.push(self.read_again(table, (*pair, &catalogue), before).await?);
+                let lost = servers.failed_over().filter(|_| self.direction == Direction::Forward);
+                again.push(match lost {
+                    Some(why) => Again { unread: Some(why), ..self.anew(table, *pair, before) },
+                    None => self.read_again(table, (*pair, &catalogue), before).await?,
+                });
             }
         }
         let read = self.reader.horizon().await?;
-        let ids =
-            stamps::Ids { mark: &marked.mark.transactions, migration: self.transactions, ended: &ended, read: &read };
+        let of_mark = if servers.are_others() { Transactions::default() } else { marked.mark.transactions.clone() };
+        let ids = stamps::Ids { mark: &of_mark, migration: self.transactions, ended: &ended, read: &read };
         for table in &mut again {
-            table.stamps = stamps::evidence(table, &ids);
+            table.stamps = stamps::evidence(table, &ids).filter(|_| !servers.are_others());
         }
         let alone = ids.alone();
         let recaptured_at = Utc::now();
@@ -156,6 +188,10 @@ impl<'r> SourceRecapture<'_, 'r> {
         for (table, after) in again.iter_mut().zip(control) {
             table.control = ControlEvidence { before: table.marked.control.clone(), after: after.slices };
             table.ordinarily = together(table.marked.ordinarily, after.counted);
+        }
+        if servers.are_others() {
+            let what = "the mark was taken of another cluster: rows are compared, and who wrote them is not known";
+            checked.notes.push(format!("{}: {what}", self.source));
         }
         let report = self.conclude(mark_id, &pairs, &again, (alone, clocks), &checked, recaptured_at)?;
         Ok(Recaptured { report, checked })
@@ -208,24 +244,7 @@ impl<'r> SourceRecapture<'_, 'r> {
         Self: 'p,
     {
         let rules = self.rules_of(pair, &marked.name);
-        let declared = rules.map(renames).unwrap_or_default();
-        let columns = pair_columns(pair, ColumnHints { declared: &declared, statements: &[] });
-        let mut again = Again {
-            marked,
-            pair,
-            columns,
-            before,
-            after: None,
-            aligned: None,
-            unread: None,
-            stamps: None,
-            newly_failing: Vec::new(),
-            key_after: Vec::new(),
-            read_at: Utc::now(),
-            written: None,
-            control: ControlEvidence::default(),
-            ordinarily: None,
-        };
+        let mut again = self.anew(marked, pair, before);
         if let (Some(after), Ok(key)) = (pair.after, key_after(&marked.key, &again.columns)) {
             let names: Vec<String> = after.columns.iter().map(|column| column.name.clone()).collect();
             let task = self.progress.task(format!("recapturing {}", after.name), Some(marked.rows));
@@ -261,6 +280,28 @@ impl<'r> SourceRecapture<'_, 'r> {
         }
         again.read_at = Utc::now();
         Ok(again)
+    }
+
+    /// A marked table of which nothing has been read again yet.
+    fn anew<'p>(&self, marked: &'p MarkedTable, pair: TablePair<'p>, before: &'p Chunk) -> Again<'p> {
+        let declared = self.rules_of(pair, &marked.name).map(renames).unwrap_or_default();
+        let columns = pair_columns(pair, ColumnHints { declared: &declared, statements: &[] });
+        Again {
+            marked,
+            pair,
+            columns,
+            before,
+            after: None,
+            aligned: None,
+            unread: None,
+            stamps: None,
+            newly_failing: Vec::new(),
+            key_after: Vec::new(),
+            read_at: Utc::now(),
+            written: None,
+            control: ControlEvidence::default(),
+            ordinarily: None,
+        }
     }
 
     /// What rule files say of a marked table: by its name before, else by the one that it has now.

@@ -56,6 +56,7 @@ impl SourceMark<'_> {
     pub async fn take(mut self) -> Result<Taken, Error> {
         let catalogue = self.reader.catalogue().await?;
         let start = self.reader.horizon().await?;
+        let server = self.reader.standing().await?.server;
         let default_schema = self.reader.facts().default_schema.clone();
         let mut checked = Checked::default();
         let mut tables = Vec::new();
@@ -148,6 +149,7 @@ impl SourceMark<'_> {
             taken: Utc::now(),
             now: self.run.now,
             clock_ahead: end.clock_ahead,
+            server,
             transactions: Transactions {
                 first: start.next_transaction.filter(|next| start.oldest_running == Some(*next)),
                 next: end.next_transaction,

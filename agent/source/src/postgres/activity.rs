@@ -9,7 +9,7 @@ use super::literal::{array_literal, quote_literal};
 use super::rows::in_full;
 use super::statement::copy;
 use crate::label::Name;
-use crate::{Error, Horizon, Sessions};
+use crate::{Error, Horizon, Sessions, Standing};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
@@ -33,6 +33,12 @@ const SESSIONS: &str = "SELECT \
     FROM pg_catalog.pg_stat_get_activity(NULL) a WHERE a.backend_xid IS NOT NULL \
     AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() AND a.datid OPERATOR(pg_catalog.=) \
     (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())";
+
+/// Whether it is a standby; how far it has written or replayed, and on a standby how far what has arrived reaches.
+const STANDING: &str = "SELECT pg_catalog.pg_is_in_recovery()::pg_catalog.text, \
+    (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_flush_lsn() END \
+     OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::pg_catalog.text, \
+    (pg_catalog.pg_last_wal_receive_lsn() OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::pg_catalog.text";
 
 /// All ids that these server processes hold, those of savepoints among them: each holds a lock on its own id while it runs.
 fn held(processes: &[&str]) -> String {
@@ -60,6 +66,20 @@ impl PostgresSource {
                 .integer(3)
                 .and_then(DateTime::from_timestamp_micros)
                 .map(|clock| (clock - half_way).as_seconds_f64()),
+        })
+    }
+
+    pub(super) async fn read_standing(&mut self, call: &Call) -> Result<Standing, Error> {
+        let rows = self.session.glance(call, Name::Standing, STANDING).await?;
+        let field = |at: usize| rows.first().and_then(|row| row.get(at)).and_then(Option::as_deref);
+        let replica = field(0) == Some("true");
+        let position = |at| field(at).and_then(|text| text.parse().ok());
+        Ok(Standing {
+            server: self.session.identity().cloned(),
+            replica,
+            position: position(1),
+            // what a primary received when it was a standby is of no meaning
+            arrived: position(2).filter(|_| replica),
         })
     }
 

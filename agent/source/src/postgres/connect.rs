@@ -3,6 +3,7 @@
 use super::courtesy::Limits;
 use super::fault;
 use crate::Error;
+use crate::ServerIdentity;
 use crate::label::{Label, Name, SharedLabel};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _, ValueRef as _};
@@ -65,6 +66,8 @@ pub(super) struct Greeting {
     pub(super) schemas: Vec<String>,
     /// Schemas of the search path that exist.
     pub(super) named: Vec<String>,
+    /// Which server it is, where the role may know.
+    pub(super) identity: Option<ServerIdentity>,
 }
 
 impl Server {
@@ -139,7 +142,15 @@ impl Server {
             return Err(unreachable(reason));
         }
         let list = |names: &str| serde_json::from_str(names).unwrap_or_default();
-        Ok((connection, Greeting { version, number, encoding, schemas: list(&schemas), named: list(&named) }))
+        let identity = self.label.labelled(Name::Identity, IDENTITY);
+        let asked = tokio::time::timeout(CONNECT_TIMEOUT, simple(&mut connection, &identity)).await;
+        let identity = match asked.map_err(|_| unreachable("no answer"))? {
+            Ok(rows) => rows.first().and_then(|row| identity_of(row)),
+            // some who run servers for others keep it to themselves
+            Err(sqlx::Error::Database(_)) => None,
+            Err(error) => return Err(fault::of_connect(&error, &self.address)),
+        };
+        Ok((connection, Greeting { version, number, encoding, schemas: list(&schemas), named: list(&named), identity }))
     }
 }
 
@@ -160,6 +171,21 @@ const GREETING: &str = "SELECT \
      (pg_catalog.current_setting('max_connections')::pg_catalog.int8 \
      OPERATOR(pg_catalog.-) pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int8 \
      OPERATOR(pg_catalog.-) COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int8))::pg_catalog.text";
+
+/// The cluster, and its timeline: where it writes, in the name of the log's file (in hexadecimal), and on a standby that of the last
+/// checkpoint.
+const IDENTITY: &str = "SELECT s.system_identifier::pg_catalog.text, \
+    CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN \
+     pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8) END, \
+    (SELECT c.timeline_id FROM pg_catalog.pg_control_checkpoint() c)::pg_catalog.text \
+    FROM pg_catalog.pg_control_system() s";
+
+fn identity_of(row: &[Option<String>]) -> Option<ServerIdentity> {
+    let field = |at: usize| row.get(at).and_then(Option::as_deref);
+    let written = field(1).map(|name| u32::from_str_radix(name, 16).ok());
+    let timeline = written.unwrap_or_else(|| field(2)?.parse().ok())?;
+    Some(ServerIdentity { cluster: field(0)?.to_owned(), timeline })
+}
 
 /// Runs statements as they are; all rows of all of them, as text.
 pub(super) async fn simple(connection: &mut PgConnection, sql: &str) -> Result<Vec<Vec<Option<String>>>, sqlx::Error> {
@@ -219,6 +245,16 @@ mod tests {
         ] {
             assert_eq!(server(url).address, expected);
         }
+    }
+
+    #[test]
+    fn a_server_is_known_by_its_cluster_and_its_timeline() {
+        let row = |fields: [Option<&str>; 3]| fields.map(|field| field.map(str::to_owned));
+        let timeline = |fields| identity_of(&row(fields)).map(|identity| identity.timeline);
+        assert_eq!(timeline([Some("7"), Some("0000000A"), Some("9")]), Some(10), "a primary's own, in hexadecimal");
+        assert_eq!(timeline([Some("7"), None, Some("12")]), Some(12), "a standby's");
+        assert_eq!(timeline([None, None, Some("12")]), None);
+        assert_eq!(timeline([Some("7"), Some("nonsense"), Some("12")]), None);
     }
 
     #[test]

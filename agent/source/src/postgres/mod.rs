@@ -86,7 +86,7 @@ use crate::label::{Label, Name, SharedLabel};
 use crate::request::Place;
 use crate::{
     Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Pace, Preview, Privileges, Query,
-    Read, Reference, ScanChunk, Sessions, Source,
+    Read, Reference, ScanChunk, Sessions, Source, Standing,
 };
 use arrow::array::{AsArray as _, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Int64Type, Schema};
@@ -487,6 +487,11 @@ impl Source for PostgresSource {
     async fn horizon(&mut self) -> Result<Horizon, Error> {
         let call = self.interrupt.enter();
         self.read_horizon(&call).await
+    }
+
+    async fn standing(&mut self) -> Result<Standing, Error> {
+        let call = self.interrupt.enter();
+        self.read_standing(&call).await
     }
 
     async fn transactions(&mut self, sessions: &[Sessions]) -> Result<BTreeSet<u64>, Error> {

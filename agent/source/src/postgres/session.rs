@@ -8,8 +8,8 @@ use super::connect::{Greeting, Server, hang_up, simple};
 use super::copy::Malformed;
 use super::courtesy::{self, Call, Limits, Purpose, Together};
 use super::fault;
-use crate::Error;
 use crate::label::{Name, SharedLabel};
+use crate::{Error, ServerIdentity};
 use futures::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use std::future::Future;
@@ -26,14 +26,36 @@ pub(super) struct Session {
     limits: Limits,
     /// `server_encoding`: what the database stores text in.
     encoding: String,
+    /// Which server answered last.
+    identity: Option<ServerIdentity>,
     connection: Option<PgConnection>,
 }
 
 impl Session {
     pub(super) async fn open(server: Server, limits: Limits) -> Result<(Self, Greeting), Error> {
         let (connection, greeting) = server.greeted().await?;
-        let encoding = greeting.encoding.clone();
-        Ok((Self { server, limits, encoding, connection: Some(connection) }, greeting))
+        let (encoding, identity) = (greeting.encoding.clone(), greeting.identity.clone());
+        Ok((Self { server, limits, encoding, identity, connection: Some(connection) }, greeting))
+    }
+
+    /// Which server answered last, as far as the role may know.
+    pub(super) fn identity(&self) -> Option<&ServerIdentity> {
+        self.identity.as_ref()
+    }
+
+    /// The connection, or a new one. Where another server answers than before, whoever reads has to know; the next call goes on there.
+    async fn connected(&mut self) -> Result<PgConnection, Error> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        let (connection, greeting) = self.server.greeted().await?;
+        let changed = self.identity.as_ref().zip(greeting.identity.as_ref()).is_some_and(|(before, now)| before != now);
+        self.identity = greeting.identity.or(self.identity.take());
+        if changed {
+            self.connection = Some(connection);
+            return Err(Error::FailedOver);
+        }
+        Ok(connection)
     }
 
     /// Whether text arrives in the server's own encoding when not converted, and that is not UTF-8.
@@ -93,10 +115,7 @@ impl Session {
         if call.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.server.greeted().await?.0,
-        };
+        let connection = self.connected().await?;
         let mut alone = Transaction {
             label: &self.server.label,
             home: &mut self.connection,
@@ -119,10 +138,7 @@ impl Session {
         if call.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.server.greeted().await?.0,
-        };
+        let connection = self.connected().await?;
         let mut transaction = Transaction {
             label: &self.server.label,
             home: &mut self.connection,
