@@ -19,6 +19,7 @@ mod activity;
 mod failover;
 mod lacking;
 mod places;
+mod pooled;
 mod previews;
 mod queries;
 mod settings;

@@ -3,6 +3,7 @@
 //! and removes the folder.
 
 pub(crate) mod mariadb;
+pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod s3;
 pub(crate) mod standby;

@@ -41,6 +41,8 @@ macro_rules! names {
 names! {
     /// Asks a fresh connection for the server's version, encoding and schemas.
     Greeting = "greeting",
+    /// Names the session in `application_name`, where no pooler would hand the name on to somebody else.
+    Naming = "naming",
     /// Asks a fresh connection which cluster it is of and on which timeline, by which a failover is told.
     Identity = "identity",
     /// Begins a read-only transaction.

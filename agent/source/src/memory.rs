@@ -43,6 +43,7 @@ impl MemorySource {
             address: "memory".to_owned(),
             default_schema: Some(default_schema.into()),
             chunk: Pace::TARGET,
+            pooled: false,
         };
         Self { facts, tables }
     }

@@ -21,6 +21,8 @@ pub struct Facts {
     pub default_schema: Option<String>,
     /// About how long a chunk is to take: whoever has to wait for one waits half of it in the mean.
     pub chunk: Duration,
+    /// Whether a pooler stands before the server.
+    pub pooled: bool,
 }
 
 /// Which columns of which table.

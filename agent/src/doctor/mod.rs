@@ -16,6 +16,9 @@ use fieldmark_model::{Catalogue, TableName};
 use fieldmark_source::{Error, Privileges, grants, script};
 use privileges::{Allowed, examine};
 
+const POOLED: &str = "connected through a pooler: settings end with each transaction, so nobody inherits one; the watchdog needs \
+                      a second connection of the pool, and without one reads are cut to 50 ms";
+
 /// What is known of a source.
 struct Seen {
     reader: Reader,
@@ -70,6 +73,9 @@ pub async fn run(common: &Common, arguments: &Doctor, signals: &Signals) -> Resu
         sql.push_str(&format!("-- {} ({})\n{}", source.name, seen.reader.facts().address, script(&needed)));
         report.findings.extend(examine(&source.name, (dialect, privileges), &needed, allowed));
         report.notes.push(told(source, privileges, &read, tables.is_empty()));
+        if seen.reader.facts().pooled {
+            report.notes.push(format!("{}: {POOLED}", source.name));
+        }
     }
     if arguments.grants.is_some() {
         out!("{sql}");

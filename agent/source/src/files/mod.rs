@@ -107,6 +107,7 @@ pub fn open(tables: impl IntoIterator<Item = (String, Pattern)>, store: StoreSet
         address: shown.join(", "),
         default_schema: Some(SCHEMA.to_owned()),
         chunk: Pace::TARGET,
+        pooled: false,
     };
     let interrupt = Arc::new(Notify::new());
     FilesSource { facts, tables, store, buckets: HashMap::new(), known: HashMap::new(), held: None, interrupt }

@@ -119,7 +119,14 @@ pub async fn connect(options: &ConnectOptions) -> Result<MySqlSource, Error> {
         [one] => Some(one.clone()),
         several => greeting.database.filter(|database| several.contains(database)),
     };
-    let facts = Facts { dialect: Dialect::MySql, version: greeting.version, address, default_schema, chunk: CHUNK };
+    let facts = Facts {
+        dialect: Dialect::MySql,
+        version: greeting.version,
+        address,
+        default_schema,
+        chunk: CHUNK,
+        pooled: false,
+    };
     Ok(MySqlSource { facts, schemas, session, interrupt, label })
 }
 

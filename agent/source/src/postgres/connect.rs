@@ -2,6 +2,7 @@
 
 use super::courtesy::Limits;
 use super::fault;
+use super::literal::quote_literal;
 use crate::Error;
 use crate::ServerIdentity;
 use crate::label::{Label, Name, SharedLabel};
@@ -9,6 +10,8 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _, ValueRef as _};
 use std::net::IpAddr;
 use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Longest time to make a connection.
@@ -22,7 +25,8 @@ pub struct ConnectOptions {
     pub url: String,
     /// The schemas to look at; `None`: those of the connection's own search path.
     pub schemas: Option<Vec<String>>,
-    /// Whose statements these are: `pg_stat_activity` shows `fieldmark/<agent>`, and each statement's comment has it.
+    /// Whose statements these are: each statement's comment has it, and `pg_stat_activity` shows `fieldmark/<agent>` as the application's
+    /// name, unless a pooler stands between.
     pub agent: String,
     /// How long statements may run.
     pub limits: Limits,
@@ -53,6 +57,10 @@ pub(super) struct Server {
     /// Without user and password.
     pub(super) address: String,
     pub(super) label: SharedLabel,
+    /// What sessions are called, where none is handed on.
+    name: String,
+    /// A connection has turned out to lead to the server itself.
+    direct: Arc<AtomicBool>,
 }
 
 /// What a fresh connection says of itself.
@@ -68,6 +76,8 @@ pub(super) struct Greeting {
     pub(super) named: Vec<String>,
     /// Which server it is, where the role may know.
     pub(super) identity: Option<ServerIdentity>,
+    /// A pooler stands between, and this session of the server's is not ours alone.
+    pub(super) pooled: bool,
 }
 
 impl Server {
@@ -83,7 +93,8 @@ impl Server {
         };
         let mut parsed = PgConnectOptions::from_str(&options.url)
             .map_err(|_| address("the source's url has a part that cannot be read"))?
-            .application_name(&application_name)
+            // a pooler would leave the name to whoever comes next and has none
+            .application_name("")
             .extra_float_digits(None)
             .statement_cache_capacity(0)
             .disable_statement_logging();
@@ -101,19 +112,31 @@ impl Server {
         let address = shown(&parsed);
         let label = SharedLabel::default();
         label.set(Label { agent: options.agent.clone(), rule: None });
-        Ok(Self { options: parsed, address, label })
+        Ok(Self { options: parsed, address, label, name: application_name, direct: Arc::default() })
     }
 
-    /// A new connection, not yet asked anything.
+    /// A new connection, which has a name of its own where it is known to lead to the server itself.
     pub(super) async fn connect(&self) -> Result<PgConnection, Error> {
-        match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&self.options)).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(fault::of_connect(&error, &self.address)),
+        let connecting = async {
+            let mut connection = PgConnection::connect_with(&self.options).await?;
+            if self.direct.load(Ordering::Relaxed) {
+                self.named(&mut connection).await?;
+            }
+            Ok(connection)
+        };
+        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(connected) => connected.map_err(|error| fault::of_connect(&error, &self.address)),
             Err(_) => Err(Error::Unreachable {
                 address: self.address.clone(),
                 reason: format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
             }),
         }
+    }
+
+    /// Gives a session its name.
+    async fn named(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let sql = format!("SET application_name = {}", quote_literal(&self.name));
+        simple(connection, &self.label.labelled(Name::Naming, &sql)).await.map(|_| ())
     }
 
     /// A new connection that is fit to read on: recent enough, and not one of those reserved for a superuser in need.
@@ -127,8 +150,9 @@ impl Server {
             rows.map_err(|_| unreachable("no answer"))?.map_err(|error| fault::of_connect(&error, &self.address))?;
         let mut fields = rows.into_iter().flatten().map(Option::unwrap_or_default);
         let mut field = || fields.next().unwrap_or_default();
-        let (version, number, encoding, schemas, named, reserve) =
-            (field(), field(), field(), field(), field(), field());
+        let (version, number, encoding, schemas, named, reserve, source) =
+            (field(), field(), field(), field(), field(), field(), field());
+        let pooled = source != "client";
         let number = number.parse::<u32>().unwrap_or(u32::MAX);
         let refusal = if number < 140_000 {
             Some("PostgreSQL 14 or later is needed")
@@ -141,6 +165,11 @@ impl Server {
             hang_up(connection).await;
             return Err(unreachable(reason));
         }
+        if pooled {
+            self.direct.store(false, Ordering::Relaxed);
+        } else if !self.direct.swap(true, Ordering::Relaxed) {
+            self.named(&mut connection).await.map_err(|error| fault::of_connect(&error, &self.address))?;
+        }
         let list = |names: &str| serde_json::from_str(names).unwrap_or_default();
         let identity = self.label.labelled(Name::Identity, IDENTITY);
         let asked = tokio::time::timeout(CONNECT_TIMEOUT, simple(&mut connection, &identity)).await;
@@ -150,11 +179,13 @@ impl Server {
             Err(sqlx::Error::Database(_)) => None,
             Err(error) => return Err(fault::of_connect(&error, &self.address)),
         };
-        Ok((connection, Greeting { version, number, encoding, schemas: list(&schemas), named: list(&named), identity }))
+        let (schemas, named) = (list(&schemas), list(&named));
+        Ok((connection, Greeting { version, number, encoding, schemas, named, identity, pooled }))
     }
 }
 
-/// The search path is read here, as it is before a chunk empties it.
+/// The search path is read here, as it is before a chunk empties it. The last column tells where a setting came from that every
+/// connection of ours begins with: from its client, where that is us; a pooler makes the session's settings itself.
 const GREETING: &str = "SELECT \
     pg_catalog.current_setting('server_version'), \
     pg_catalog.current_setting('server_version_num'), \
@@ -170,7 +201,8 @@ const GREETING: &str = "SELECT \
       WHERE backend_type OPERATOR(pg_catalog.=) 'client backend') OPERATOR(pg_catalog.>) \
      (pg_catalog.current_setting('max_connections')::pg_catalog.int8 \
      OPERATOR(pg_catalog.-) pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int8 \
-     OPERATOR(pg_catalog.-) COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int8))::pg_catalog.text";
+     OPERATOR(pg_catalog.-) COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int8))::pg_catalog.text, \
+    (SELECT s.source FROM pg_catalog.pg_show_all_settings() s WHERE s.name OPERATOR(pg_catalog.=) 'DateStyle')";
 
 /// The cluster, and its timeline: where it writes, in the name of the log's file (in hexadecimal), and on a standby that of the last
 /// checkpoint.

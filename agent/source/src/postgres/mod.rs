@@ -146,6 +146,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<PostgresSource, Error> 
             None => greeting.schemas.first().cloned(),
         },
         chunk: Pace::TARGET,
+        pooled: greeting.pooled,
     };
     // one that the role may not use is among them: what is missing is then told, and does not look like nothing
     let schemas = options.schemas.clone().unwrap_or(greeting.named);

@@ -130,6 +130,7 @@ pub async fn open_with(address: &Address, limits: Limits) -> Result<SqliteSource
         address: address.shown(),
         default_schema: Some(inspect::SCHEMA.to_owned()),
         chunk: CHUNK,
+        pooled: false,
     };
     Ok(SqliteSource { facts, limits, worker, label })
 }
