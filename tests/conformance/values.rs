@@ -1,9 +1,9 @@
 //! Values: types, sizes, NULL.
 
-use super::{Fixture, batch, names, table, texts};
-use fieldmark_model::Cell;
+use super::{Fixture, TypeCase, batch, names, table, texts};
 use fieldmark_model::canonical::canonical_text;
 use fieldmark_model::chunk::{DECLARED_TYPE, DefectKind};
+use fieldmark_model::{Cell, Column, Dialect};
 use fieldmark_source::{Cursor, Read};
 
 /// Every value of the fixture's list comes out with its canonical text, in the batch or in a defect, and is found by it.
@@ -16,6 +16,7 @@ pub(crate) async fn every_type_travels_as_documented(fixture: impl Fixture) -> a
     let mut source = fixture.open().await?;
     let catalogue = source.catalogue().await?;
     let columns = names(&["v"]);
+    let mut published: Vec<Published> = Vec::new();
     for (at, case) in cases.iter().enumerate() {
         let t = catalogue.tables.iter().find(|table| table.name.name == format!("t{at}")).unwrap();
         let chunk = source.scan(&Read::new(t, &columns), &Cursor::start(), 10).await?.chunk;
@@ -36,6 +37,76 @@ pub(crate) async fn every_type_travels_as_documented(fixture: impl Fixture) -> a
             let shared = source.sharing(&Read::new(t, &columns), &columns, &chunk.batch, 3).await?;
             assert_eq!(shared.rows(), 1, "{case:?} does not share its own value");
         }
+        Published::add(&mut published, case, t.column("v").unwrap());
+    }
+    published_as(source.facts().dialect, &published)
+}
+
+/// A line of the published mapping: what became of a declared type and of values of it.
+struct Published {
+    declared: &'static str,
+    travels: String,
+    whole: Vec<String>,
+    counted: Vec<String>,
+}
+
+impl Published {
+    fn add(all: &mut Vec<Self>, case: &TypeCase, column: &Column) {
+        let at = all.iter().position(|line| line.declared == case.declared).unwrap_or_else(|| {
+            let canonical = if column.canonical_text { ", canonical" } else { "" };
+            let travels = format!("{}{canonical}", column.data_type);
+            all.push(Self { declared: case.declared, travels, whole: Vec::new(), counted: Vec::new() });
+            all.len() - 1
+        });
+        let Some(text) = case.canonical else { return };
+        let short: String = text.chars().take(40).collect();
+        let more = if short.len() < text.len() { "…" } else { "" };
+        let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        let visible: String = short.chars().map(visible).collect();
+        let shown = format!("`{visible}{more}`").replace('|', "\\|").replace("``", "(empty)");
+        match case.defect {
+            None => all[at].whole.push(shown),
+            Some(DefectKind::Unrepresentable) => all[at].counted.push(shown),
+            Some(DefectKind::InvalidEncoding) => all[at].counted.push(format!("{shown} (`invalid_encoding`)")),
+            Some(DefectKind::ValueTooLarge) => all[at].counted.push(format!("{shown} (`value_too_large`)")),
+        }
+    }
+}
+
+/// The mapping is in `docs/types`, and is this one. `UPDATE_TYPES=1` writes it.
+fn published_as(dialect: Dialect, lines: &[Published]) -> anyhow::Result<()> {
+    let (name, file, more) = match dialect {
+        Dialect::Postgres => (
+            "PostgreSQL",
+            "postgresql.md",
+            " `kinds` is a schema of the suite: `mood` an enum, `pair` a composite type, the others domains. What is not in the list travels \
+             as the text that the type's own output function gives, as arrays and ranges do.",
+        ),
+        Dialect::MySql => ("MariaDB", "mariadb.md", ""),
+        Dialect::Sqlite => (
+            "SQLite",
+            "sqlite.md",
+            " A column's declared type says what is expected of it; each value has a type of its own, and one that is another is counted.",
+        ),
+        Dialect::Files => return Ok(()),
+    };
+    let mut page = format!(
+        "# Types of {name}\n\nMade by the conformance suite, which has read each of these values, and found it by itself where it can be \
+         one of a key.{more} A type with *canonical* text has no Arrow type to calculate with.\n\n| Declared | Travels as | Come out whole | Unrepresentable: counted, and shown in canonical form |\n|---|---|---|---|\n"
+    );
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/types").join(file);
+    let published = std::fs::read_to_string(&path).unwrap_or_default();
+    let line = |line: &Published| {
+        let declared = if line.declared.is_empty() { "(nothing)".to_owned() } else { format!("`{}`", line.declared) };
+        format!("| {declared} | {} | {} | {} |\n", line.travels, line.whole.join(", "), line.counted.join(", "))
+    };
+    if std::env::var_os("UPDATE_TYPES").is_some() {
+        page.extend(lines.iter().map(line));
+        return Ok(std::fs::write(path, page)?);
+    }
+    assert!(published.starts_with(&page), "docs/types/{file} does not begin as it should: UPDATE_TYPES=1 writes it");
+    for line in lines.iter().map(line) {
+        assert!(published.contains(&line), "not in docs/types/{file}: {line}UPDATE_TYPES=1 writes it");
     }
     Ok(())
 }
