@@ -6,6 +6,7 @@ mod check;
 mod corpus;
 mod declared;
 mod doctor;
+mod faults;
 mod files;
 mod fixtures;
 mod formats;
@@ -30,6 +31,7 @@ mod shop;
 mod statements;
 mod status;
 mod terminal;
+mod uniform;
 
 pub(crate) use mariadb::Market;
 pub(crate) use served::Served;

@@ -3,9 +3,11 @@
 use super::{Postgres, SLOW_IS_READ};
 use crate::conformance::scan::pass;
 use crate::conformance::{Fixture, batch, names, table};
-use crate::server::postgres::{PASSWORD, Server, USER};
+use crate::server::postgres::{PASSWORD, Server, USER, until};
+use crate::server::standby::Pair;
 use fieldmark_source::postgres::{self, ConnectOptions, Limits, PostgresSource};
 use fieldmark_source::{BlockDraw, Cursor, Error, Read, Source as _};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::time::{Duration, Instant};
 
 const PAIR: &str =
@@ -212,5 +214,28 @@ async fn statements_end_early_for_different_reasons() -> anyhow::Result<()> {
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     // the server notices that the connection is gone
     fixture.until(&format!("not exists (select {SLOW_IS_READ})")).await?;
+    Ok(())
+}
+
+/// A superuser could take the connections that are kept for one in need. A source does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reserve_of_superusers_is_left_alone() -> anyhow::Result<()> {
+    let pair = Pair::start().await?;
+    let mut application = PgConnection::connect(&pair.primary()).await?;
+    let number = |name: &'static str| format!("select current_setting('{name}')::int");
+    let all: i32 = sqlx::query_scalar(AssertSqlSafe(number("max_connections"))).fetch_one(&mut application).await?;
+    let kept = sqlx::query_scalar(AssertSqlSafe(number("superuser_reserved_connections")));
+    let kept: i32 = kept.fetch_one(&mut application).await?;
+    let mut others = Vec::new();
+    for _ in 1..all - kept {
+        others.push(PgConnection::connect(&pair.primary()).await?);
+    }
+    let refused = postgres::connect(&ConnectOptions::new(pair.primary())).await.err().unwrap();
+    assert!(refused.to_string().contains("only those reserved for superusers are left"), "{refused}");
+    others.pop().unwrap().close().await?;
+    // who has gone is counted until the server's process has ended
+    let gone = "(select count(*) from pg_stat_activity where backend_type = 'client backend') < ";
+    sqlx::raw_sql(AssertSqlSafe(until(&format!("{gone}{}", all - kept)))).execute(&mut application).await?;
+    postgres::connect(&ConnectOptions::new(pair.primary())).await?;
     Ok(())
 }
