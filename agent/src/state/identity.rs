@@ -92,7 +92,8 @@ impl StateFolder {
     }
 }
 
-fn lock_identity(folder: &StateFolder) -> Result<Lock, StateError> {
+/// The lock under which files of the folder itself are written.
+pub(super) fn lock_identity(folder: &StateFolder) -> Result<Lock, StateError> {
     let locks = folder.path().join("locks");
     make_folder(&locks)?;
     let lock = Lock::acquire(&locks.join(".identity.lock"), PATIENCE)?;

@@ -6,7 +6,7 @@
 //!   identity.json              incarnation and next sequence number of observations
 //!   digest.key                 32 random bytes, the key of keyed digests
 //!   locks/<source>.lock        held while a mark or state of the source is written; never removed
-//!   locks/.identity.lock       held while identity.json or digest.key is written
+//!   locks/.identity.lock       held while identity.json, digest.key or .gitignore is written
 //!   state/<source>.json        small state: last row counts, whole-table passes, watermarks, keys of known failing rows, baselines, budget
 //!   marks/<source>/…           marks, one folder for each
 //! ```
@@ -78,7 +78,8 @@ impl StateFolder {
         let is_new = !folder.path.exists();
         make_folder(&folder.path)?;
         if is_new {
-            // it may lie in a repository, and holds keys of rows
+            // it may lie in a repository, and holds keys of rows; another process may have made the folder at the same time
+            let _lock = identity::lock_identity(&folder)?;
             write(&folder.path.join(".gitignore"), b"*\n")?;
         }
         Ok(folder)

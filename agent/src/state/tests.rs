@@ -149,7 +149,7 @@ fn a_file_that_is_not_committed_leaves_nothing() {
     file.write_all(b"new, but").unwrap();
     assert_eq!(fs::read(&target).unwrap(), b"old");
     drop(file);
-    assert_eq!(files(fixture.folder.path()), [".gitignore", "mark"].map(str::to_owned).into());
+    assert_eq!(files(fixture.folder.path()), [".gitignore", ".identity.lock", "mark"].map(str::to_owned).into());
     assert_eq!(fs::read(&target).unwrap(), b"old");
 }
 
@@ -302,5 +302,24 @@ fn names_of_sources_cannot_leave_the_folder() {
         ("é", "%c3%a9"),
     ] {
         assert_eq!(file_name(&SourceName::new(name)), expected);
+    }
+}
+
+/// Whoever comes first makes the folder, and none of the others is in the way, or in theirs.
+#[test]
+fn processes_that_begin_together_share_a_fresh_folder() {
+    for _ in 0..50 {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("state");
+        let begin = |path: &std::path::Path| {
+            let folder = StateFolder::open(path)?;
+            folder.digest_key().map(|_| ())
+        };
+        let begun: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| begin(&path))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(begun.iter().all(Result::is_ok), "{begun:?}");
+        assert_eq!(fs::read(path.join(".gitignore")).unwrap(), b"*\n");
     }
 }
