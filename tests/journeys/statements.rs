@@ -272,7 +272,10 @@ async fn statements_are_those_of_the_list_and_say_whose_they_are() {
     // what only hands a text over shows nothing of it
     let hands_over =
         |one: &&Sent| !["SET @", "PREPARE ", "EXECUTE ", "DEALLOCATE "].iter().any(|word| one.sql.starts_with(word));
-    let of_mariadb = shortest(of_mariadb.iter().filter(hands_over).map(|one| (one.name(), one.sql.as_str())));
+    // on a busy machine even a statement about no table takes so long that it is asked who waits, of any table
+    let of_a_table = |one: &&Sent| one.name() != Name::Waiting.as_str() || one.sql.contains("p.DB");
+    let of_mariadb =
+        shortest(of_mariadb.iter().filter(hands_over).filter(of_a_table).map(|one| (one.name(), one.sql.as_str())));
     let of_mariadb = of_mariadb.into_iter().map(|(name, sql)| (name, once(&sql))).collect();
     let text = document(&[
         ("PostgreSQL", shortest(sent.iter().map(|one| (one.name(), one.sql.as_str())))),
