@@ -39,6 +39,9 @@ async fn a_migration_is_waited_for_on_a_replica() {
     run(&pair.standby(), "select pg_wal_replay_pause()").await;
     run(&pair.primary(), "update t set n = -n where id % 2 = 0").await;
 
+    // also where the primary is left out of the run
+    let stale = served.run(&["after", "--control", "1s", "--wait", "300ms", "--source", "shop"]).await.gives(2);
+    assert!(stale.out.contains("the replica has not replayed what its primary had"), "{}", stale.out);
     let stale = served.run(&["after", "--control", "1s", "--wait", "300ms"]).await.gives(2);
     assert!(stale.out.contains("the replica has not replayed what its primary had"), "{}", stale.out);
     // of the primary's rows it is told what became of them, of the replica's it is not
@@ -55,6 +58,25 @@ async fn a_migration_is_waited_for_on_a_replica() {
         "{}",
         after.out
     );
+}
+
+/// Who is no standby of the primary that it names would be judged too early.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_replica_is_not_taken_for_one() {
+    let (pair, other) = (Pair::start().await.unwrap(), Pair::start().await.unwrap());
+    let served = shop(&pair.primary(), &pair).await;
+    for (shop, main) in [(pair.primary(), pair.standby()), (pair.standby(), other.primary())] {
+        served.write(
+            "fieldmark.yaml",
+            &format!(
+                "version: 1\nstate_dir: state\nsources:\n  shop: {{ url: \"{shop}\", replica_of: main }}\n  main: {{ url: \"{main}\" }}\n\
+                 rules: ['rules/*.yaml']\n"
+            ),
+        );
+        served.run(&["before", "--control", "0s", "--source", "shop"]).await.gives(0);
+        let after = served.run(&["after", "--control", "0s", "--source", "shop"]).await.gives(2);
+        assert!(after.out.contains("the server is no standby of the one that `replica_of` names"), "{}", after.out);
+    }
 }
 
 /// Who has failed over may lack what was written last: that is no migration's doing.
@@ -90,6 +112,20 @@ async fn rows_of_another_cluster_are_compared_all_the_same() {
     served.run(&["before", "--control", "1s"]).await.gives(0);
     let rows = "create table t (id integer primary key, n integer not null); insert into t select i, i from generate_series(1, 500) i;";
     run(&new.primary(), rows).await;
+    // it has counted other writes, and its numbers of tables and columns mean others
+    run(
+        &new.primary(),
+        "alter table t rename to away; create table was (gone integer, id integer primary key, n integer not null)",
+    )
+    .await;
+    run(
+        &new.primary(),
+        "insert into was select 0, id, n from away; alter table was drop gone; alter table was rename to t",
+    )
+    .await;
+    for _ in 0..3 {
+        run(&new.primary(), "update t set n = n").await;
+    }
     turnout.turn(new.ports().0);
     let after = served.json(&["after", "--control", "0s"], 0).await;
     assert_eq!(after["verdict"], "clean", "{after:#}");

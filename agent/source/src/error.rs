@@ -40,6 +40,9 @@ pub enum Error {
     /// A replica does not show yet what is to be read.
     #[error("the replica has not replayed what its primary had when the migration was over")]
     StaleReplica,
+    /// It was said to be one.
+    #[error("the server is no standby of the one that `replica_of` names")]
+    NoReplica,
     /// The statement ran into its time limit, or somebody else cancelled it.
     #[error("the statement's time was up, or somebody on the server cancelled it")]
     Timeout,
@@ -136,6 +139,9 @@ impl Error {
             ),
             Self::Unreachable { .. } => Recovery::Operator("start the database, or correct the source's url"),
             Self::FailedOver => Recovery::Operator("run again: the next run reads the new server from the beginning"),
+            Self::NoReplica => {
+                Recovery::Operator("correct `replica_of`, or leave it out: only a physical standby is waited for")
+            }
             Self::StaleReplica => Recovery::Operator("run `fieldmark after` when the replica has caught up"),
             Self::RuleTimeout => Recovery::Operator("raise the rule's timeout, or index what it looks up"),
             Self::BudgetSpent => Recovery::Operator("run again later, or raise budget.server_time of the source"),
@@ -163,9 +169,10 @@ impl Error {
         }
     }
 
-    /// Whether nothing else can be read now either: the run was cancelled, or the connection is gone.
+    /// Whether nothing else can be read now either: the run was cancelled, the connection is gone, or leads to another server, whose rows
+    /// do not go with those that were read.
     pub fn ends_reading(&self) -> bool {
-        matches!(self, Self::Cancelled | Self::ConnectionLost { .. })
+        matches!(self, Self::Cancelled | Self::ConnectionLost { .. } | Self::FailedOver)
     }
 
     /// How an outcome calls it.
@@ -176,7 +183,7 @@ impl Error {
             | Self::Address { .. }
             | Self::ConnectionLost { .. }
             | Self::FailedOver => NotEvaluated::ConnectionLost,
-            Self::StaleReplica => NotEvaluated::StaleReplica,
+            Self::StaleReplica | Self::NoReplica => NotEvaluated::StaleReplica,
             Self::Timeout | Self::RuleTimeout | Self::Cancelled => NotEvaluated::Timeout,
             Self::Locked | Self::GaveWay => NotEvaluated::YieldedToMigration,
             Self::BudgetSpent => NotEvaluated::BudgetSpent,

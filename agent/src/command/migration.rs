@@ -14,7 +14,7 @@ use fieldmark_engine::evaluate::{Names, check_expression, mentioned, speaks_of};
 use fieldmark_engine::language::resolve_table;
 use fieldmark_engine::rule::{RowsAcross, TableRules};
 use fieldmark_model::{Catalogue, SourceName};
-use fieldmark_source::{Error, Sessions};
+use fieldmark_source::{Error, Sessions, Standing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -373,8 +373,8 @@ async fn recapture(
         Ok(reader) => reader,
         Err(error) => return failed(&source.name, &error, report),
     };
-    let primary = match position_of_primary(session, source).await {
-        Ok(position) => position,
+    let primary = match of_primary(session, source).await {
+        Ok(primary) => primary,
         Err((primary, error)) => return failed(primary, &error, report),
     };
     if let Err(error) = caught_up(&mut reader, primary, with.wait).await {
@@ -420,16 +420,17 @@ async fn recapture(
     Ok(())
 }
 
-/// How far the primary of a replica has come, where the configuration names it.
-async fn position_of_primary<'s>(
+/// Where the primary of a replica stands, where the configuration names it; also one that the run leaves out.
+async fn of_primary<'s>(
     session: &'s Session,
     source: &SourceConfig,
-) -> Result<Option<u64>, (&'s SourceName, Error)> {
+) -> Result<Option<Standing>, (&'s SourceName, Error)> {
     let Some(name) = &source.replica_of.value else { return Ok(None) };
-    let Some(primary) = session.config.sources.iter().find(|source| source.name == *name) else { return Ok(None) };
-    let of_primary = |error| (&primary.name, error);
-    let mut reader = session.connect_beside(primary).await.map_err(of_primary)?;
-    reader.standing().await.map(|standing| standing.position).map_err(of_primary)
+    let mut all = session.config.sources.iter().chain(&session.config.beside);
+    let Some(primary) = all.find(|source| source.name == *name) else { return Ok(None) };
+    let named = |error| (&primary.name, error);
+    let mut reader = session.connect_beside(primary).await.map_err(named)?;
+    reader.standing().await.map(Some).map_err(named)
 }
 
 /// The verdict over all sources: the gravest.

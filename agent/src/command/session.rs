@@ -502,7 +502,9 @@ pub(crate) fn with_sources(mut config: Config, common: &Common) -> Result<Config
         }
     }
     if !common.source.is_empty() {
-        config.sources.retain(|source| common.source.iter().any(|given| given == source.name.as_str()));
+        let is_chosen = |source: &SourceConfig| common.source.iter().any(|given| given == source.name.as_str());
+        let (chosen, others) = config.sources.into_iter().partition(is_chosen);
+        (config.sources, config.beside) = (chosen, others);
     }
     Ok(config)
 }

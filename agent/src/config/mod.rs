@@ -64,6 +64,8 @@ pub struct Config {
     pub state_dir: Setting<PathBuf>,
     /// The sources, in the order of the file; at least one.
     pub sources: Vec<SourceConfig>,
+    /// Sources that a run leaves out; one of them may be the primary of a replica that it does not.
+    pub beside: Vec<SourceConfig>,
     /// Patterns of rule files.
     pub rules: Setting<Vec<String>>,
     /// How marks are kept.
@@ -241,6 +243,7 @@ fn check(
         folder: around.folder.to_owned(),
         state_dir,
         sources,
+        beside: Vec::new(),
         rules: Setting::or(rules, vec![DEFAULT_RULES.to_owned()]),
         marks,
     });

@@ -115,6 +115,14 @@ impl Clocks {
     }
 }
 
+/// Without the numbers that a server gives tables and columns: another one's mean other things.
+fn anonymous(catalogue: &mut Catalogue) {
+    for table in &mut catalogue.tables {
+        (table.identity, table.storage) = (None, None);
+        table.columns.iter_mut().for_each(|column| column.identity = None);
+    }
+}
+
 /// Which server the mark was taken of, and which one answers now; each where it tells.
 struct Servers<'a> {
     mark: Option<&'a ServerIdentity>,
@@ -151,7 +159,11 @@ impl<'r> SourceRecapture<'_, 'r> {
         let ended = self.reader.horizon().await?;
         let catalogue = self.reader.catalogue().await?;
         let clocks = Clocks { mark: marked.mark.clock_ahead, now: ended.clock_ahead };
-        let pairs = pair_tables(&marked.mark.catalogue, &catalogue);
+        let mut known = marked.mark.catalogue.clone();
+        if servers.are_others() {
+            anonymous(&mut known);
+        }
+        let pairs = pair_tables(&known, &catalogue);
         let mut again = Vec::new();
         for (table, before) in marked.mark.tables.iter().zip(&marked.rows) {
             if let Some(pair) = pairs.iter().find(|pair| pair.before.is_some_and(|before| before.name == table.name)) {
@@ -167,6 +179,8 @@ impl<'r> SourceRecapture<'_, 'r> {
         let ids = stamps::Ids { mark: &of_mark, migration: self.transactions, ended: &ended, read: &read };
         for table in &mut again {
             table.stamps = stamps::evidence(table, &ids).filter(|_| !servers.are_others());
+            // what another server has counted is about other writes
+            table.written = table.written.filter(|_| !servers.are_others());
         }
         let alone = ids.alone();
         let recaptured_at = Utc::now();
@@ -182,6 +196,9 @@ impl<'r> SourceRecapture<'_, 'r> {
             watch(self.reader, &watched, readings, self.control, self.run, self.progress).await?
         };
         let mut checked = self.check(&catalogue).await?;
+        if self.reader.standing().await?.server != servers.now {
+            return Err(Error::FailedOver);
+        }
         if self.direction == Direction::Forward {
             self.excuse(&again, &mut checked);
         }

@@ -72,6 +72,7 @@ async fn what_a_store_refuses_is_told_without_secrets() -> anyhow::Result<()> {
     let elsewhere = other("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
     let in_clear = other("AWS_ENDPOINT_URL", "http://192.0.2.1:9000");
     let nonsense = other("AWS_ENDPOINT_URL", "store");
+    let of_host = other("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "true");
     for (pattern, settings, expected) in [
         ("s3://lake/a.csv", &wrong, "s3://lake/a.csv: the store refused the request (403)"),
         ("s3://lake/*.csv", &wrong, "s3://lake/*.csv: the store refused the request (403)"),
@@ -81,6 +82,11 @@ async fn what_a_store_refuses_is_told_without_secrets() -> anyhow::Result<()> {
         ("s3://sea/*.csv", &settings(&store), "s3://sea/*.csv: there is no such bucket"),
         ("s3://lake/a.csv", &elsewhere, "s3://lake/a.csv cannot be reached: "),
         ("s3://lake/a.csv", &in_clear, "AWS_ENDPOINT_URL is http:"),
+        (
+            "s3://lake/a.csv",
+            &of_host,
+            "AWS_VIRTUAL_HOSTED_STYLE_REQUEST is set, and AWS_ENDPOINT_URL is not of the bucket lake",
+        ),
         ("s3://lake/a.csv", &nonsense, "AWS_ENDPOINT_URL: relative URL without a base"),
     ] {
         let Err(error) = source(pattern, settings.clone()).catalogue().await else { panic!("{pattern} was read") };
@@ -92,6 +98,23 @@ async fn what_a_store_refuses_is_told_without_secrets() -> anyhow::Result<()> {
     store.meet([Fault::Status(400)]);
     let Err(error) = source("s3://lake/a.csv", settings(&store)).catalogue().await else { panic!("it was read") };
     assert!(!error.to_string().contains("Credential") && matches!(error, Error::Unreachable { .. }), "{error}");
+    Ok(())
+}
+
+/// Variables of other programs choose no other bucket; what stands for a folder in a store is no file.
+#[tokio::test]
+async fn the_bucket_is_the_one_that_is_named() -> anyhow::Result<()> {
+    let (folder, store) = lake()?;
+    std::fs::create_dir(folder.path().join("uploads"))?;
+    std::fs::write(folder.path().join("lake/a.csv"), "v\n1\n")?;
+    std::fs::write(folder.path().join("uploads/a.csv"), "v\n2\n")?;
+    for name in ["AWS_BUCKET", "AWS_BUCKET_NAME"] {
+        let variables = store.variables().into_iter().chain([(name.to_owned(), "uploads".to_owned())]);
+        for pattern in ["s3://lake/*.csv", "s3://lake/a.csv"] {
+            let (_, rows, _) = all(&mut source(pattern, StoreSettings::new(variables.clone()))).await?;
+            assert_eq!(rows, [[Some("1".to_owned())]], "{name}");
+        }
+    }
     Ok(())
 }
 

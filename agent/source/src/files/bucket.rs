@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// How long a request is tried again where the store is busy or does not answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,7 +25,7 @@ const TRIES: usize = 4;
 /// What all windows of a file may hold together.
 const MEMORY: u64 = 32 << 20;
 /// The least and the most that is asked for at once.
-const WINDOW: (u64, u64) = (256 << 10, 4 << 20);
+const WINDOW: (u64, u64) = (32 << 10, 4 << 20);
 /// The end of a file is asked for as a whole: it tells where the rest is.
 const TAIL: u64 = 64 << 10;
 
@@ -56,7 +56,25 @@ pub(super) struct Bucket {
     name: String,
     store: Arc<dyn ObjectStore>,
     runtime: Handle,
-    interrupt: Arc<Notify>,
+    interrupt: Arc<Interrupt>,
+}
+
+/// What ends the call that runs, if one does, at its next request.
+#[derive(Debug, Default)]
+pub(super) struct Interrupt {
+    call: Mutex<CancellationToken>,
+}
+
+impl Interrupt {
+    /// A call begins.
+    pub(super) fn enter(&self) {
+        *self.call.lock().unwrap_or_else(PoisonError::into_inner) = CancellationToken::new();
+    }
+
+    /// The token of the call that runs.
+    pub(super) fn token(&self) -> CancellationToken {
+        self.call.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// An object, as it was when it was found.
@@ -70,16 +88,24 @@ pub(super) struct Object {
 
 impl Bucket {
     /// A bucket by its name. Nothing is asked yet.
-    pub(super) fn new(name: &str, store: &StoreSettings, interrupt: Arc<Notify>) -> Result<Arc<Self>, Error> {
+    pub(super) fn new(name: &str, store: &StoreSettings, interrupt: Arc<Interrupt>) -> Result<Arc<Self>, Error> {
         let address = |reason: String| Error::Address { reason };
         let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: TRIES, retry_timeout: PATIENCE };
         let known = |(name, value): &(String, String)| Some((name.parse::<AmazonS3ConfigKey>().ok()?, value.clone()));
         let settings = store.0.iter().filter_map(known);
-        let builder = AmazonS3Builder::new().with_bucket_name(name).with_retry(retry);
-        let mut builder = settings.fold(builder, |builder, (key, value)| builder.with_config(key, value));
+        let builder = AmazonS3Builder::new().with_retry(retry);
+        let builder = settings.fold(builder, |builder, (key, value)| builder.with_config(key, value));
+        // after the settings: AWS_BUCKET is another program's
+        let mut builder = builder.with_bucket_name(name);
+        let of_host = builder.get_config_value(&AmazonS3ConfigKey::VirtualHostedStyleRequest);
+        let of_host = of_host.is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let endpoints = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint];
         if let Some(endpoint) = endpoints.iter().find_map(|key| builder.get_config_value(key)) {
             let url = url::Url::parse(&endpoint).map_err(|error| address(format!("AWS_ENDPOINT_URL: {error}")))?;
+            if of_host && !url.host_str().is_some_and(|host| host.starts_with(&format!("{name}."))) {
+                let what = "AWS_VIRTUAL_HOSTED_STYLE_REQUEST is set, and AWS_ENDPOINT_URL is not of the bucket";
+                return Err(address(format!("{what} {name}: `https://{name}.…`")));
+            }
             let allowed = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
             let is_here = match url.host() {
                 Some(url::Host::Domain(name)) => name == "localhost",
@@ -105,28 +131,80 @@ impl Bucket {
     pub(super) async fn find(self: &Arc<Self>, keys: &str) -> Result<Vec<Object>, Error> {
         let shown = format!("s3://{}/{keys}", self.name);
         let pattern = glob::Pattern::new(keys).map_err(|error| malformed(&shown, error))?;
-        let folders = keys.split('/').take_while(|part| !part.contains(['*', '?', '[']));
-        let folder: Vec<&str> = folders.collect();
-        let whole = folder.len() == keys.split('/').count();
-        let path = |text: &str| Path::parse(text).map_err(|error| malformed(&shown, error));
-        let found = if whole {
-            self.store.head(&path(keys)?).await.map(|meta| vec![meta])
-        } else {
-            let prefix = path(&folder.join("/"))?;
-            self.store.list((!folder.is_empty()).then_some(&prefix)).try_collect().await
+        let whole = !keys.contains(['*', '?', '[']);
+        let token = self.interrupt.token();
+        let found = async {
+            if whole {
+                let key = Path::parse(keys).map_err(|error| malformed(&shown, error))?;
+                match self.store.head(&key).await {
+                    Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
+                    answer => answer.map(|meta| vec![meta]).map_err(|error| refused(&shown, &error)),
+                }
+            } else if keys.contains("**") {
+                self.below(&shown, keys, &pattern).await
+            } else {
+                self.by_level(&shown, keys).await
+            }
         };
-        let mut found = match found {
-            Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => Vec::new(),
-            Err(error) => return Err(refused(&shown, &error)),
+        let mut found = tokio::select! {
+            biased;
+            () = token.cancelled() => return Err(Error::Cancelled),
+            found = found => found?,
         };
-        let exactly = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
-        found.retain(|meta| whole || pattern.matches_with(meta.location.as_ref(), exactly));
+        // who browses a store by folders has made objects of them
+        let keys: Vec<Path> = found.iter().map(|meta| meta.location.clone()).collect();
+        let is_folder = |meta: &ObjectMeta| {
+            meta.size == 0 && keys.iter().any(|key| *key != meta.location && key.prefix_matches(&meta.location))
+        };
+        found.retain(|meta| !is_folder(meta));
         found.sort_by(|one, other| one.location.cmp(&other.location));
         let object = |meta| Object { bucket: Arc::clone(self), meta, failure: Arc::default() };
         Ok(found.into_iter().map(object).collect())
     }
+
+    /// Whatever is below the last folder that the pattern names itself, as far as the pattern fits it.
+    async fn below(&self, shown: &str, keys: &str, pattern: &glob::Pattern) -> Result<Vec<ObjectMeta>, Error> {
+        let named: Vec<&str> = keys.split('/').take_while(|part| !part.contains(['*', '?', '['])).collect();
+        let prefix = Path::parse(named.join("/")).map_err(|error| malformed(shown, error))?;
+        let fits = |meta: &ObjectMeta| pattern.matches_with(meta.location.as_ref(), EXACTLY);
+        let all = self.store.list((!named.is_empty()).then_some(&prefix));
+        let found = all.try_filter(|meta| futures::future::ready(fits(meta))).try_collect().await;
+        found.map_err(|error| refused(shown, &error))
+    }
+
+    /// Level by level, so that only folders which the pattern fits are looked into.
+    async fn by_level(&self, shown: &str, keys: &str) -> Result<Vec<ObjectMeta>, Error> {
+        let mut folders = vec![Path::default()];
+        let mut parts = keys.split('/').peekable();
+        while let Some(part) = parts.next() {
+            let pattern = glob::Pattern::new(part).map_err(|error| malformed(shown, error))?;
+            let fits = |path: &Path| path.filename().is_some_and(|name| pattern.matches_with(name, EXACTLY));
+            let is_last = parts.peek().is_none();
+            if !is_last && !part.contains(['*', '?', '[']) {
+                folders = folders.into_iter().map(|folder| folder.join(part)).collect();
+                continue;
+            }
+            let (mut next, mut found) = (Vec::new(), Vec::new());
+            for folder in &folders {
+                let prefix = (*folder != Path::default()).then_some(folder);
+                let listed = self.store.list_with_delimiter(prefix).await.map_err(|error| refused(shown, &error))?;
+                next.extend(listed.common_prefixes.into_iter().filter(&fits));
+                // the object that stands for the folder itself is in its own list
+                found
+                    .extend(listed.objects.into_iter().filter(|meta| fits(&meta.location) && meta.location != *folder));
+            }
+            if is_last {
+                return Ok(found);
+            }
+            folders = next;
+        }
+        Ok(Vec::new())
+    }
 }
+
+/// `*` stands for no `/`, as in paths.
+const EXACTLY: glob::MatchOptions =
+    glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 
 impl Object {
     pub(super) fn shown(&self) -> String {
@@ -148,10 +226,11 @@ impl Object {
 
     /// These bytes of it, if it is still what it was. Not to be called where tasks are run.
     fn get(&self, range: Range<u64>) -> io::Result<Bytes> {
+        let token = self.bucket.interrupt.token();
         let got = self.bucket.runtime.block_on(async {
             tokio::select! {
                 biased;
-                () = self.bucket.interrupt.notified() => Err(Error::Cancelled),
+                () = token.cancelled() => Err(Error::Cancelled),
                 got = self.ask(range) => got,
             }
         });
@@ -232,7 +311,8 @@ pub(super) struct Windows {
 impl Windows {
     /// For so many places at which it is read at the same time.
     pub(super) fn new(object: Object, places: usize) -> Arc<Self> {
-        let at_most = places.max(1);
+        let most = usize::try_from(MEMORY / WINDOW.0).unwrap_or(usize::MAX);
+        let at_most = places.clamp(1, most);
         let size = (MEMORY / at_most as u64).clamp(WINDOW.0, WINDOW.1);
         Arc::new(Self { object, kept: Mutex::default(), at_most, size })
     }

@@ -58,14 +58,13 @@ use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 use async_trait::async_trait;
 use at::At;
-use bucket::Bucket;
+use bucket::{Bucket, Interrupt};
 use fieldmark_model::{Catalogue, Chunk, Counters, Dialect, Table, TableName};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use table::{File, Files, Held, malformed};
-use tokio::sync::Notify;
 
 /// The schema of every table.
 pub const SCHEMA: &str = "files";
@@ -93,7 +92,7 @@ pub struct FilesSource {
     known: HashMap<TableName, Arc<Files>>,
     /// Where a pass goes on.
     held: Option<Held>,
-    interrupt: Arc<Notify>,
+    interrupt: Arc<Interrupt>,
 }
 
 /// Files by the names of their tables, and where buckets of theirs are. Nothing is opened yet, and no store asked.
@@ -109,7 +108,7 @@ pub fn open(tables: impl IntoIterator<Item = (String, Pattern)>, store: StoreSet
         chunk: Pace::TARGET,
         pooled: false,
     };
-    let interrupt = Arc::new(Notify::new());
+    let interrupt = Arc::new(Interrupt::default());
     FilesSource { facts, tables, store, buckets: HashMap::new(), known: HashMap::new(), held: None, interrupt }
 }
 
@@ -168,6 +167,33 @@ fn on_disk(pattern: &Path) -> Result<Vec<At>, Error> {
 const ROWS: usize = 8_192;
 
 impl FilesSource {
+    /// The next rows of a pass.
+    async fn step(&mut self, read: &Read<'_>, from: &Cursor, rows: usize) -> Result<ScanChunk, Error> {
+        let place = match &from.0 {
+            Place::Start => ScanPlace::default(),
+            Place::Files(place) => place.clone(),
+            Place::Sqlite(_) | Place::Postgres(_) | Place::MySql(_) | Place::Memory(_) => {
+                return Err(Error::Internal { what: "a cursor of another source".to_owned() });
+            }
+        };
+        let files = self.files(&read.table.name).await?;
+        files.has(read)?;
+        let want = table::Want::of(read, rows.max(1))?;
+        let held = self.held.take();
+        let (chunk, next, held) = blocking(move || files.read(&want, place, held)).await?;
+        self.held = held;
+        Ok(ScanChunk { chunk, next: next.map(|place| Cursor(Place::Files(place))) })
+    }
+
+    /// The rows that have a key of these.
+    async fn rows_of(&mut self, read: &Read<'_>, key: &[String], keys: &RecordBatch) -> Result<Chunk, Error> {
+        let Some(numbers) = numbers(read.table, key, keys)? else { return self.by_values(read, key, keys).await };
+        let files = self.files(&read.table.name).await?;
+        files.has(read)?;
+        let want = table::Want::of(read, numbers.len())?;
+        blocking(move || files.rows(&want, &numbers)).await
+    }
+
     /// The rows that have a key of these: one pass over the table.
     async fn by_values(&mut self, read: &Read<'_>, key: &[String], keys: &RecordBatch) -> Result<Chunk, Error> {
         let internal = |error: arrow::error::ArrowError| Error::Internal { what: error.to_string() };
@@ -178,7 +204,7 @@ impl FilesSource {
         let all = Read { columns: &columns, ..*read };
         let (mut found, mut cursor) = (Vec::new(), Some(Cursor::start()));
         while let Some(from) = cursor {
-            let scanned = self.scan(&all, &from, ROWS).await?;
+            let scanned = self.step(&all, &from, ROWS).await?;
             let own = texts(&scanned.chunk, key)?;
             let is_wanted = |own: &Option<Vec<String>>| own.as_ref().is_some_and(|own| wanted.contains(own));
             let rows: Vec<usize> =
@@ -201,7 +227,7 @@ impl FilesSource {
         let read = Read::new(reference.to, reference.to_columns);
         let mut cursor = Cursor::start();
         while found.len() < wanted.len() {
-            let scanned = self.scan(&read, &cursor, ROWS).await?;
+            let scanned = self.step(&read, &cursor, ROWS).await?;
             let own = texts(&scanned.chunk, reference.to_columns)?;
             found.extend(own.into_iter().flatten().filter(|own| wanted.contains(own)));
             match scanned.next {
@@ -229,13 +255,10 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
     done.unwrap_or_else(|_| Err(Error::Internal { what: "reading a file broke off".to_owned() }))
 }
 
-/// Ends what a store is asked; a chunk of a file of this machine is short, and waits for nobody.
-struct Interrupt(Arc<Notify>);
-
 #[async_trait]
 impl Cancel for Interrupt {
     async fn cancel(&self) {
-        self.0.notify_waiters();
+        self.token().cancel();
     }
 }
 
@@ -250,12 +273,13 @@ impl Source for FilesSource {
     }
 
     fn canceller(&self) -> Arc<dyn Cancel> {
-        Arc::new(Interrupt(Arc::clone(&self.interrupt)))
+        Arc::clone(&self.interrupt) as Arc<dyn Cancel>
     }
 
     fn label(&mut self, _: Label) {}
 
     async fn catalogue(&mut self) -> Result<Catalogue, Error> {
+        self.interrupt.enter();
         self.known.clear();
         self.held = None;
         let names: Vec<TableName> = self.tables.iter().map(|(name, _)| name.clone()).collect();
@@ -269,34 +293,20 @@ impl Source for FilesSource {
     }
 
     async fn scan(&mut self, read: &Read<'_>, from: &Cursor, rows: usize) -> Result<ScanChunk, Error> {
-        let place = match &from.0 {
-            Place::Start => ScanPlace::default(),
-            Place::Files(place) => place.clone(),
-            Place::Sqlite(_) | Place::Postgres(_) | Place::MySql(_) | Place::Memory(_) => {
-                return Err(Error::Internal { what: "a cursor of another source".to_owned() });
-            }
-        };
-        let files = self.files(&read.table.name).await?;
-        files.has(read)?;
-        let want = table::Want::of(read, rows.max(1))?;
-        let held = self.held.take();
-        let (chunk, next, held) = blocking(move || files.read(&want, place, held)).await?;
-        self.held = held;
-        Ok(ScanChunk { chunk, next: next.map(|place| Cursor(Place::Files(place))) })
+        self.interrupt.enter();
+        self.step(read, from, rows).await
     }
 
     async fn by_key(&mut self, read: &Read<'_>, key: &[String], keys: &RecordBatch) -> Result<Chunk, Error> {
-        let Some(numbers) = numbers(read.table, key, keys)? else { return self.by_values(read, key, keys).await };
-        let files = self.files(&read.table.name).await?;
-        files.has(read)?;
-        let want = table::Want::of(read, numbers.len())?;
-        blocking(move || files.rows(&want, &numbers)).await
+        self.interrupt.enter();
+        self.rows_of(read, key, keys).await
     }
 
     async fn extremes(&mut self, table: &Table, column: &str) -> Result<Chunk, Error> {
         if table.row_number.as_deref() != Some(column) {
             return unsupported("finding the least and greatest value");
         }
+        self.interrupt.enter();
         let files = self.files(&table.name).await?;
         let rows = blocking(move || files.count()).await?;
         let bound = |row: u64| (rows > 0).then(|| i64::try_from(row).unwrap_or(i64::MAX));
@@ -334,6 +344,7 @@ impl Source for FilesSource {
     }
 
     async fn has_parent(&mut self, reference: &Reference<'_>, values: &RecordBatch) -> Result<Vec<bool>, Error> {
+        self.interrupt.enter();
         let names: Vec<String> = values.schema().fields().iter().map(|field| field.name().clone()).collect();
         let wanted = texts(&Chunk::whole(values.clone()), &names)?;
         let found = self.among(reference, wanted.iter().flatten().cloned().collect()).await?;
@@ -347,9 +358,10 @@ impl Source for FilesSource {
         keys: &RecordBatch,
         reference: &Reference<'_>,
     ) -> Result<Chunk, Error> {
+        self.interrupt.enter();
         let mut names = read.columns.to_vec();
         names.extend(reference.columns.iter().filter(|name| !read.columns.contains(name)).cloned());
-        let rows = self.by_key(&Read { columns: &names, ..*read }, key, keys).await?;
+        let rows = self.rows_of(&Read { columns: &names, ..*read }, key, keys).await?;
         let referring = texts(&rows, reference.columns)?;
         let found = self.among(reference, referring.iter().flatten().cloned().collect()).await?;
         let orphan =

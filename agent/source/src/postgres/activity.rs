@@ -4,6 +4,7 @@
 //! needs membership in `pg_read_all_stats`.
 
 use super::PostgresSource;
+use super::connect::{IDENTITY, identity_of};
 use super::courtesy::Call;
 use super::literal::{array_literal, quote_literal};
 use super::rows::in_full;
@@ -36,9 +37,24 @@ const SESSIONS: &str = "SELECT \
 
 /// Whether it is a standby; how far it has written or replayed, and on a standby how far what has arrived reaches.
 const STANDING: &str = "SELECT pg_catalog.pg_is_in_recovery()::pg_catalog.text, \
-    (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_flush_lsn() END \
+    (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_insert_lsn() END \
      OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::pg_catalog.text, \
-    (pg_catalog.pg_last_wal_receive_lsn() OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::pg_catalog.text";
+    (pg_catalog.pg_last_wal_receive_lsn() OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::pg_catalog.text, \
+    pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))::pg_catalog.text, \
+    pg_catalog.current_setting('wal_block_size')";
+
+/// Where the last record ends, from where the next one will begin: at a page's beginning that is behind the page's header, which nobody
+/// replays for itself (xlog_internal.h: 24 bytes, 40 at the beginning of a segment).
+fn end_of_records(next: u64, segment: u64, page: u64) -> u64 {
+    let header = if next.checked_rem(segment) == Some(40) {
+        40
+    } else if next.checked_rem(page) == Some(24) {
+        24
+    } else {
+        0
+    };
+    next.saturating_sub(header)
+}
 
 /// All ids that these server processes hold, those of savepoints among them: each holds a lock on its own id while it runs.
 fn held(processes: &[&str]) -> String {
@@ -70,14 +86,22 @@ impl PostgresSource {
     }
 
     pub(super) async fn read_standing(&mut self, call: &Call) -> Result<Standing, Error> {
+        // behind a pooler the same connection may lead to another server by now
+        if self.session.identity().is_some() {
+            let rows = self.session.glance(call, Name::Identity, IDENTITY).await?;
+            self.session.identified(rows.first().and_then(|row| identity_of(row)));
+        }
         let rows = self.session.glance(call, Name::Standing, STANDING).await?;
         let field = |at: usize| rows.first().and_then(|row| row.get(at)).and_then(Option::as_deref);
         let replica = field(0) == Some("true");
-        let position = |at| field(at).and_then(|text| text.parse().ok());
+        let position = |at| field(at).and_then(|text| text.parse::<u64>().ok());
         Ok(Standing {
             server: self.session.identity().cloned(),
             replica,
-            position: position(1),
+            position: position(1).map(|at| match (replica, position(3), position(4)) {
+                (false, Some(segment), Some(page)) => end_of_records(at, segment, page),
+                _ => at,
+            }),
             // what a primary received when it was a standby is of no meaning
             arrived: position(2).filter(|_| replica),
         })
@@ -103,5 +127,26 @@ impl PostgresSource {
         let locks = self.session.glance(call, Name::Held, &held(&processes)).await?;
         ids.extend(locks.iter().filter_map(|row| id(field(row, 0))));
         Ok(ids)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_s_header_is_no_record() {
+        let (segment, page) = (16 << 20, 8192);
+        for (next, end) in [
+            (0x4000, 0x4000),
+            (0x4018, 0x4000),
+            (0x4028, 0x4028),
+            (0x0100_0028, 0x0100_0000),
+            (0x0100_0018, 0x0100_0000),
+            (0x0100_0030, 0x0100_0030),
+        ] {
+            assert_eq!(end_of_records(next, segment, page), end, "{next:x}");
+        }
+        assert_eq!(end_of_records(24, 0, 0), 24);
     }
 }

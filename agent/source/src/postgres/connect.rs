@@ -168,7 +168,9 @@ impl Server {
         if pooled {
             self.direct.store(false, Ordering::Relaxed);
         } else if !self.direct.swap(true, Ordering::Relaxed) {
-            self.named(&mut connection).await.map_err(|error| fault::of_connect(&error, &self.address))?;
+            let naming = tokio::time::timeout(CONNECT_TIMEOUT, self.named(&mut connection)).await;
+            let naming = naming.map_err(|_| unreachable("no answer"))?;
+            naming.map_err(|error| fault::of_connect(&error, &self.address))?;
         }
         let list = |names: &str| serde_json::from_str(names).unwrap_or_default();
         let identity = self.label.labelled(Name::Identity, IDENTITY);
@@ -205,14 +207,15 @@ const GREETING: &str = "SELECT \
     (SELECT s.source FROM pg_catalog.pg_show_all_settings() s WHERE s.name OPERATOR(pg_catalog.=) 'DateStyle')";
 
 /// The cluster, and its timeline: where it writes, in the name of the log's file (in hexadecimal), and on a standby that of the last
-/// checkpoint.
-const IDENTITY: &str = "SELECT s.system_identifier::pg_catalog.text, \
+/// checkpoint or of what it has replayed since.
+pub(super) const IDENTITY: &str = "SELECT s.system_identifier::pg_catalog.text, \
     CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN \
      pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8) END, \
-    (SELECT c.timeline_id FROM pg_catalog.pg_control_checkpoint() c)::pg_catalog.text \
+    (SELECT GREATEST(c.timeline_id, r.min_recovery_end_timeline) \
+     FROM pg_catalog.pg_control_checkpoint() c, pg_catalog.pg_control_recovery() r)::pg_catalog.text \
     FROM pg_catalog.pg_control_system() s";
 
-fn identity_of(row: &[Option<String>]) -> Option<ServerIdentity> {
+pub(super) fn identity_of(row: &[Option<String>]) -> Option<ServerIdentity> {
     let field = |at: usize| row.get(at).and_then(Option::as_deref);
     let written = field(1).map(|name| u32::from_str_radix(name, 16).ok());
     let timeline = written.unwrap_or_else(|| field(2)?.parse().ok())?;

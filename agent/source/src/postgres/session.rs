@@ -43,6 +43,11 @@ impl Session {
         self.identity.as_ref()
     }
 
+    /// It is this one now.
+    pub(super) fn identified(&mut self, identity: Option<ServerIdentity>) {
+        self.identity = identity.or(self.identity.take());
+    }
+
     /// The connection, or a new one. Where another server answers than before, whoever reads has to know; the next call goes on there.
     async fn connected(&mut self) -> Result<PgConnection, Error> {
         if let Some(connection) = self.connection.take() {
