@@ -4,7 +4,6 @@ use super::{Fixture, TypeCase};
 use crate::server::mariadb::{PASSWORD, Server, USER};
 use anyhow::Context as _;
 use async_trait::async_trait;
-use fieldmark_model::chunk::DefectKind;
 use fieldmark_model::{Dialect, TableName};
 use fieldmark_source::mysql::{self, ConnectOptions, Limits, MySqlSource};
 use fieldmark_source::{Source, grants, script};
@@ -129,17 +128,7 @@ impl Fixture for MariaDb {
     }
 
     fn types(&self) -> Vec<TypeCase> {
-        let case = |declared, literal, canonical, defect: Option<DefectKind>, key| TypeCase {
-            declared,
-            literal,
-            canonical: Some(canonical),
-            defect,
-            key,
-        };
-        let fits = |declared, literal, canonical| case(declared, literal, canonical, None, true);
-        let shown = |declared, literal, canonical| case(declared, literal, canonical, None, false);
-        let unfit =
-            |declared, literal, canonical| case(declared, literal, canonical, Some(DefectKind::Unrepresentable), false);
+        let (fits, shown, unfit) = (TypeCase::fits, TypeCase::alike, TypeCase::unfit);
         vec![
             TypeCase { declared: "integer", literal: "null", canonical: None, defect: None, key: false },
             fits("tinyint", "-128", "-128"),

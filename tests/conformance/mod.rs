@@ -81,6 +81,23 @@ pub(crate) struct TypeCase {
     pub(crate) key: bool,
 }
 
+impl TypeCase {
+    /// A value that comes out whole, and by which its row is found.
+    pub(crate) fn fits(declared: &'static str, literal: &'static str, canonical: &'static str) -> Self {
+        Self { key: true, ..Self::alike(declared, literal, canonical) }
+    }
+
+    /// A value that comes out whole, of a type without equality or without an order.
+    pub(crate) fn alike(declared: &'static str, literal: &'static str, canonical: &'static str) -> Self {
+        Self { declared, literal, canonical: Some(canonical), defect: None, key: false }
+    }
+
+    /// A value that its column cannot hold.
+    pub(crate) fn unfit(declared: &'static str, literal: &'static str, canonical: &'static str) -> Self {
+        Self { defect: Some(DefectKind::Unrepresentable), ..Self::alike(declared, literal, canonical) }
+    }
+}
+
 /// Makes one test of every point for one fixture.
 macro_rules! conformance {
     ($fixture:ty) => {

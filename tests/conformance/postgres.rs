@@ -4,7 +4,6 @@ use super::{Fixture, TypeCase};
 use crate::server::postgres::{PASSWORD, Server, USER, until};
 use anyhow::Context as _;
 use async_trait::async_trait;
-use fieldmark_model::chunk::DefectKind;
 use fieldmark_model::{Dialect, TableName};
 use fieldmark_source::postgres::{self, ConnectOptions, Limits, PostgresSource};
 use fieldmark_source::{Error, Grant, Source, grants, script};
@@ -209,6 +208,3 @@ impl Fixture for Postgres {
         format!("repeat('x', {bytes})")
     }
 }
-
-/// Kinds of defect that values have.
-const UNREPRESENTABLE: Option<DefectKind> = Some(DefectKind::Unrepresentable);

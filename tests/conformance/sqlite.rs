@@ -76,16 +76,11 @@ impl<const WAL: bool> Fixture for Sqlite<WAL> {
     }
 
     fn types(&self) -> Vec<TypeCase> {
-        use DefectKind::{InvalidEncoding, Unrepresentable};
-        let case = |declared, literal, canonical, defect: Option<DefectKind>| TypeCase {
-            declared,
-            literal,
-            canonical: Some(canonical),
-            defect,
-            key: defect.is_none(),
+        let (fits, unfit) = (TypeCase::fits, TypeCase::unfit);
+        let no_text = |declared| TypeCase {
+            defect: Some(DefectKind::InvalidEncoding),
+            ..TypeCase::alike(declared, "cast(x'61ff' as text)", "\\x61ff")
         };
-        let fits = |declared, literal, canonical| case(declared, literal, canonical, None);
-        let unfit = |declared, literal, canonical| case(declared, literal, canonical, Some(Unrepresentable));
         vec![
             TypeCase { declared: "integer", literal: "null", canonical: None, defect: None, key: false },
             TypeCase { declared: "real", literal: "9e999 - 9e999", canonical: None, defect: None, key: false },
@@ -126,9 +121,9 @@ impl<const WAL: bool> Fixture for Sqlite<WAL> {
             fits("varchar(3)", "'longer'", "longer"),
             fits("text", "x'ab'", "\\xab"),
             fits("text", "'\\xab'", "\\xab"),
-            case("text", "cast(x'61ff' as text)", "\\x61ff", Some(InvalidEncoding)),
-            case("integer", "cast(x'61ff' as text)", "\\x61ff", Some(InvalidEncoding)),
-            case("blob", "cast(x'61ff' as text)", "\\x61ff", Some(InvalidEncoding)),
+            no_text("text"),
+            no_text("integer"),
+            no_text("blob"),
             fits("date", "'2024-02-29'", "2024-02-29"),
             fits("datetime", "1709164800", "1709164800"),
             fits("timestamp with time zone", "'2024-02-29 10:00:00+00'", "2024-02-29 10:00:00+00"),

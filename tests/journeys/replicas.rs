@@ -18,6 +18,15 @@ async fn shop(address: &str, pair: &Pair) -> Served {
     served
 }
 
+/// Says that `shop`, at that address, is a replica of `main` at the other one.
+fn replicates(served: &Served, shop: &str, main: &str) {
+    let sources = format!("  shop: {{ url: \"{shop}\", replica_of: main }}\n  main: {{ url: \"{main}\" }}\n");
+    served.write(
+        "fieldmark.yaml",
+        &format!("version: 1\nstate_dir: state\nsources:\n{sources}rules: ['rules/*.yaml']\n"),
+    );
+}
+
 async fn run(url: &str, sql: &str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
@@ -28,13 +37,7 @@ async fn run(url: &str, sql: &str) {
 async fn a_migration_is_waited_for_on_a_replica() {
     let pair = Pair::start().await.unwrap();
     let served = shop(&pair.standby(), &pair).await;
-    let sources = format!(
-        "version: 1\nstate_dir: state\nsources:\n  shop: {{ url: \"{}\", replica_of: main }}\n  main: {{ url: \"{}\" }}\n\
-         rules: ['rules/*.yaml']\n",
-        pair.standby(),
-        pair.primary()
-    );
-    served.write("fieldmark.yaml", &sources);
+    replicates(&served, &pair.standby(), &pair.primary());
     served.run(&["before", "--control", "1s"]).await.gives(0);
     run(&pair.standby(), "select pg_wal_replay_pause()").await;
     run(&pair.primary(), "update t set n = -n where id % 2 = 0").await;
@@ -48,7 +51,10 @@ async fn a_migration_is_waited_for_on_a_replica() {
     assert!(stale.out.contains("main public.t") && !stale.out.contains("shop public.t"), "{}", stale.out);
 
     let arriving = async {
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        // somebody has asked the standby how far it is
+        let asked = "exists (select from pg_stat_activity where application_name like 'fieldmark%' \
+                     and query like '%statement=''standing''%')";
+        run(&pair.standby(), &until(asked)).await;
         run(&pair.standby(), "select pg_wal_replay_resume()").await;
     };
     let (after, ()) = tokio::join!(served.run(&["after", "--control", "1s"]), arriving);
@@ -66,13 +72,7 @@ async fn what_is_no_replica_is_not_taken_for_one() {
     let (pair, other) = (Pair::start().await.unwrap(), Pair::start().await.unwrap());
     let served = shop(&pair.primary(), &pair).await;
     for (shop, main) in [(pair.primary(), pair.standby()), (pair.standby(), other.primary())] {
-        served.write(
-            "fieldmark.yaml",
-            &format!(
-                "version: 1\nstate_dir: state\nsources:\n  shop: {{ url: \"{shop}\", replica_of: main }}\n  main: {{ url: \"{main}\" }}\n\
-                 rules: ['rules/*.yaml']\n"
-            ),
-        );
+        replicates(&served, &shop, &main);
         served.run(&["before", "--control", "0s", "--source", "shop"]).await.gives(0);
         let after = served.run(&["after", "--control", "0s", "--source", "shop"]).await.gives(2);
         assert!(after.out.contains("the server is no standby of the one that `replica_of` names"), "{}", after.out);

@@ -46,23 +46,23 @@ impl Pair {
 
     /// Restarts the primary; `mode` is one of `pg_ctl`'s.
     pub(crate) fn restart(&self, mode: &str) -> anyhow::Result<()> {
-        let restart = r#"
+        self.control("restart", mode)
+    }
+
+    /// Has `pg_ctl` do something with the primary.
+    fn control(&self, what: &str, mode: &str) -> anyhow::Result<()> {
+        let control = r#"
 as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-cd "$1" && as "$2/pg_ctl" -D primary -l primary.log -m "$3" -w -t 60 restart >>log 2>&1 </dev/null"#;
+cd "$1" && as "$2/pg_ctl" -D primary -l primary.log -m "$3" -w -t 60 "$4" >>log 2>&1 </dev/null"#;
         let mut command = Command::new("sh");
-        command.args(["-c", restart, "restart"]).arg(&self.watched.folder).arg(programs()?).arg(mode);
-        ensure!(command.status()?.success(), "PostgreSQL does not restart");
+        command.args(["-c", control, "control"]).arg(&self.watched.folder).arg(programs()?).args([mode, what]);
+        ensure!(command.status()?.success(), "PostgreSQL does not {what}");
         Ok(())
     }
 
     /// Stops the primary as a crash does; the standby takes its place.
     pub(crate) async fn fail_over(&self) -> anyhow::Result<()> {
-        let stop = r#"
-as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-cd "$1" && as "$2/pg_ctl" -D primary -m immediate -w -t 60 stop >>log 2>&1 </dev/null"#;
-        let mut command = Command::new("sh");
-        command.args(["-c", stop, "stop"]).arg(&self.watched.folder).arg(programs()?);
-        ensure!(command.status()?.success(), "PostgreSQL does not stop");
+        self.control("stop", "immediate")?;
         let mut standby = PgConnection::connect(&self.standby()).await?;
         let promoted: bool = sqlx::query_scalar("select pg_promote()").fetch_one(&mut standby).await?;
         ensure!(promoted, "the standby is not promoted");

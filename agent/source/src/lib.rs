@@ -14,6 +14,7 @@ mod grant;
 pub mod label;
 pub mod memory;
 pub mod mysql;
+mod options;
 mod pace;
 pub mod postgres;
 mod preview;
@@ -45,7 +46,7 @@ pub trait Cancel: Send + Sync {
     async fn cancel(&self);
 }
 
-/// One database, read in bounded chunks over one connection.
+/// One database, read in bounded chunks over one connection. What it does not have, it need not answer: the methods with a body say so.
 #[async_trait]
 pub trait Source: Send {
     /// What kind of database it is and where.
@@ -76,7 +77,9 @@ pub trait Source: Send {
     ///
     /// # Errors
     /// [`Error::Unsupported`] where the database has no blocks that one could address.
-    async fn blocks(&mut self, read: &Read<'_>, draw: &BlockDraw) -> Result<BlockSample, Error>;
+    async fn blocks(&mut self, _: &Read<'_>, _: &BlockDraw) -> Result<BlockSample, Error> {
+        Err(Error::Unsupported { what: "drawing random blocks" })
+    }
 
     /// The key `step` rows after the given one in key order (`None`: from the start), as a batch of one row with the key's
     /// columns, or an empty batch past the end. A walk of these collects key boundaries without a sort.
@@ -121,43 +124,65 @@ pub trait Source: Send {
         reference: &Reference<'_>,
     ) -> Result<Chunk, Error>;
 
-    /// The database's own row counters of a table.
-    async fn counters(&mut self, table: &Table) -> Result<Counters, Error>;
+    /// The database's own row counters of a table, where it has such.
+    async fn counters(&mut self, _: &Table) -> Result<Counters, Error> {
+        Ok(Counters::default())
+    }
 
     /// Blocks that all calls so far have touched, cached ones included, as they can be told from what was asked and what came; 0
     /// where the database has no shared blocks.
-    fn blocks_touched(&self) -> u64;
+    fn blocks_touched(&self) -> u64 {
+        0
+    }
 
-    /// How far transactions have come.
-    async fn horizon(&mut self) -> Result<Horizon, Error>;
+    /// How far transactions have come, where the database tells.
+    async fn horizon(&mut self) -> Result<Horizon, Error> {
+        Ok(Horizon::default())
+    }
 
     /// Which server answers, and how far it has come; nothing where there is none.
     async fn standing(&mut self) -> Result<Standing, Error> {
         Ok(Standing::default())
     }
 
-    /// Ids of the transactions that sessions of any of these kinds have open now, savepoints of theirs included.
-    async fn transactions(&mut self, sessions: &[Sessions]) -> Result<BTreeSet<u64>, Error>;
+    /// Ids of the transactions that sessions of any of these kinds have open now, savepoints of theirs included; none where the
+    /// database does not tell.
+    async fn transactions(&mut self, _: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
+        Ok(BTreeSet::new())
+    }
 
     /// The rows of a rule's own query: one statement, read-only, alone under its limits.
     ///
     /// # Errors
     /// [`Error::Unsupported`] where there is no database that could answer.
-    async fn query(&mut self, query: &Query<'_>) -> Result<Answered, Error>;
+    async fn query(&mut self, _: &Query<'_>) -> Result<Answered, Error> {
+        Err(Error::Unsupported { what: "a query in a database's own SQL" })
+    }
 
     /// What the planner thinks that a query costs, in its own unit; `None` where it does not say.
-    async fn expected_cost(&mut self, query: &Query<'_>) -> Result<Option<f64>, Error>;
+    async fn expected_cost(&mut self, _: &Query<'_>) -> Result<Option<f64>, Error> {
+        Ok(None)
+    }
 
     /// Blocks that were touched in these tables and their indexes so far, by anybody, as the database's own statistics have it; `None`
     /// where it has none.
-    async fn blocks_seen(&mut self, tables: &[&Table]) -> Result<Option<u64>, Error>;
+    async fn blocks_seen(&mut self, _: &[&Table]) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
 
     /// What the role may do; `None` where there are no roles.
-    async fn privileges(&mut self) -> Result<Option<Privileges>, Error>;
+    async fn privileges(&mut self) -> Result<Option<Privileges>, Error> {
+        Ok(None)
+    }
 
-    /// The statements that a call would send, one value or place standing for all; asks at most the catalogue.
-    async fn preview(&mut self, read: &Read<'_>, ask: Preview<'_>) -> Result<Vec<(Name, String)>, Error>;
+    /// The statements that a call would send, one value or place standing for all; asks at most the catalogue. None where nothing
+    /// is sent.
+    async fn preview(&mut self, _: &Read<'_>, _: Preview<'_>) -> Result<Vec<(Name, String)>, Error> {
+        Ok(Vec::new())
+    }
 
     /// What CHECK constraints are about.
-    async fn checks(&mut self) -> Result<Vec<Check>, Error>;
+    async fn checks(&mut self) -> Result<Vec<Check>, Error> {
+        Ok(Vec::new())
+    }
 }

@@ -2,16 +2,13 @@
 
 use crate::label::Label;
 use crate::request::Place;
-use crate::{
-    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Name, Pace, Preview, Privileges,
-    Query, Read, Reference, ScanChunk, Sessions, Source,
-};
+use crate::{Cancel, Cursor, Error, Facts, Pace, Read, Reference, ScanChunk, Source};
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::{SortOptions, sort_to_indices};
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use async_trait::async_trait;
-use fieldmark_model::{Catalogue, Cell, CellText, Chunk, Counters, Dialect, Table, TableName};
+use fieldmark_model::{Catalogue, Cell, CellText, Chunk, Dialect, Table, TableName};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -138,10 +135,6 @@ impl Source for MemorySource {
         Ok(Chunk::whole(batch.map_err(|error| internal(&error))?))
     }
 
-    async fn blocks(&mut self, _: &Read<'_>, _: &BlockDraw) -> Result<BlockSample, Error> {
-        Err(Error::Unsupported { what: "drawing random blocks" })
-    }
-
     async fn key_after(
         &mut self,
         _: &Table,
@@ -207,45 +200,5 @@ impl Source for MemorySource {
         let found: Vec<usize> =
             own.iter().zip(&referring).enumerate().filter(|(_, pair)| orphan(*pair)).map(|(row, _)| row).collect();
         all.take(&found).and_then(|chunk| chunk.project(read.columns)).map_err(|error| internal(&error))
-    }
-
-    async fn counters(&mut self, _: &Table) -> Result<Counters, Error> {
-        Ok(Counters::default())
-    }
-
-    fn blocks_touched(&self) -> u64 {
-        0
-    }
-
-    async fn horizon(&mut self) -> Result<Horizon, Error> {
-        Ok(Horizon::default())
-    }
-
-    async fn transactions(&mut self, _: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
-        Ok(BTreeSet::new())
-    }
-
-    async fn query(&mut self, _: &Query<'_>) -> Result<Answered, Error> {
-        Err(Error::Unsupported { what: "a query in a database's own SQL" })
-    }
-
-    async fn expected_cost(&mut self, _: &Query<'_>) -> Result<Option<f64>, Error> {
-        Ok(None)
-    }
-
-    async fn blocks_seen(&mut self, _: &[&Table]) -> Result<Option<u64>, Error> {
-        Ok(None)
-    }
-
-    async fn privileges(&mut self) -> Result<Option<Privileges>, Error> {
-        Ok(None)
-    }
-
-    async fn preview(&mut self, _: &Read<'_>, _: Preview<'_>) -> Result<Vec<(Name, String)>, Error> {
-        Ok(Vec::new())
-    }
-
-    async fn checks(&mut self) -> Result<Vec<Check>, Error> {
-        Ok(Vec::new())
     }
 }

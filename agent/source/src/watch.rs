@@ -24,6 +24,13 @@ const QUESTION: Duration = Duration::from_secs(1);
 /// How long a watchdog that could not look rests.
 const REST: Duration = Duration::from_secs(60);
 
+/// How long a pass's statement may take where nobody watches whether somebody waits for it.
+pub(crate) const UNWATCHED: Duration = Duration::from_millis(50);
+/// The same of a look-up, which cannot be made shorter.
+pub(crate) const UNWATCHED_LOOKUP: Duration = Duration::from_millis(200);
+/// Longest time that cancelling takes, over a second connection.
+pub(crate) const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A statement, or a transaction of a few, that runs now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {

@@ -1,6 +1,6 @@
 //! Values: every type, nasty texts as keys, bytes of no encoding, sizes.
 
-use super::{Postgres, UNREPRESENTABLE};
+use super::Postgres;
 use crate::conformance::scan::pass;
 use crate::conformance::{Fixture, TypeCase, names, table, texts};
 use arrow::array::{Array as _, RecordBatch, StringArray};
@@ -11,17 +11,7 @@ use std::sync::Arc;
 
 /// Every type that the driver's table names.
 pub(super) fn cases(extensions: &[&str]) -> Vec<TypeCase> {
-    let case = |declared, literal, canonical, defect: Option<DefectKind>, key| TypeCase {
-        declared,
-        literal,
-        canonical: Some(canonical),
-        defect,
-        key,
-    };
-    let fits = |declared, literal, canonical| case(declared, literal, canonical, None, true);
-    // a type without equality, or without an order
-    let alike = |declared, literal, canonical| case(declared, literal, canonical, None, false);
-    let unfit = |declared, literal, canonical| case(declared, literal, canonical, UNREPRESENTABLE, false);
+    let (fits, alike, unfit) = (TypeCase::fits, TypeCase::alike, TypeCase::unfit);
     let mut cases = vec![
         TypeCase { declared: "text", literal: "null", canonical: None, defect: None, key: false },
         TypeCase { declared: "kinds.pair", literal: "null", canonical: None, defect: None, key: false },

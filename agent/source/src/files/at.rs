@@ -1,7 +1,7 @@
 //! Where a file is, and its bytes.
 
 use super::bucket::{Object, Windows};
-use super::table::malformed;
+use super::table::{changed, malformed};
 use crate::Error;
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -47,7 +47,6 @@ impl At {
     /// Whether the file is still what it was; an object says so with each of its bytes.
     pub(super) fn is_same(&self) -> Result<(), Error> {
         let Self::Disk { path, bytes, written } = self else { return Ok(()) };
-        let changed = || Error::SchemaChanged { code: "a file was changed while it was read".to_owned() };
         let told = std::fs::metadata(path)
             .map_err(|error| if error.kind() == io::ErrorKind::NotFound { changed() } else { self.failed(error) })?;
         if told.len() != *bytes || told.modified().ok() != *written { Err(changed()) } else { Ok(()) }

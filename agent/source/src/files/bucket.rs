@@ -1,6 +1,6 @@
 //! Objects of an S3-compatible store, read in windows of a few MiB.
 
-use super::table::malformed;
+use super::table::{changed, malformed};
 use crate::Error;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
@@ -264,10 +264,6 @@ impl Object {
         let bytes = got.bytes().await.map_err(refused)?;
         if bytes.len() as u64 == length { Ok(bytes) } else { Err(changed()) }
     }
-}
-
-fn changed() -> Error {
-    Error::SchemaChanged { code: "a file was changed while it was read".to_owned() }
 }
 
 /// What the store said, without what was asked and what else stands in its answer: keys and signatures are nobody's business.

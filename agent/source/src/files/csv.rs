@@ -2,7 +2,7 @@
 
 use super::ScanPlace;
 use super::at::{At, Opened};
-use super::table::{File, Given, Reader as Either, Want, malformed};
+use super::table::{File, Given, Reader as Either, Want, changed, malformed};
 use crate::Error;
 use arrow::array::{
     ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder, StringBuilder,
@@ -435,13 +435,12 @@ pub(super) fn rows(file: &File, separator: u8, want: &Want, before: u64, numbers
             Some(open) => open,
             None => {
                 let place = usize::try_from(step).ok().and_then(|step| index.places.get(step)).cloned();
-                let changed = || Error::SchemaChanged { code: "a file was changed while it was read".to_owned() };
                 (begun(file, separator, Some(place.ok_or_else(changed)?))?, begins)
             }
         };
         while next <= *number {
             if !reader.read_byte_record(&mut record).map_err(|error| file.at.failed(error))? {
-                return Err(Error::SchemaChanged { code: "a file was changed while it was read".to_owned() });
+                return Err(changed());
             }
             next += 1;
         }

@@ -47,19 +47,16 @@ mod table;
 pub use bucket::StoreSettings;
 pub use pattern::{Pattern, Refused};
 
-use crate::label::{Label, Name};
+use crate::label::Label;
 use crate::memory::texts;
 use crate::request::Place;
-use crate::{
-    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Pace, Preview, Privileges, Query,
-    Read, Reference, ScanChunk, Sessions, Source,
-};
+use crate::{Cancel, Cursor, Error, Facts, Pace, Read, Reference, ScanChunk, Source};
 use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 use async_trait::async_trait;
 use at::At;
 use bucket::{Bucket, Interrupt};
-use fieldmark_model::{Catalogue, Chunk, Counters, Dialect, Table, TableName};
+use fieldmark_model::{Catalogue, Chunk, Dialect, Table, TableName};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -315,10 +312,6 @@ impl Source for FilesSource {
         Ok(Chunk::whole(batch.map_err(|error| Error::Internal { what: error.to_string() })?))
     }
 
-    async fn blocks(&mut self, _: &Read<'_>, _: &BlockDraw) -> Result<BlockSample, Error> {
-        unsupported("drawing random blocks")
-    }
-
     async fn key_after(
         &mut self,
         _: &Table,
@@ -369,45 +362,5 @@ impl Source for FilesSource {
         let orphans: Vec<usize> = referring.iter().enumerate().filter(orphan).map(|(row, _)| row).collect();
         let chunk = rows.take(&orphans).and_then(|rows| rows.project(read.columns));
         chunk.map_err(|error| Error::Internal { what: error.to_string() })
-    }
-
-    async fn counters(&mut self, _: &Table) -> Result<Counters, Error> {
-        Ok(Counters::default())
-    }
-
-    fn blocks_touched(&self) -> u64 {
-        0
-    }
-
-    async fn horizon(&mut self) -> Result<Horizon, Error> {
-        Ok(Horizon::default())
-    }
-
-    async fn transactions(&mut self, _: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
-        Ok(BTreeSet::new())
-    }
-
-    async fn query(&mut self, _: &Query<'_>) -> Result<Answered, Error> {
-        unsupported("a query in a database's own SQL")
-    }
-
-    async fn expected_cost(&mut self, _: &Query<'_>) -> Result<Option<f64>, Error> {
-        Ok(None)
-    }
-
-    async fn blocks_seen(&mut self, _: &[&Table]) -> Result<Option<u64>, Error> {
-        Ok(None)
-    }
-
-    async fn privileges(&mut self) -> Result<Option<Privileges>, Error> {
-        Ok(None)
-    }
-
-    async fn preview(&mut self, _: &Read<'_>, _: Preview<'_>) -> Result<Vec<(Name, String)>, Error> {
-        Ok(Vec::new())
-    }
-
-    async fn checks(&mut self) -> Result<Vec<Check>, Error> {
-        Ok(Vec::new())
     }
 }

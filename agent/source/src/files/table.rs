@@ -14,6 +14,11 @@ pub(super) fn malformed(file: impl fmt::Display, what: impl fmt::Display) -> Err
     Error::Malformed { file: file.to_string(), what: what.to_string() }
 }
 
+/// It is no longer what it was when the pass began.
+pub(super) fn changed() -> Error {
+    Error::SchemaChanged { code: "a file was changed while it was read".to_owned() }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Parquet,

@@ -1,9 +1,9 @@
 //! Where the database is and how it is connected to.
 
-use super::courtesy::Limits;
 use super::fault;
 use crate::Error;
 use crate::label::{Label, Name, SharedLabel};
+use crate::options::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection, Row as _};
 use std::net::IpAddr;
@@ -15,37 +15,6 @@ use url::Url;
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The first version that this driver was made for.
 const OLDEST: (u32, u32) = (10, 5);
-
-/// How to connect. See [`super::connect`].
-#[derive(Clone)]
-pub struct ConnectOptions {
-    /// `mariadb://user:password@host:port/database` (or `mysql://…`), with the parameters that sqlx reads (`ssl-mode`, `ssl-ca`, `socket`).
-    pub url: String,
-    /// The databases to look at; `None`: the url's.
-    pub schemas: Option<Vec<String>>,
-    /// Whose statements these are: each statement's comment has it.
-    pub agent: String,
-    /// How long statements may run.
-    pub limits: Limits,
-}
-
-impl ConnectOptions {
-    /// This address with everything else as usual.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), schemas: None, agent: String::new(), limits: Limits::default() }
-    }
-}
-
-impl std::fmt::Debug for ConnectOptions {
-    /// Without the url, which may hold a password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConnectOptions")
-            .field("schemas", &self.schemas)
-            .field("agent", &self.agent)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A server that can be connected to at any time.
 #[derive(Clone)]

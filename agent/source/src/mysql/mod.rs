@@ -52,8 +52,7 @@ mod statement;
 mod types;
 mod watch;
 
-pub use connect::ConnectOptions;
-pub use courtesy::Limits;
+pub use crate::options::{ConnectOptions, Limits};
 pub use grants::account;
 pub(crate) use grants::grants;
 pub use literal::quote;
@@ -63,19 +62,18 @@ use crate::label::{Label, Name, SharedLabel};
 use crate::preview::stand_in;
 use crate::request::Place;
 use crate::{
-    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Preview, Privileges, Query, Read,
-    Reference, ScanChunk, Sessions, Source,
+    Answered, Cancel, Check, Cursor, Error, Facts, Horizon, Preview, Privileges, Query, Read, Reference, ScanChunk,
+    Source,
 };
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use connect::Server;
 use courtesy::{Call, Interrupt};
-use fieldmark_model::{Catalogue, Chunk, Column, Counters, Dialect, Table};
+use fieldmark_model::{Catalogue, Chunk, Column, Dialect, Table};
 use literal::Keys;
 use rows::Rows;
 use session::Session;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -211,10 +209,6 @@ impl Source for MySqlSource {
         self.chunk(&call, (Name::Extremes, &sql), &columns.iter().collect::<Vec<_>>()).await
     }
 
-    async fn blocks(&mut self, _: &Read<'_>, _: &BlockDraw) -> Result<BlockSample, Error> {
-        Err(Error::Unsupported { what: "drawing random blocks" })
-    }
-
     async fn key_after(
         &mut self,
         table: &Table,
@@ -290,14 +284,6 @@ impl Source for MySqlSource {
         self.chunk(&call, (Name::Orphans, &sql), &literal::columns(read.table, read.columns)?).await
     }
 
-    async fn counters(&mut self, _: &Table) -> Result<Counters, Error> {
-        Ok(Counters::default())
-    }
-
-    fn blocks_touched(&self) -> u64 {
-        0
-    }
-
     async fn horizon(&mut self) -> Result<Horizon, Error> {
         let call = self.interrupt.enter();
         let asked = Utc::now();
@@ -320,10 +306,6 @@ impl Source for MySqlSource {
         })
     }
 
-    async fn transactions(&mut self, _: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
-        Ok(BTreeSet::new())
-    }
-
     async fn query(&mut self, query: &Query<'_>) -> Result<Answered, Error> {
         let call = self.interrupt.enter();
         self.answer_query(&call, query).await
@@ -332,10 +314,6 @@ impl Source for MySqlSource {
     async fn expected_cost(&mut self, query: &Query<'_>) -> Result<Option<f64>, Error> {
         let call = self.interrupt.enter();
         self.explain_query(&call, query).await
-    }
-
-    async fn blocks_seen(&mut self, _: &[&Table]) -> Result<Option<u64>, Error> {
-        Ok(None)
     }
 
     async fn privileges(&mut self) -> Result<Option<Privileges>, Error> {

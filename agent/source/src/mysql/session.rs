@@ -4,10 +4,11 @@
 //! dropped, takes its connection with it. The next one connects anew.
 
 use super::connect::{Greeting, Server, hang_up};
-use super::courtesy::{Call, Limits, limited};
+use super::courtesy::{Call, limited};
 use super::fault;
 use crate::Error;
 use crate::label::Name;
+use crate::options::Limits;
 use futures::TryStreamExt as _;
 use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row as _};

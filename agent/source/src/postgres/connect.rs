@@ -1,11 +1,11 @@
 //! Where the database is and how it is connected to.
 
-use super::courtesy::Limits;
 use super::fault;
 use super::literal::quote_literal;
 use crate::Error;
 use crate::ServerIdentity;
 use crate::label::{Label, Name, SharedLabel};
+use crate::options::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _, ValueRef as _};
 use std::net::IpAddr;
@@ -16,39 +16,6 @@ use std::time::Duration;
 
 /// Longest time to make a connection.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How to connect. See [`super::connect`].
-#[derive(Clone)]
-pub struct ConnectOptions {
-    /// `postgres://user:password@host:port/database`, with the parameters that sqlx reads (`sslmode`, `sslrootcert`, `host`
-    /// for a socket's folder, `options`). What it leaves out comes from libpq's environment variables and password file.
-    pub url: String,
-    /// The schemas to look at; `None`: those of the connection's own search path.
-    pub schemas: Option<Vec<String>>,
-    /// Whose statements these are: each statement's comment has it, and `pg_stat_activity` shows `fieldmark/<agent>` as the application's
-    /// name, unless a pooler stands between.
-    pub agent: String,
-    /// How long statements may run.
-    pub limits: Limits,
-}
-
-impl ConnectOptions {
-    /// This address with everything else as usual.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), schemas: None, agent: String::new(), limits: Limits::default() }
-    }
-}
-
-impl std::fmt::Debug for ConnectOptions {
-    /// Without the url, which may hold a password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConnectOptions")
-            .field("schemas", &self.schemas)
-            .field("agent", &self.agent)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A server that can be connected to at any time.
 #[derive(Clone)]

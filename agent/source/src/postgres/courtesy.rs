@@ -5,28 +5,13 @@ use super::literal::quote_literal;
 use super::watch::Locks;
 use crate::Cancel;
 use crate::label::Name;
-use crate::watch::Watch;
+use crate::options::Limits;
+use crate::watch::{CANCEL_TIMEOUT, UNWATCHED, UNWATCHED_LOOKUP, Watch};
 use async_trait::async_trait;
 use sqlx::PgConnection;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-/// How long statements may run before the server ends them with [`Error::Timeout`](crate::Error::Timeout).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// A read of rows.
-    pub read: Duration,
-    /// A read of the catalogue.
-    pub catalogue: Duration,
-}
-
-impl Default for Limits {
-    /// 500 ms and 2 s.
-    fn default() -> Self {
-        Self { read: Duration::from_millis(500), catalogue: Duration::from_secs(2) }
-    }
-}
 
 /// What a transaction is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,11 +147,6 @@ pub(super) struct Interrupt {
     watch: Watch,
 }
 
-/// How long a pass's statement may take where nobody watches whether somebody waits for it.
-const UNWATCHED: Duration = Duration::from_millis(50);
-/// The same of a look-up, which cannot be made shorter.
-const UNWATCHED_LOOKUP: Duration = Duration::from_millis(200);
-
 impl Interrupt {
     pub(super) fn new(server: Server) -> Self {
         let watch = Watch::new(Locks::new(server.clone()));
@@ -184,9 +164,6 @@ impl Interrupt {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Longest time that cancelling takes.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[async_trait]
 impl Cancel for Interrupt {

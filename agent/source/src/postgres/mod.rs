@@ -76,8 +76,7 @@ mod statistics;
 mod types;
 mod watch;
 
-pub use connect::ConnectOptions;
-pub use courtesy::Limits;
+pub use crate::options::{ConnectOptions, Limits};
 pub use declared::{declared_column, declared_types};
 pub(crate) use grants::grants;
 pub(crate) use scan::ScanPlace;

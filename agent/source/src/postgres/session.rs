@@ -6,9 +6,10 @@
 
 use super::connect::{Greeting, Server, hang_up, simple};
 use super::copy::Malformed;
-use super::courtesy::{self, Call, Limits, Purpose, Together};
+use super::courtesy::{self, Call, Purpose, Together};
 use super::fault;
 use crate::label::{Name, SharedLabel};
+use crate::options::Limits;
 use crate::{Error, ServerIdentity};
 use futures::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
@@ -55,7 +56,7 @@ impl Session {
         }
         let (connection, greeting) = self.server.greeted().await?;
         let changed = self.identity.as_ref().zip(greeting.identity.as_ref()).is_some_and(|(before, now)| before != now);
-        self.identity = greeting.identity.or(self.identity.take());
+        self.identified(greeting.identity);
         if changed {
             self.connection = Some(connection);
             return Err(Error::FailedOver);

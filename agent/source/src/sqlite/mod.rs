@@ -52,41 +52,24 @@ mod tests;
 mod types;
 mod worker;
 
+pub use crate::options::Limits;
 pub use address::Address;
 pub(crate) use read::ScanPlace;
 
 use crate::label::{Label, SharedLabel};
 use crate::preview::stand_in;
 use crate::{
-    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Name, Preview, Privileges, Query,
-    Read, Reference, ScanChunk, Sessions, Source,
+    Answered, Cancel, Check, Cursor, Error, Facts, Horizon, Name, Preview, Query, Read, Reference, ScanChunk, Source,
 };
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use cells::Cells;
 use connect::Session;
-use fieldmark_model::{Catalogue, Chunk, Counters, Dialect, Table};
-use std::collections::BTreeSet;
+use fieldmark_model::{Catalogue, Chunk, Dialect, Table};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use worker::{Control, Worker};
-
-/// How long calls may run before they are interrupted with [`Error::Timeout`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// A read of rows.
-    pub read: Duration,
-    /// A read of the catalogue.
-    pub catalogue: Duration,
-}
-
-impl Default for Limits {
-    /// 500 ms and 2 s.
-    fn default() -> Self {
-        Self { read: Duration::from_millis(500), catalogue: Duration::from_secs(2) }
-    }
-}
 
 /// A column that is declared so, as the catalogue would give it: any text is a type to SQLite. See the table above.
 pub fn declared_column(
@@ -183,10 +166,6 @@ impl Source for SqliteSource {
         self.chunk(statement, columns).await
     }
 
-    async fn blocks(&mut self, _: &Read<'_>, _: &BlockDraw) -> Result<BlockSample, Error> {
-        Err(Error::Unsupported { what: "drawing random blocks" })
-    }
-
     async fn key_after(
         &mut self,
         table: &Table,
@@ -261,21 +240,9 @@ impl Source for SqliteSource {
         self.chunk(statement, statement::columns(read.table, read.columns)?).await
     }
 
-    async fn counters(&mut self, _: &Table) -> Result<Counters, Error> {
-        Ok(Counters::default())
-    }
-
-    fn blocks_touched(&self) -> u64 {
-        0
-    }
-
     async fn horizon(&mut self) -> Result<Horizon, Error> {
         // one writer at a time, and rows are seen in the order in which they were written
         Ok(Horizon::default())
-    }
-
-    async fn transactions(&mut self, _: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
-        Ok(BTreeSet::new())
     }
 
     async fn query(&mut self, query: &Query<'_>) -> Result<Answered, Error> {
@@ -291,14 +258,6 @@ impl Source for SqliteSource {
         self.worker
             .run(self.limits.read, move |session| session.rows(&statement, |_| Ok(ControlFlow::Break(()))))
             .await?;
-        Ok(None)
-    }
-
-    async fn blocks_seen(&mut self, _: &[&Table]) -> Result<Option<u64>, Error> {
-        Ok(None)
-    }
-
-    async fn privileges(&mut self) -> Result<Option<Privileges>, Error> {
         Ok(None)
     }
 
