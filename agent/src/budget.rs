@@ -7,6 +7,7 @@
 use crate::config;
 use crate::state::Balance;
 use chrono::{DateTime, Utc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Seconds over which the share of time is counted.
@@ -14,9 +15,12 @@ const AN_HOUR: f64 = 3600.0;
 /// Seconds over which blocks are counted.
 const A_MINUTE: f64 = 60.0;
 
-/// What reading a source may cost, and what is left of it.
+/// What reading a source may cost, and what is left of it; the clones of one are the same.
 #[derive(Clone, Debug)]
-pub struct Budget {
+pub struct Budget(Arc<Mutex<Left>>);
+
+#[derive(Debug)]
+struct Left {
     time: Option<Bucket>,
     blocks: Option<Bucket>,
     /// Whether what can be put off is read: then a call is refused when the time has run out, and rests when the blocks have.
@@ -46,7 +50,7 @@ impl Bucket {
 impl Budget {
     /// No limit, nothing counted.
     pub fn unlimited() -> Self {
-        Self { time: None, blocks: None, routine: false }
+        Self(Arc::new(Mutex::new(Left { time: None, blocks: None, routine: false })))
     }
 
     /// By a source's configuration; `left` is what an earlier run left. A `routine` check can be made later, and more slowly; a mark or a
@@ -58,30 +62,38 @@ impl Budget {
             left.left_seconds + passed * limits.server_time.value
         });
         let minute = limits.blocks_per_minute.value as f64;
-        Self {
+        Self(Arc::new(Mutex::new(Left {
             time: Some(Bucket::new(hour, AN_HOUR, filled, now.1)),
             blocks: Some(Bucket::new(minute, A_MINUTE, minute, now.1)),
             routine,
-        }
+        })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Left> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether another call may be made.
-    pub fn allows(&mut self, now: Instant) -> bool {
-        let Some(time) = &mut self.time else { return true };
+    pub fn allows(&self, now: Instant) -> bool {
+        let mut left = self.lock();
+        let Some(time) = &mut left.time else { return true };
         time.fill(now);
-        !self.routine || time.level > 0.0
+        let some = time.level > 0.0;
+        some || !left.routine
     }
 
     /// Takes note of a call that ended now, and says how long to rest for the blocks that it touched.
-    pub fn used(&mut self, took: Duration, blocks: u64, now: Instant) -> Duration {
-        if let Some(time) = &mut self.time {
+    pub fn used(&self, took: Duration, blocks: u64, now: Instant) -> Duration {
+        let mut left = self.lock();
+        let routine = left.routine;
+        if let Some(time) = &mut left.time {
             time.fill(now);
             time.level -= took.as_secs_f64();
         }
-        let Some(bucket) = &mut self.blocks else { return Duration::ZERO };
+        let Some(bucket) = &mut left.blocks else { return Duration::ZERO };
         bucket.fill(now);
         bucket.level -= blocks as f64;
-        if self.routine && bucket.level < 0.0 {
+        if routine && bucket.level < 0.0 {
             Duration::from_secs_f64(-bucket.level / bucket.a_second)
         } else {
             Duration::ZERO
@@ -89,8 +101,9 @@ impl Budget {
     }
 
     /// What is left of the time, to be kept.
-    pub fn left(&mut self, now: (DateTime<Utc>, Instant)) -> Option<Balance> {
-        let time = self.time.as_mut()?;
+    pub fn left(&self, now: (DateTime<Utc>, Instant)) -> Option<Balance> {
+        let mut left = self.lock();
+        let time = left.time.as_mut()?;
         time.fill(now.1);
         Some(Balance { left_seconds: time.level, time: now.0 })
     }
@@ -116,7 +129,7 @@ mod tests {
     #[test]
     fn time_runs_out_and_comes_back() {
         let (day, begun) = (DateTime::<Utc>::UNIX_EPOCH, Instant::now());
-        let mut budget = Budget::new(&limits(0.05, 1_000), None, (day, begun), true);
+        let budget = Budget::new(&limits(0.05, 1_000), None, (day, begun), true);
         assert!(budget.allows(begun));
         budget.used(seconds(179), 0, begun);
         assert!(budget.allows(begun), "of 180 s in an hour");
@@ -127,7 +140,7 @@ mod tests {
         assert!((left.left_seconds - 0.05).abs() < 1e-9, "{left:?}");
         let later = (day + chrono::TimeDelta::hours(2), begun);
         assert_eq!(Budget::new(&limits(0.05, 1_000), Some(left), later, true).left(later).unwrap().left_seconds, 180.0);
-        let mut marks = Budget::new(&limits(0.05, 1_000), None, (day, begun), false);
+        let marks = Budget::new(&limits(0.05, 1_000), None, (day, begun), false);
         marks.used(seconds(200), 0, begun);
         assert!(marks.allows(begun), "a mark is not put off");
         assert!(marks.left((day, begun)).unwrap().left_seconds < 0.0, "but counted");
@@ -136,7 +149,7 @@ mod tests {
     #[test]
     fn blocks_are_waited_for() {
         let begun = Instant::now();
-        let mut budget = Budget::new(&limits(1.0, 6_000), None, (DateTime::UNIX_EPOCH, begun), true);
+        let budget = Budget::new(&limits(1.0, 6_000), None, (DateTime::UNIX_EPOCH, begun), true);
         assert_eq!(budget.used(Duration::ZERO, 6_000, begun), Duration::ZERO, "a minute's worth at once");
         assert_eq!(budget.used(Duration::ZERO, 100, begun), seconds(1));
         assert_eq!(budget.used(Duration::ZERO, 100, begun + seconds(2)), Duration::ZERO);

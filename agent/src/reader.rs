@@ -38,6 +38,8 @@ pub struct Reader {
     cancel: CancellationToken,
     budget: Budget,
     usage: Usage,
+    /// That of readers beside it.
+    beside: Usage,
     own: Option<Own>,
     jitter: ChaCha12Rng,
     draws: ChaCha12Rng,
@@ -167,11 +169,54 @@ impl Reader {
             cancel,
             budget,
             usage: Usage::default(),
+            beside: Usage::default(),
             own: None,
             jitter: fieldmark_statistics::draw::generator(seed ^ 0x6a69_7474_6572),
             // apart from the jitter, so that a retry does not change what a seed draws
             draws: fieldmark_statistics::draw::generator(seed),
         }
+    }
+
+    /// One more reader of the same place, over a connection of its own, within the same budget.
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn beside(&mut self) -> Result<Self, Error> {
+        let mut source = politely!(self, source => 0, self.source.beside())?;
+        source.label(Label { agent: self.agent.clone(), rule: None });
+        Ok(Self {
+            source,
+            agent: self.agent.clone(),
+            pace: self.pace.clone(),
+            cancel: self.cancel.clone(),
+            budget: self.budget.clone(),
+            usage: Usage::default(),
+            beside: Usage::default(),
+            own: None,
+            jitter: fieldmark_statistics::draw::generator(self.jitter.next_u64()),
+            draws: fieldmark_statistics::draw::generator(0),
+        })
+    }
+
+    /// Takes what another reader beside this one has used as its own.
+    pub fn account(&mut self, usage: Usage) {
+        self.beside.rows += usage.rows;
+        self.beside.statements += usage.statements;
+        self.beside.time += usage.time;
+        self.beside.blocks += usage.blocks;
+    }
+
+    /// From now on draws are those of this seed.
+    pub fn reseed(&mut self, seed: u64) {
+        self.draws = fieldmark_statistics::draw::generator(seed);
+    }
+
+    /// See [`Source::hold_snapshot`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn hold_snapshot(&mut self, hold: bool) -> Result<(), Error> {
+        politely!(self, held => 0, self.source.hold_snapshot(hold))
     }
 
     /// What kind of database it is and where.
@@ -181,11 +226,17 @@ impl Reader {
 
     /// What reading has cost so far.
     pub fn usage(&self) -> Usage {
-        self.usage
+        let (own, beside) = (self.usage, self.beside);
+        Usage {
+            rows: own.rows + beside.rows,
+            statements: own.statements + beside.statements,
+            time: own.time + beside.time,
+            blocks: own.blocks + beside.blocks,
+        }
     }
 
     /// What is left of the source's budget of time, to be kept for the next run.
-    pub fn balance(&mut self) -> Option<Balance> {
+    pub fn balance(&self) -> Option<Balance> {
         self.budget.left((Utc::now(), Instant::now()))
     }
 

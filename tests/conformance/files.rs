@@ -17,7 +17,7 @@ use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use async_trait::async_trait;
 use fieldmark_model::chunk::DefectKind;
 use fieldmark_source::files::{self, Pattern, StoreSettings};
-use fieldmark_source::{Cursor, Error, Read, Reference, Source};
+use fieldmark_source::{BlockDraw, Cursor, Error, Read, Reference, Source};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use rusqlite::Connection;
@@ -270,6 +270,66 @@ async fn every_type_of_parquet_travels_as_documented() -> anyhow::Result<()> {
             array.data_type()
         );
     }
+    Ok(())
+}
+
+/// Row groups are drawn like blocks: each with the same chance, none twice where a draw goes on, rows with their numbers.
+#[tokio::test]
+async fn row_groups_are_drawn_at_random() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut rows = 0;
+    for (name, more) in [("a", 900), ("b", 0), ("c", 101)] {
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(rows + 1..=rows + more));
+        write_batch(&folder.path().join(format!("{name}.parquet")), &RecordBatch::try_from_iter([("id", ids)])?)?;
+        rows += more;
+    }
+    let mut source = source(folder.path().join("*.parquet"));
+    let t = source.catalogue().await?.tables[0].clone();
+    // of 16 rows each, the last of a file of fewer
+    assert_eq!((t.pages, t.estimated_rows), (Some(57 + 7), Some(1_001)));
+    let columns = vec!["id".to_owned(), t.row_number.clone().unwrap()];
+    let read = Read::new(&t, &columns);
+    let draw = |skip, blocks, per_block, seed| BlockDraw { skip, blocks, per_block, seed };
+    let all = source.blocks(&read, &draw(0, u64::MAX, u32::MAX, 1)).await?;
+    let ids: Vec<Vec<Option<String>>> = texts(&all.chunk)?;
+    assert!(ids.iter().enumerate().all(|(at, row)| row[0] == Some((at + 1).to_string()) && row[0] == row[1]));
+    assert_eq!((ids.len(), all.live.len(), all.table_blocks), (1_001, 64, 64));
+    assert_eq!(all.live.iter().sum::<u32>(), 1_001);
+    // gone on with, no row group comes twice
+    let mut seen = std::collections::BTreeSet::new();
+    for skip in [0, 20, 40, 60] {
+        let part = source.blocks(&read, &draw(skip, 20, 3, 7)).await?;
+        assert_eq!(part.block_of_row.len(), part.chunk.rows());
+        for (row, block) in texts(&part.chunk)?.iter().zip(&part.block_of_row) {
+            let group = |id: u32| if id <= 900 { (id - 1) / 16 } else { 57 + (id - 901) / 16 };
+            let id: u32 = row[0].as_deref().unwrap().parse()?;
+            assert!(seen.insert((group(id), id)));
+            assert_eq!(
+                part.live[*block as usize],
+                if [56, 63].contains(&group(id)) { [4, 5][(group(id) == 63) as usize] } else { 16 }
+            );
+        }
+    }
+    let groups: std::collections::BTreeSet<u32> = seen.iter().map(|(group, _)| *group).collect();
+    assert_eq!((groups.len(), seen.len()), (64, 64 * 3));
+    // each row with the same chance, whatever the draw: 400 draws of 8 row groups, one row of each
+    let mut drawn = std::collections::BTreeMap::<u32, u32>::new();
+    for seed in 0..400 {
+        let part = source.blocks(&Read::new(&t, &columns[..1]), &draw(0, 8, 1, seed)).await?;
+        for row in texts(&part.chunk)? {
+            *drawn.entry((row[0].as_deref().unwrap().parse::<u32>()? - 1) / 100).or_default() += 1;
+        }
+    }
+    // ten hundreds of rows of nearly the same chance: 320 expected of each, 3 200 in all
+    let chi_square: f64 = (0..10).map(|at| (f64::from(drawn[&at]) - 320.0).powi(2) / 320.0).sum();
+    assert!(chi_square < 40.0, "{chi_square}: {drawn:?}");
+    // what has no row groups has no blocks
+    std::fs::write(folder.path().join("d.csv"), "id\n1\n")?;
+    let mut mixed = self::source(folder.path().join("d.csv"));
+    let d = mixed.catalogue().await?.tables[0].clone();
+    assert_eq!(d.pages, None);
+    let refused = mixed.blocks(&Read::new(&d, &columns[..1]), &draw(0, 1, 1, 1)).await;
+    assert!(matches!(refused, Err(Error::Unsupported { .. })));
     Ok(())
 }
 

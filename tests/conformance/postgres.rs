@@ -22,6 +22,7 @@ mod pooled;
 mod previews;
 mod queries;
 mod settings;
+mod snapshots;
 mod told;
 mod values;
 mod wire;

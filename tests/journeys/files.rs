@@ -3,6 +3,7 @@
 use super::shop::Shop;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,6 +46,71 @@ fn write(lake: &Shop, status: impl Fn(i64) -> &'static str) {
         let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
+    }
+}
+
+/// A lake of many row groups, of which every fiftieth row is wrong.
+fn wide_lake(sample: &str) -> Shop {
+    let lake = Shop::of("sqlite:none.db");
+    let sources = format!("sources:\n  lake: {{ files: {{ orders: 'data/*.parquet' }}, sample: {sample} }}\n");
+    lake.write("fieldmark.yaml", &format!("version: 1\nstate_dir: state\n{sources}rules: ['rules/*.yaml']\n"));
+    std::fs::create_dir(lake.path("data")).unwrap();
+    for part in 0..4 {
+        let ids = part * 10_000 + 1..=(part + 1) * 10_000;
+        let id: ArrayRef = Arc::new(Int64Array::from_iter_values(ids.clone()));
+        let status: ArrayRef =
+            Arc::new(ids.map(|id| Some(if id % 50 == 0 { "PAID" } else { "paid" })).collect::<StringArray>());
+        let batch = RecordBatch::try_from_iter([("id", id), ("status", status)]).unwrap();
+        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(20)).build();
+        let file = std::fs::File::create(lake.path(&format!("data/o{part}.parquet"))).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+    lake.write(
+        "rules/orders.yaml",
+        "version: 1\ntable: lake.orders\nkey: [id]\nrules:\n  - { id: set, in_set: { column: status, values: [paid] } }
+  - { id: there, not_null: id }\n",
+    );
+    lake
+}
+
+#[test]
+fn a_lake_is_sampled_by_row_groups_where_it_was_asked_for() {
+    const SEEDS: u32 = 40;
+    let lake = wide_lake("{ rows: 900, per_block: 3 }");
+    let plan = lake.run(&["check", "--plan"]).gives(0).out;
+    assert!(plan.contains("300 row groups drawn at random"), "{plan}");
+    let mut covered = 0;
+    for seed in 0..SEEDS {
+        let report = lake.json(&["check", "--no-enlarge", "--seed", &seed.to_string()], 1);
+        let samples = report["samples"].as_array().unwrap();
+        assert_eq!(samples.len(), 1);
+        let sample = &samples[0];
+        assert_eq!(
+            (&sample["method"], &sample["rows"], &sample["blocks"]),
+            (&json!("blocks"), &json!(900), &json!(300))
+        );
+        let set = report["outcomes"].as_array().unwrap().iter().find(|outcome| outcome["rule"] == "set");
+        let interval: [f64; 2] = serde_json::from_value(set.unwrap()["interval"].clone()).unwrap();
+        covered += u32::from((interval[0]..=interval[1]).contains(&0.02));
+    }
+    // 95 %; fewer than this happens by chance once in a million
+    assert!(covered >= 28, "{covered} of {SEEDS} intervals hold the truth");
+    // one that cannot tell reads more, in the end everything
+    let report = lake.json(&["check", "--seed", "1"], 1);
+    let whole = report["outcomes"].as_array().unwrap().iter().find(|outcome| outcome["rule"] == "there").unwrap();
+    assert_eq!((&whole["status"], &whole["checked"]), (&json!("passed"), &json!(40_000)), "{whole:#}");
+}
+
+#[test]
+fn a_lake_is_read_in_full_where_drawing_would_read_as_much() {
+    // 1 200 of 2 000 row groups are more than half of them
+    for sample in ["all", "{ rows: 1200, per_block: 1 }"] {
+        let lake = wide_lake(sample);
+        let report = lake.json(&["check", "--no-enlarge"], 1);
+        assert_eq!(report["samples"][0]["method"], "all rows", "{sample}");
+        assert!(lake.run(&["check", "--plan"]).gives(0).out.contains("reads every row"), "{sample}");
     }
 }
 

@@ -3,6 +3,7 @@
 mod bad_input;
 mod baseline;
 mod check;
+mod connections;
 mod corpus;
 mod declared;
 mod doctor;

@@ -84,6 +84,7 @@ async fn everything() -> Vec<Sent> {
         sent.extend(of_run);
     }
     sent.extend(a_migration_in_the_middle(&mut logged).await);
+    sent.extend(a_pass_in_a_snapshot(&mut logged).await);
     sent.extend(an_interrupted_query(&mut logged).await);
     sent
 }
@@ -104,6 +105,16 @@ async fn a_migration_in_the_middle(logged: &mut Logged) -> Vec<Sent> {
     let (run, sent) = logged.run(&guard).await;
     run.gives(0);
     sqlx::raw_sql("rollback").execute(&mut mover).await.unwrap();
+    sent
+}
+
+/// All of a table as of one instant.
+async fn a_pass_in_a_snapshot(logged: &mut Logged) -> Vec<Sent> {
+    let configuration = logged.shop.read("fieldmark.yaml");
+    logged.shop.write("fieldmark.yaml", &configuration.replace(", sql: allow", ", snapshot: true, sql: allow"));
+    let (run, sent) = logged.run(&["check", "--full", "--table", "parents", "--duty", "100%"]).await;
+    run.gives(0);
+    logged.shop.write("fieldmark.yaml", &configuration);
     sent
 }
 

@@ -55,6 +55,12 @@ pub enum Error {
     /// Ended by our own watchdog.
     #[error("gave way to somebody who waits for the table")]
     GaveWay,
+    /// The snapshot that a pass went by is gone.
+    #[error("{}", if *.gave_way { "the pass's snapshot gave way to somebody who waits for it" } else { "the pass's snapshot was lost" })]
+    SnapshotEnded {
+        /// Ended by our own watchdog.
+        gave_way: bool,
+    },
     /// Cancelled through the handle.
     #[error("cancelled")]
     Cancelled,
@@ -139,6 +145,7 @@ impl Error {
             ),
             Self::Unreachable { .. } => Recovery::Operator("start the database, or correct the source's url"),
             Self::FailedOver => Recovery::Operator("run again: the next run reads the new server from the beginning"),
+            Self::SnapshotEnded { .. } => Recovery::Operator("run again: the next pass takes a snapshot of its own"),
             Self::NoReplica => {
                 Recovery::Operator("correct `replica_of`, or leave it out: only a physical standby is waited for")
             }
@@ -182,10 +189,11 @@ impl Error {
             | Self::LoginRefused { .. }
             | Self::Address { .. }
             | Self::ConnectionLost { .. }
-            | Self::FailedOver => NotEvaluated::ConnectionLost,
+            | Self::FailedOver
+            | Self::SnapshotEnded { gave_way: false } => NotEvaluated::ConnectionLost,
             Self::StaleReplica | Self::NoReplica => NotEvaluated::StaleReplica,
             Self::Timeout | Self::RuleTimeout | Self::Cancelled => NotEvaluated::Timeout,
-            Self::Locked | Self::GaveWay => NotEvaluated::YieldedToMigration,
+            Self::Locked | Self::GaveWay | Self::SnapshotEnded { gave_way: true } => NotEvaluated::YieldedToMigration,
             Self::BudgetSpent => NotEvaluated::BudgetSpent,
             Self::PermissionDenied { .. } | Self::PartitionsDenied | Self::StoreRefused { .. } => {
                 NotEvaluated::PermissionDenied

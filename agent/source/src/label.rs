@@ -53,6 +53,12 @@ names! {
     Lock = "lock",
     /// Settings of the transaction: limits, planner, formats.
     Settings = "settings",
+    /// Takes the snapshot of another transaction of ours, for a pass in one snapshot.
+    Snapshot = "snapshot",
+    /// Keeps the transaction alive whose snapshot a pass goes by: asked every second.
+    KeepAlive = "keep_alive",
+    /// Gives out the snapshot of a transaction that holds nothing else, for a pass in one snapshot.
+    Export = "export",
     /// Ends the transaction.
     Commit = "commit",
     /// Ends the transaction of a rule's own query, with whatever a function in it has done.
@@ -181,6 +187,11 @@ pub(crate) struct SharedLabel(Arc<RwLock<Label>>);
 impl SharedLabel {
     pub(crate) fn set(&self, label: Label) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = label;
+    }
+
+    /// One that says the same, until it is told otherwise.
+    pub(crate) fn apart(&self) -> Self {
+        Self(Arc::new(RwLock::new(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())))
     }
 
     /// A statement with its comment.

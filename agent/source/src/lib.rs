@@ -8,6 +8,7 @@
 
 mod activity;
 mod checks;
+mod draw;
 mod error;
 pub mod files;
 mod grant;
@@ -54,6 +55,23 @@ pub trait Source: Send {
 
     /// A handle that interrupts whatever this source runs, at any time.
     fn canceller(&self) -> std::sync::Arc<dyn Cancel>;
+
+    /// One more connection to the same place, watched by the same watchdog; what it reads is its own affair.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where one is enough; else as connecting.
+    async fn beside(&mut self) -> Result<Box<dyn Source>, Error> {
+        Err(Error::Unsupported { what: "reading over two connections" })
+    }
+
+    /// From now on passes read what is there now, until they are told otherwise. It is given up for whoever waits for it; passes then end
+    /// with [`Error::SnapshotEnded`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where a snapshot would hold more than itself.
+    async fn hold_snapshot(&mut self, _: bool) -> Result<(), Error> {
+        Err(Error::Unsupported { what: "a pass in one snapshot" })
+    }
 
     /// From now on statements say this of themselves in their comments.
     fn label(&mut self, label: Label);

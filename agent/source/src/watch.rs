@@ -1,4 +1,4 @@
-//! A watchdog over statements of ours: whether anybody on the server waits for what one holds. If so the statement is ended.
+//! A watchdog over statements of ours, of as many connections as there are seats before it: whether anybody on the server waits for what one holds. If so the statement is ended.
 //!
 //! It looks every 20 ms, on a thread, a runtime and a connection of its own, so that nothing that keeps the reading busy keeps it from
 //! looking. The connection is made when a statement first takes longer than a few milliseconds. Where none can be had, or the server does
@@ -7,6 +7,7 @@
 use crate::Error;
 use async_trait::async_trait;
 use fieldmark_model::TableName;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -40,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) table: Option<TableName>,
     pub(crate) began: Instant,
     number: u64,
+    /// Nothing runs: a transaction is held.
+    idle: bool,
 }
 
 /// How a database is asked, over a connection of the watchdog's own.
@@ -55,18 +58,34 @@ pub(crate) trait Eye: Send + 'static {
     fn close(&mut self);
 }
 
+/// One who runs statements.
 #[derive(Default)]
-struct State {
+struct Seated {
     run: Option<Run>,
     /// Whether the statement that runs was ended for somebody who waited.
     gave_way: bool,
+}
+
+#[derive(Default)]
+struct State {
+    /// By number.
+    seats: BTreeMap<u64, Seated>,
+    /// Seats so far.
+    seated: u64,
     /// Runs so far.
     runs: u64,
-    /// When the watchdog last looked.
+    /// When the watchdog last looked at all that runs.
     looked: Option<Instant>,
     /// It could not look then.
     blind: Option<Instant>,
     closed: bool,
+}
+
+impl State {
+    /// What runs, as far as it began after so many others.
+    fn running(&self, after: u64) -> Vec<Run> {
+        self.seats.values().filter_map(|seat| seat.run.clone()).filter(|run| run.number > after).collect()
+    }
 }
 
 /// What the watchdog's thread shares with those who run statements.
@@ -81,8 +100,24 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next run after that one; `None` where there will be no more.
-    async fn next(&self, after: u64) -> Option<Run> {
+    /// It has looked at all that runs.
+    fn has_looked(&self) {
+        let mut state = self.lock();
+        state.looked = Some(Instant::now());
+        state.blind = None;
+    }
+
+    /// It cannot look, and rests. Runs so far.
+    fn is_blind_now(&self) -> u64 {
+        let mut state = self.lock();
+        if state.blind.is_none_or(|since| since.elapsed() >= REST) {
+            state.blind = Some(Instant::now());
+        }
+        state.runs
+    }
+
+    /// What runs, once something does that began after so many others; `None` where nothing will any more.
+    async fn running(&self, after: u64) -> Option<Vec<Run>> {
         loop {
             let changed = self.changed.notified();
             {
@@ -90,53 +125,90 @@ impl Shared {
                 if state.closed {
                     return None;
                 }
-                if let Some(run) = state.run.as_ref().filter(|run| run.number > after) {
-                    return Some(run.clone());
+                let runs = state.running(after);
+                if !runs.is_empty() {
+                    return Some(runs);
                 }
             }
             changed.await;
         }
     }
-
-    fn is_running(&self, number: u64) -> bool {
-        let state = self.lock();
-        !state.closed && state.run.as_ref().is_some_and(|run| run.number == number)
-    }
 }
 
-/// The handle of a watchdog. It ends when this is dropped.
-pub(crate) struct Watch {
+/// A watchdog, which ends with the last seat before it.
+struct Dog {
     shared: Arc<Shared>,
     /// What the thread will look with, until it is started.
     eye: Mutex<Option<Box<dyn Eye>>>,
 }
 
+impl Drop for Dog {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_one();
+    }
+}
+
+/// A seat before a watchdog, of a connection that runs one statement at a time.
+pub(crate) struct Watch {
+    dog: Arc<Dog>,
+    seat: u64,
+}
+
 impl Watch {
     pub(crate) fn new(eye: impl Eye) -> Self {
-        Self { shared: Arc::new(Shared::default()), eye: Mutex::new(Some(Box::new(eye))) }
+        let shared = Arc::new(Shared::default());
+        Self::seated(Arc::new(Dog { shared, eye: Mutex::new(Some(Box::new(eye))) }))
+    }
+
+    /// One more seat, before the same watchdog.
+    pub(crate) fn beside(&self) -> Self {
+        Self::seated(Arc::clone(&self.dog))
+    }
+
+    fn seated(dog: Arc<Dog>) -> Self {
+        let seat = {
+            let mut state = dog.shared.lock();
+            state.seated += 1;
+            let seat = state.seated;
+            state.seats.insert(seat, Seated::default());
+            seat
+        };
+        Self { dog, seat }
     }
 
     /// A statement begins.
     pub(crate) fn begin(&self, connection: u64, table: Option<TableName>) {
-        if let Some(eye) = self.eye.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            self.start(eye);
+        self.watched(Run { connection, table, began: Instant::now(), number: 0, idle: false });
+    }
+
+    /// A transaction begins that runs nothing, and holds something all the same.
+    pub(crate) fn hold(&self, connection: u64) {
+        self.watched(Run { connection, table: None, began: Instant::now(), number: 0, idle: true });
+    }
+
+    fn watched(&self, run: Run) {
+        if let Some(eye) = self.dog.eye.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.dog.start(eye);
         }
-        let mut state = self.shared.lock();
+        let mut state = self.dog.shared.lock();
         state.runs += 1;
-        state.gave_way = false;
-        state.run = Some(Run { connection, table, began: Instant::now(), number: state.runs });
+        let number = state.runs;
+        state.seats.insert(self.seat, Seated { run: Some(Run { number, ..run }), gave_way: false });
         drop(state);
-        self.shared.changed.notify_one();
+        self.dog.shared.changed.notify_one();
     }
 
     /// It has ended.
     pub(crate) fn end(&self) {
-        self.shared.lock().run = None;
+        if let Some(seat) = self.dog.shared.lock().seats.get_mut(&self.seat) {
+            seat.run = None;
+        }
     }
 
     /// Whether the statement that runs, or ran last, was ended because somebody waited for it.
     pub(crate) fn gave_way(&self) -> bool {
-        self.shared.lock().gave_way
+        self.dog.shared.lock().seats.get(&self.seat).is_some_and(|seat| seat.gave_way)
     }
 
     /// How long a statement may take: shorter where nobody watches it.
@@ -144,23 +216,33 @@ impl Watch {
         if self.is_blind() { usual.min(unwatched) } else { usual }
     }
 
-    fn is_blind(&self) -> bool {
-        self.shared.lock().blind.is_some_and(|since| since.elapsed() < REST)
+    /// Whether the watchdog cannot look.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.dog.shared.lock().blind.is_some_and(|since| since.elapsed() < REST)
     }
 
     /// Ends when the watchdog should have looked at the statement that runs, and has not.
     pub(crate) async fn silent(&self) {
         loop {
             tokio::time::sleep(SILENCE / 4).await;
-            let state = self.shared.lock();
+            let state = self.dog.shared.lock();
             let late = |at: Instant| at.elapsed() > SILENCE;
             let watched = state.blind.is_none_or(|since| since.elapsed() > REST);
-            if watched && state.run.as_ref().is_some_and(|run| late(run.began)) && state.looked.is_none_or(late) {
+            let run = state.seats.get(&self.seat).and_then(|seat| seat.run.as_ref());
+            if watched && run.is_some_and(|run| late(run.began)) && state.looked.is_none_or(late) {
                 return;
             }
         }
     }
+}
 
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.dog.shared.lock().seats.remove(&self.seat);
+    }
+}
+
+impl Dog {
     fn start(&self, eye: Box<dyn Eye>) {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name("fieldmark-watch".to_owned()).spawn(move || {
@@ -176,43 +258,44 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.changed.notify_one();
-    }
-}
-
 async fn watch(shared: &Shared, mut eye: Box<dyn Eye>) {
-    let mut last = 0;
-    while let Some(run) = shared.next(last).await {
-        last = run.number;
-        tokio::time::sleep(FIRST.saturating_sub(run.began.elapsed())).await;
-        let mut asked_to_end: Option<Instant> = None;
-        while shared.is_running(run.number) {
-            let began = Instant::now();
-            match look(eye.as_mut(), &run, &mut asked_to_end, shared).await {
-                Ok(()) => {
-                    let mut state = shared.lock();
-                    state.looked = Some(Instant::now());
-                    state.blind = None;
-                }
-                Err(_) => {
-                    eye.close();
-                    let rests = shared.lock().blind.is_some_and(|since| since.elapsed() < REST);
-                    if !rests {
-                        shared.lock().blind = Some(Instant::now());
-                    }
-                    // the statement that runs has its own limit; the next ones have a shorter one
-                    break;
-                }
-            }
-            tokio::time::sleep(EVERY.saturating_sub(began.elapsed())).await;
+    // those up to this number ran when it could not look: they have their own limits, the next ones shorter ones
+    let mut unseen = 0;
+    let mut asked_to_end: HashMap<u64, Instant> = HashMap::new();
+    while let Some(runs) = shared.running(unseen).await {
+        asked_to_end.retain(|number, _| runs.iter().any(|run| run.number == *number));
+        // the first look is a little later, since most have ended by then
+        let ripe: Vec<&Run> = runs.iter().filter(|run| run.began.elapsed() >= FIRST).collect();
+        if ripe.is_empty() {
+            let youngest = runs.iter().map(|run| FIRST.saturating_sub(run.began.elapsed())).min();
+            tokio::time::sleep(youngest.unwrap_or(FIRST)).await;
+            continue;
         }
+        let began = Instant::now();
+        let mut looked = Ok(());
+        for run in ripe {
+            looked = look(eye.as_mut(), run, &mut asked_to_end, shared).await;
+            if looked.is_err() {
+                break;
+            }
+        }
+        match looked {
+            Ok(()) => shared.has_looked(),
+            Err(_) => {
+                eye.close();
+                unseen = shared.is_blind_now();
+            }
+        }
+        tokio::time::sleep(EVERY.saturating_sub(began.elapsed())).await;
     }
 }
 
-async fn look(eye: &mut dyn Eye, run: &Run, asked_to_end: &mut Option<Instant>, shared: &Shared) -> Result<(), Error> {
+async fn look(
+    eye: &mut dyn Eye,
+    run: &Run,
+    asked_to_end: &mut HashMap<u64, Instant>,
+    shared: &Shared,
+) -> Result<(), Error> {
     let late = |_| Error::ConnectionLost { code: "no answer".to_owned() };
     if shared.lock().blind.is_some_and(|since| since.elapsed() < REST) {
         return Err(Error::ConnectionLost { code: "rests".to_owned() });
@@ -220,22 +303,23 @@ async fn look(eye: &mut dyn Eye, run: &Run, asked_to_end: &mut Option<Instant>, 
     if !tokio::time::timeout(QUESTION, eye.open()).await.map_err(late)?? {
         return Err(Error::Unsupported { what: "watching for those who wait" });
     }
-    let hard = asked_to_end.is_some_and(|at| at.elapsed() >= PATIENCE);
-    if asked_to_end.is_some() && !hard {
+    let asked = asked_to_end.get(&run.number).copied();
+    // what runs nothing has nothing to cancel
+    let hard = run.idle || asked.is_some_and(|at| at.elapsed() >= PATIENCE);
+    if asked.is_some() && (run.idle || !hard) {
         return Ok(());
     }
-    if !hard && !tokio::time::timeout(QUESTION, eye.waited_for(run)).await.map_err(late)?? {
+    if asked.is_none() && !tokio::time::timeout(QUESTION, eye.waited_for(run)).await.map_err(late)?? {
         return Ok(());
     }
     {
         let mut state = shared.lock();
-        if state.run.as_ref().is_none_or(|now| now.number != run.number) {
-            return Ok(());
-        }
-        state.gave_way = true;
+        let seat = state.seats.values_mut().find(|seat| seat.run.as_ref().is_some_and(|now| now.number == run.number));
+        let Some(seat) = seat else { return Ok(()) };
+        seat.gave_way = true;
     }
     tokio::time::timeout(QUESTION, eye.end(run, hard)).await.map_err(late)??;
-    asked_to_end.get_or_insert_with(Instant::now);
+    asked_to_end.entry(run.number).or_insert_with(Instant::now);
     Ok(())
 }
 
@@ -306,6 +390,52 @@ mod tests {
         assert_eq!(watch.limit(Duration::from_secs(1), Duration::from_millis(50)), Duration::from_millis(50));
         assert_eq!(watch.limit(Duration::from_millis(20), Duration::from_millis(50)), Duration::from_millis(20));
         assert!(!watch.gave_way());
+    }
+
+    /// Those who hold the connections of these numbers are waited for.
+    struct Line(Vec<u64>, Arc<Mutex<Vec<(u64, bool)>>>);
+
+    #[async_trait]
+    impl Eye for Line {
+        async fn open(&mut self) -> Result<bool, Error> {
+            Ok(true)
+        }
+        async fn waited_for(&mut self, run: &Run) -> Result<bool, Error> {
+            Ok(self.0.contains(&run.connection))
+        }
+        async fn end(&mut self, run: &Run, hard: bool) -> Result<(), Error> {
+            self.1.lock().unwrap().push((run.connection, hard));
+            Ok(())
+        }
+        fn close(&mut self) {}
+    }
+
+    #[tokio::test]
+    async fn each_seat_is_watched_for_itself_and_who_holds_a_transaction_is_ended_at_once() {
+        let ended: Arc<Mutex<Vec<(u64, bool)>>> = Arc::default();
+        let (one, until) = (Watch::new(Line(vec![2, 3], Arc::clone(&ended))), |ends: usize| {
+            let ended = Arc::clone(&ended);
+            async move {
+                while ended.lock().unwrap().len() < ends {
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let (two, holder) = (one.beside(), one.beside());
+        one.begin(1, None);
+        two.begin(2, None);
+        until(1).await;
+        assert_eq!(ended.lock().unwrap()[0], (2, false));
+        assert!(two.gave_way() && !one.gave_way());
+        two.end();
+        holder.hold(3);
+        until(2).await;
+        assert_eq!(ended.lock().unwrap().last(), Some(&(3, true)), "there is no statement to cancel");
+        assert!(holder.gave_way() && !one.gave_way());
+        drop((one, two));
+        holder.hold(2);
+        until(3).await;
+        assert!(holder.gave_way(), "a watchdog goes on as long as anybody sits before it");
     }
 
     /// One whose connection does not answer.

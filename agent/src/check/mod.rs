@@ -42,6 +42,8 @@ use fieldmark_source::Error;
 use fieldmark_statistics::Population;
 use reading::Taking;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 pub(crate) use table::{MOST_KNOWN, TableCheck};
 pub(crate) use values::Values;
 
@@ -82,6 +84,23 @@ pub struct SourceCheck<'a> {
     pub progress: &'a Progress,
 }
 
+/// Keeps the seeds of tables apart (the golden ratio's bits).
+const APART: u64 = 0x9E37_79B9_7F4A_7C15;
+
+impl Checked {
+    /// Takes what the check of another table gave.
+    fn append(&mut self, other: Self) {
+        self.outcomes.extend(other.outcomes);
+        self.readings.extend(other.readings);
+        self.notes.extend(other.notes);
+        self.row_counts.extend(other.row_counts);
+        self.passes.extend(other.passes);
+        self.failing.extend(other.failing);
+        self.counts.extend(other.counts);
+        self.marked_failing.extend(other.marked_failing);
+    }
+}
+
 impl SourceCheck<'_> {
     /// Checks all these tables.
     ///
@@ -89,10 +108,55 @@ impl SourceCheck<'_> {
     /// The run was cancelled; everything else is in the outcomes.
     pub async fn check(&mut self, tables: &[&TableRules]) -> Result<Checked, Error> {
         let mut checked = Checked::default();
+        if self.settings.connections > 1 && tables.len() > 1 {
+            match self.reader.beside().await {
+                Ok(mut second) => return self.check_by_two(&mut second, tables).await,
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) => checked.notes.push(format!("read over one connection, not two: {error}")),
+            }
+        }
         for rules in tables {
             self.check_table(rules, None, &mut checked).await?;
         }
         Ok(checked)
+    }
+
+    /// Checks all these tables over two connections: whichever is free takes the next.
+    async fn check_by_two(&mut self, second: &mut Reader, tables: &[&TableRules]) -> Result<Checked, Error> {
+        let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+        let worked = {
+            let (catalogue, settings, run, state, progress) =
+                (self.catalogue, self.settings, self.run, self.state, self.progress);
+            let by = |reader| SourceCheck { reader, catalogue, settings, run, state, progress };
+            let (one, other) = (by(&mut *self.reader), by(&mut *second));
+            futures::future::join(one.work(tables, &next, &done), other.work(tables, &next, &done)).await
+        };
+        self.reader.account(second.usage());
+        worked.0.and(worked.1)?;
+        let mut checked = Checked::default();
+        // in the order of the rule files, whoever was first
+        for (_, of_table) in done.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            checked.append(of_table);
+        }
+        Ok(checked)
+    }
+
+    /// Checks tables until none is left.
+    async fn work(
+        mut self,
+        tables: &[&TableRules],
+        next: &AtomicUsize,
+        done: &Mutex<BTreeMap<usize, Checked>>,
+    ) -> Result<(), Error> {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(rules) = tables.get(at) else { return Ok(()) };
+            // what a seed draws of a table does not depend on who reads it
+            self.reader.reseed(self.run.seed ^ (at as u64 + 1).wrapping_mul(APART));
+            let mut checked = Checked::default();
+            self.check_table(rules, None, &mut checked).await?;
+            done.lock().unwrap_or_else(PoisonError::into_inner).insert(at, checked);
+        }
     }
 
     /// Checks one table. Its rows, all columns of them, are kept in `keep` where that is given.

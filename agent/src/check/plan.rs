@@ -3,6 +3,7 @@
 
 use super::draw::DrawColumn;
 use super::measured::MOST_COUNTED;
+use super::reading::worth_drawing;
 use super::segments::Boundaries;
 use super::table::{MOST_EXAMPLES, SMALL, SQL_TIMEOUT, TableCheck};
 use super::{SourceCheck, lookup::VALUES_A_STATEMENT};
@@ -156,13 +157,15 @@ fn reading(check: &TableCheck<'_>, dialect: Dialect) -> Reading {
     let looks = if settings.enlarge { LookPlan::enlarging(size) } else { LookPlan::single(size) };
     let rows = |look: Option<&fieldmark_statistics::looks::Look>| look.map_or(wanted, |look| look.rows);
     let (first, most) = (rows(looks.looks.first()), rows(looks.looks.last()));
-    let per_block = u64::from(per_block.unwrap_or(settings.per_block).max(1));
+    let per_block = per_block.unwrap_or(settings.per_block).max(1);
+    let blocks = first.div_ceil(u64::from(per_block));
     let way = match (DrawColumn::of(table), dialect) {
+        (_, Dialect::Files) if worth_drawing(table, &looks, per_block) => Way::Blocks(blocks),
+        (_, Dialect::Files) => return whole,
         (Some(column), _) => Way::Keys(column.name),
-        (None, Dialect::Postgres) => Way::Blocks(first.div_ceil(per_block).min(table.pages.unwrap_or(u64::MAX))),
-        (None, Dialect::Sqlite | Dialect::MySql | Dialect::Files) => match table.key().filter(|key| table.indexed(key))
-        {
-            Some(key) => Way::Segments(key.to_vec(), first.div_ceil(per_block)),
+        (None, Dialect::Postgres) => Way::Blocks(blocks.min(table.pages.unwrap_or(u64::MAX))),
+        (None, Dialect::Sqlite | Dialect::MySql) => match table.key().filter(|key| table.indexed(key)) {
+            Some(key) => Way::Segments(key.to_vec(), blocks),
             None => return whole,
         },
     };
@@ -184,6 +187,12 @@ impl Reading {
                 self.rows.div_ceil(KEYS_A_STATEMENT) + 1,
                 Some(self.rows * BLOCKS_OF_A_KEY),
                 Preview::Keys(std::slice::from_ref(column)),
+            ),
+            Way::Blocks(blocks) if reader.facts().dialect == Dialect::Files => (
+                format!("reads some rows of each of {} drawn at random{more}", plural(*blocks, "row group")),
+                blocks.div_ceil(BLOCKS_A_BATCH),
+                None,
+                Preview::Blocks,
             ),
             Way::Blocks(blocks) => (
                 format!("reads random blocks and one row or more of each{more}"),

@@ -11,7 +11,7 @@ use super::walked::walked;
 use crate::progress::Task;
 use crate::reader::Reader;
 use fieldmark_engine::rule::SampleWish;
-use fieldmark_model::{Chunk, Dialect, NotEvaluated};
+use fieldmark_model::{Chunk, Dialect, NotEvaluated, Table};
 use fieldmark_source::{Cursor, Error};
 use fieldmark_statistics::draw::KeyRange;
 use fieldmark_statistics::looks::LookSize;
@@ -191,6 +191,19 @@ impl Taking<'_, '_> {
 
     /// All rows in a pass, or `None` once there are more than `most`.
     async fn pass(&mut self, reader: &mut Reader, known: &Known, most: u64) -> Result<Option<Reading>, Unread> {
+        if !self.check.settings.snapshot {
+            return self.pass_over(reader, known, most).await;
+        }
+        reader.hold_snapshot(true).await?;
+        let passed = self.pass_over(reader, known, most).await;
+        // whatever became of it, nobody waits for it now
+        let released = reader.hold_snapshot(false).await;
+        let passed = passed?;
+        released?;
+        Ok(passed)
+    }
+
+    async fn pass_over(&mut self, reader: &mut Reader, known: &Known, most: u64) -> Result<Option<Reading>, Unread> {
         // counters follow the writes by a second; ids do not, and are of all tables: asked where nothing can be read again by key
         let keyless = self.check.identity.is_empty();
         let before = reader.counters(self.check.table).await?;
@@ -212,9 +225,11 @@ impl Taking<'_, '_> {
                 None => break,
             }
         }
-        let moving = before != reader.counters(self.check.table).await?;
+        let still = self.check.settings.snapshot && self.check.table.storage.is_some();
+        let moving = !still && before != reader.counters(self.check.table).await?;
         // where the database has no ids it is not known that nobody wrote
-        let written = moving || (keyless && (next.is_none() || next != reader.horizon().await?.next_transaction));
+        let written =
+            moving || (keyless && !still && (next.is_none() || next != reader.horizon().await?.next_transaction));
         self.check.end_all(reader, written).await?;
         let population = Population::Exact { rows };
         let stratum =
@@ -241,11 +256,13 @@ impl Taking<'_, '_> {
     }
 
     async fn sample(&mut self, reader: &mut Reader, known: &Known, wish: Wish, budget: u64) -> Result<Reading, Unread> {
-        let rest = match reader.facts().dialect {
-            Dialect::Postgres => Way::Blocks,
-            Dialect::Sqlite | Dialect::MySql | Dialect::Files => Way::Segments,
+        let ways: &[Way] = match reader.facts().dialect {
+            Dialect::Postgres => &[Way::Keys, Way::Blocks],
+            Dialect::Sqlite | Dialect::MySql => &[Way::Keys, Way::Segments],
+            Dialect::Files if worth_drawing(self.check.table, &wish.plan, wish.per_block) => &[Way::Blocks],
+            Dialect::Files => &[],
         };
-        for way in [Way::Keys, rest] {
+        for way in ways.iter().copied() {
             if let Some(reading) = self.sample_by(way, reader, known, &wish, budget).await? {
                 return Ok(reading);
             }
@@ -448,6 +465,13 @@ impl Taking<'_, '_> {
         let population = Population::Exact { rows };
         Ok(Some(Stratum { name: "recent", method: Method::AllRows, seed: None, units_drawn: rows, rows, population }))
     }
+}
+
+/// Whether row groups are worth drawing: reading a row of one costs a part of the whole group, so that all of a table is soon read, and
+/// says more.
+pub(super) fn worth_drawing(table: &Table, wish: &LookPlan, per_block: u32) -> bool {
+    let wanted = wish.looks.first().map_or(u64::MAX, |look| look.rows.div_ceil(u64::from(per_block.max(1))));
+    table.pages.is_some_and(|groups| wanted <= groups / 2)
 }
 
 impl Stratum {

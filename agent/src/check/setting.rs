@@ -27,6 +27,10 @@ pub struct Settings {
     /// Whether a check goes by the ones before it: recent rows are a stratum of their own, known failing rows are read again. Not so where
     /// two checks are to be compared.
     pub watermarks: bool,
+    /// Whether a pass over a whole table is in one snapshot.
+    pub snapshot: bool,
+    /// Connections that read at the same time.
+    pub connections: u32,
     /// How often a pass over a whole table may answer a rule that no index answers; zero: as often as asked.
     pub full_every: Duration,
 }

@@ -141,6 +141,8 @@ impl Session {
             rows_per_check: source.budget.rows_per_check.value,
             enlarge: self.manner.enlarge,
             watermarks: self.manner.routine,
+            snapshot: source.snapshot.value,
+            connections: source.scan_connections.value,
             full_every: source.full_every.value,
         }
     }

@@ -24,12 +24,7 @@ const FILE: [(&str, Stands); 8] = [
 ];
 
 /// Of a source.
-const SOURCE: [(&str, Stands); 4] = [
-    ("scan_connections", Stands::Word("1")),
-    ("snapshot", Stands::Word("false")),
-    ("quiet_hours", Stands::Empty),
-    ("shadow_url", Stands::Empty),
-];
+const SOURCE: [(&str, Stands); 2] = [("quiet_hours", Stands::Empty), ("shadow_url", Stands::Empty)];
 
 /// Takes the keys of the whole file that this version lacks.
 pub(super) fn of_file(file: &mut MapReader<'_>, problems: &mut Problems) {

@@ -73,6 +73,9 @@ fn source() -> Value {
             "examples": { "description": "What reports show of failing rows; default keys.",
                 "enum": words(Examples::WORDS.iter().map(|(word, _)| *word).collect()) },
             "full_every": duration("How often a look-up without an index may pass over a whole table", FULL_EVERY.as_secs()),
+            "scan_connections": { "description": "Connections that read at the same time; default 1. PostgreSQL and MariaDB.", "enum": [1, 2] },
+            "snapshot": { "description": "Whether a pass over a whole table is in one snapshot; default false. PostgreSQL.",
+                "type": "boolean" },
             "migrations_by": mapping("Whose sessions are migrations; `*` stands for any text.", json!({
                 "role": { "description": "The role's name.", "type": ["string", "null"] },
                 "application_name": { "description": "The application's name.", "type": ["string", "null"] },

@@ -142,6 +142,8 @@ impl SourceConfig {
         push(all, at(&["budget", "rows_per_check"]), &self.budget.rows_per_check, |rows| json!(rows));
         push(all, at(&["examples"]), &self.examples, |examples| json!(examples.as_str()));
         push(all, at(&["full_every"]), &self.full_every, |every| json!(duration_text(*every)));
+        push(all, at(&["scan_connections"]), &self.scan_connections, |connections| json!(connections));
+        push(all, at(&["snapshot"]), &self.snapshot, |snapshot| json!(snapshot));
         push(all, at(&["migrations_by", "role"]), &self.migrations_by.role, |role| json!(role));
         push(all, at(&["migrations_by", "application_name"]), &self.migrations_by.application_name, |name| json!(name));
         push(all, at(&["sql"]), &self.sql, |sql| json!(sql.as_str()));

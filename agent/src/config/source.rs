@@ -35,6 +35,10 @@ pub struct SourceConfig {
     pub examples: Setting<Examples>,
     /// How often an unindexed look-up may pass over a whole table; zero: as often as asked.
     pub full_every: Setting<Duration>,
+    /// Connections that read at the same time: 1 or 2.
+    pub scan_connections: Setting<u32>,
+    /// Whether a pass over a whole table is in one snapshot.
+    pub snapshot: Setting<bool>,
     /// Whose sessions are migrations.
     pub migrations_by: MigrationsBy,
     /// Whether rules in the database's own SQL may run here.
@@ -215,6 +219,10 @@ pub(super) fn read(
     let migrations_by = read_migrations_by(&mut source, problems);
     let sql = source.word("sql", &SqlRules::WORDS, problems);
     let replica_of = read_replica_of(&mut source, problems);
+    let connections = source.integer("scan_connections", 1..=MOST_CONNECTIONS, problems);
+    let connections = connections.map(|read| read.map(|value| u32::try_from(value).unwrap_or(1)));
+    let scan_connections = Setting::or(connections, 1);
+    let snapshot = Setting::or(source.bool("snapshot", problems), false);
     lacking::of_source(&mut source, problems);
     source.finish(problems);
     if of_files {
@@ -234,6 +242,7 @@ pub(super) fn read(
             .push(Problem::new(what, &place).value(format!("`{rows}`")).allowed(format!("at most {limit}")).help(help));
     }
     let (address, address_by) = address?;
+    for_kind(&address.value, &scan_connections, &snapshot, problems);
     let unknown = match &address.value {
         Address::Postgres(_) => None,
         Address::MySql(_) => Some("rows of MariaDB do not tell which transaction wrote them"),
@@ -257,11 +266,39 @@ pub(super) fn read(
         detect: Setting::or(detect, DETECT),
         budget,
         examples: Setting::or(examples, Examples::Keys),
+        scan_connections,
+        snapshot,
         full_every: Setting::or(full_every, if of_files { Duration::ZERO } else { FULL_EVERY }),
         migrations_by,
         sql: Setting::or(sql, SqlRules::Deny),
         replica_of,
     })
+}
+
+/// Connections that may read one source at the same time.
+const MOST_CONNECTIONS: i128 = 2;
+
+/// What a kind of source has no use for, or no way to do without standing in somebody's way.
+fn for_kind(address: &Address, connections: &Setting<u32>, snapshot: &Setting<bool>, problems: &mut Problems) {
+    if let (2.., Origin::File(place), Address::Sqlite(_) | Address::Files(_)) =
+        (connections.value, &connections.origin, address)
+    {
+        let problem = Problem::new("a file is read over one connection", place);
+        problems.push(problem.help("leave it out: two are for PostgreSQL and MariaDB"));
+    }
+    let (true, Origin::File(place)) = (snapshot.value, &snapshot.origin) else { return };
+    let why = match address {
+        Address::Postgres(_) if connections.value > 1 => {
+            let what = "a snapshot takes a connection of its own, and three are the most that a source gets";
+            problems.push(Problem::new(what, place).help("leave out `snapshot`, or `scan_connections: 2`"));
+            return;
+        }
+        Address::Postgres(_) => return,
+        Address::MySql(_) => "on MariaDB a snapshot that lasts holds the lock of each table that is read in it",
+        Address::Sqlite(_) => "on SQLite a snapshot that lasts keeps the log of its writers growing",
+        Address::Files(_) => "a file has no snapshots: one that changes while it is read ends the read",
+    };
+    problems.push(Problem::new(why, place).help("leave it out: PostgreSQL alone can give one that is in nobody's way"));
 }
 
 fn read_replica_of(source: &mut MapReader<'_>, problems: &mut Problems) -> Setting<Option<SourceName>> {
@@ -324,7 +361,7 @@ fn read_files(node: &Node, folder: &Path, problems: &mut Problems) -> Option<Vec
     (problems.len() == before).then_some(tables)
 }
 
-/// Files are read in full, and no server has to be spared.
+/// Files are read in full unless told otherwise, and no server has to be spared.
 fn for_files(
     (schemas, sample, budget): (&Setting<Option<Vec<String>>>, &mut SampleConfig, &mut Budget),
     problems: &mut Problems,
@@ -332,13 +369,8 @@ fn for_files(
     if let (Some(_), Origin::File(place)) = (&schemas.value, &schemas.origin) {
         problems.push(Problem::new("files have no schemas", place).help("leave it out"));
     }
-    match (&sample.size.origin, sample.size.value) {
-        (_, SampleSize::All) => {}
-        (Origin::File(place), _) => {
-            let problem = Problem::new("files are read in full: no rows of them are drawn", place);
-            problems.push(problem.help("leave it out"));
-        }
-        _ => sample.size = Setting::default_of(SampleSize::All),
+    if matches!(sample.size.origin, Origin::Default) {
+        sample.size = Setting::default_of(SampleSize::All);
     }
     if matches!(budget.server_time.origin, Origin::Default) {
         budget.server_time = Setting::default_of(1.0);

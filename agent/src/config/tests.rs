@@ -76,6 +76,8 @@ sources:
       rows_per_check: 200000  # default
     examples: keys  # default
     full_every: 24h  # default
+    scan_connections: 1  # default
+    snapshot: false  # default
     migrations_by:
       role: null  # default
       application_name: null  # default
@@ -167,6 +169,8 @@ sources:
       rows_per_check: 200000  # default
     examples: redacted  # fieldmark.yaml:4
     full_every: 1h30m  # fieldmark.yaml:4
+    scan_connections: 1  # default
+    snapshot: false  # default
     migrations_by:
       role: null  # default
       application_name: null  # default
@@ -186,6 +190,8 @@ sources:
       rows_per_check: 50000  # fieldmark.yaml:9
     examples: keys  # default
     full_every: 24h  # default
+    scan_connections: 1  # default
+    snapshot: false  # default
     migrations_by:
       role: \"deploy_*\"  # fieldmark.yaml:10
       application_name: flyway  # fieldmark.yaml:10
@@ -204,6 +210,8 @@ sources:
       rows_per_check: 200000  # default
     examples: keys  # default
     full_every: 24h  # default
+    scan_connections: 1  # default
+    snapshot: false  # default
     migrations_by:
       role: null  # default
       application_name: null  # default

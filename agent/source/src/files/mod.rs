@@ -1,9 +1,10 @@
 //! Parquet and CSV files as a [`Source`]: each table is one file, or the files that a pattern fits, one after the other in the order of
 //! their paths. They lie on this machine or in a bucket of an S3-compatible store ([`Pattern`]).
 //!
-//! Nothing is asked of a server, so nothing is drawn: a table is read in full, in chunks, and memory is bounded by the chunk. A file that
-//! is changed while it is read ends the read with [`Error::SchemaChanged`]. Rows have numbers, over all files of a table, by which they
-//! are found again; there are no keys and no indexes, no statistics, no roles and no queries.
+//! A table is read in full, in chunks, and memory is bounded by the chunk; or, where all of its files are Parquet, by random row groups
+//! (its blocks) and random rows of each. A file that is changed while it is read ends the read with [`Error::SchemaChanged`]. Rows have
+//! numbers, over all files of a table, by which they are found again; there are no keys and no indexes, no statistics, no roles and no
+//! queries.
 //!
 //! # How values travel
 //!
@@ -47,10 +48,11 @@ mod table;
 pub use bucket::StoreSettings;
 pub use pattern::{Pattern, Refused};
 
+use crate::draw::drawn;
 use crate::label::Label;
 use crate::memory::texts;
 use crate::request::Place;
-use crate::{Cancel, Cursor, Error, Facts, Pace, Read, Reference, ScanChunk, Source};
+use crate::{BlockDraw, BlockSample, Cancel, Cursor, Error, Facts, Pace, Read, Reference, ScanChunk, Source};
 use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 use async_trait::async_trait;
@@ -58,6 +60,8 @@ use at::At;
 use bucket::{Bucket, Interrupt};
 use fieldmark_model::{Catalogue, Chunk, Dialect, Table, TableName};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha12Rng;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -214,6 +218,33 @@ impl FilesSource {
         Chunk::concat(&read.table.arrow_schema(read.columns.iter().map(String::as_str)), &found).map_err(internal)
     }
 
+    /// Random row groups, and random rows of each.
+    async fn draw_groups(&mut self, read: &Read<'_>, draw: &BlockDraw) -> Result<BlockSample, Error> {
+        let files = self.files(&read.table.name).await?;
+        files.has(read)?;
+        let Some(groups) = files.groups() else { return unsupported("drawing random row groups") };
+        let mut random = ChaCha12Rng::seed_from_u64(draw.seed);
+        let (mut numbers, mut block_of_row, mut live) = (Vec::new(), Vec::new(), Vec::new());
+        for group in drawn(&mut random, groups.len() as u64, draw.skip, draw.blocks) {
+            let Some((before, rows)) = usize::try_from(group).ok().and_then(|group| groups.get(group)) else {
+                continue;
+            };
+            // each group by a seed of its own, so that its rows are the same whatever was drawn before it
+            let mut random = ChaCha12Rng::seed_from_u64(draw.seed);
+            random.set_stream(group + 1);
+            let all = usize::try_from(*rows).unwrap_or(usize::MAX);
+            let picked = rand::seq::index::sample(&mut random, all, all.min(draw.per_block as usize));
+            let mut picked: Vec<u64> = picked.into_iter().map(|at| before + 1 + at as u64).collect();
+            picked.sort_unstable();
+            block_of_row.extend(std::iter::repeat_n(u32::try_from(live.len()).unwrap_or(u32::MAX), picked.len()));
+            numbers.append(&mut picked);
+            live.push(u32::try_from(*rows).unwrap_or(u32::MAX));
+        }
+        let want = table::Want::of(read, numbers.len())?;
+        let chunk = blocking(move || files.rows(&want, &numbers)).await?;
+        Ok(BlockSample { chunk, block_of_row, live, table_blocks: groups.len() as u64 })
+    }
+
     /// Those of some values that the referred table has: one pass over it.
     async fn among(
         &mut self,
@@ -310,6 +341,11 @@ impl Source for FilesSource {
         let array = |row: u64| Arc::new(Int64Array::from(vec![bound(row)])) as ArrayRef;
         let batch = RecordBatch::try_from_iter_with_nullable([("min", array(1), true), ("max", array(rows), true)]);
         Ok(Chunk::whole(batch.map_err(|error| Error::Internal { what: error.to_string() })?))
+    }
+
+    async fn blocks(&mut self, read: &Read<'_>, draw: &BlockDraw) -> Result<BlockSample, Error> {
+        self.interrupt.enter();
+        self.draw_groups(read, draw).await
     }
 
     async fn key_after(

@@ -11,8 +11,8 @@ use fieldmark_model::{Cell, Chunk, Column, Defect};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection, RowSelector};
 
-/// Columns and rows of a file.
-pub(super) fn look(at: &At) -> Result<(Vec<Column>, u64), Error> {
+/// Columns of a file, and the rows of each of its row groups.
+pub(super) fn look(at: &At) -> Result<(Vec<Column>, Vec<u64>), Error> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(at.open(1)?).map_err(|error| at.failed(error))?;
     let columns = builder.schema().fields().iter().map(|field| {
         let (data_type, canonical_text) = travels_as(field.data_type());
@@ -27,8 +27,8 @@ pub(super) fn look(at: &At) -> Result<(Vec<Column>, u64), Error> {
         }
     });
     let columns = columns.collect();
-    let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-    Ok((columns, rows))
+    let groups = builder.metadata().row_groups().iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0));
+    Ok((columns, groups.collect()))
 }
 
 /// The next rows of a file.

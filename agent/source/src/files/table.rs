@@ -35,6 +35,8 @@ pub(super) struct File {
     pub(super) columns: Vec<Column>,
     /// Rows, where the file says so.
     pub(super) rows: Option<u64>,
+    /// Rows of each row group, where it has such.
+    pub(super) groups: Vec<u64>,
     /// Of a CSV file, where some of its rows begin: made when it is first asked for.
     index: OnceLock<csv::Index>,
 }
@@ -42,10 +44,10 @@ pub(super) struct File {
 impl File {
     /// What a file says of itself.
     pub(super) fn look(at: At) -> Result<Self, Error> {
-        let (format, columns, rows) = match at.extension().as_deref() {
+        let (format, columns, groups) = match at.extension().as_deref() {
             Some("parquet" | "pq") => {
-                let (columns, rows) = parquet::look(&at)?;
-                (Format::Parquet, columns, Some(rows))
+                let (columns, groups) = parquet::look(&at)?;
+                (Format::Parquet, columns, Some(groups))
             }
             Some("csv" | "tsv" | "tab") => {
                 let (separator, columns) = csv::look(&at)?;
@@ -53,7 +55,8 @@ impl File {
             }
             _ => return Err(malformed(&at, "its name ends in neither .parquet, .csv nor .tsv")),
         };
-        Ok(Self { at, format, columns, rows, index: OnceLock::new() })
+        let rows = groups.as_ref().map(|groups| groups.iter().sum());
+        Ok(Self { at, format, columns, rows, groups: groups.unwrap_or_default(), index: OnceLock::new() })
     }
 
     /// Where rows of a CSV file begin.
@@ -190,8 +193,22 @@ impl Files {
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
             estimated_rows: self.files.iter().map(|file| file.rows).sum(),
-            pages: None,
+            pages: self.groups().map(|groups| groups.len() as u64),
         }
+    }
+
+    /// Every row group of all files: rows before it, and rows of it. `None` where a file has none that one could address.
+    pub(super) fn groups(&self) -> Option<Vec<(u64, u64)>> {
+        let mut before = 0;
+        let mut groups = Vec::new();
+        for file in &self.files {
+            file.rows?;
+            for rows in &file.groups {
+                groups.push((before, *rows));
+                before += rows;
+            }
+        }
+        Some(groups)
     }
 
     /// The columns are those that the reader knows.

@@ -63,6 +63,11 @@ impl Server {
         Ok(Self { options: parsed, address: shown(&url), label })
     }
 
+    /// The same one, for a connection that is used beside this one.
+    pub(super) fn beside(&self) -> Self {
+        Self { label: self.label.apart(), ..self.clone() }
+    }
+
     /// A new connection, not yet asked anything.
     pub(super) async fn connect(&self) -> Result<MySqlConnection, Error> {
         match tokio::time::timeout(CONNECT_TIMEOUT, MySqlConnection::connect_with(&self.options)).await {

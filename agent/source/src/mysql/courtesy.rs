@@ -45,6 +45,16 @@ impl Interrupt {
         Self { server, running: Mutex::default(), watch }
     }
 
+    /// That of one more connection, before the same watchdog.
+    pub(super) fn beside(&self) -> Self {
+        Self { server: self.server.beside(), running: Mutex::default(), watch: self.watch.beside() }
+    }
+
+    /// The server, as this connection calls itself there.
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// A call begins. It can be cancelled until the value is dropped.
     pub(super) fn enter(self: &Arc<Self>) -> Call {
         self.begin(None)

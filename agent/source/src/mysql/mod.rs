@@ -162,6 +162,14 @@ impl Source for MySqlSource {
         Arc::clone(&self.interrupt) as Arc<dyn Cancel>
     }
 
+    async fn beside(&mut self) -> Result<Box<dyn Source>, Error> {
+        let interrupt = Arc::new(self.interrupt.beside());
+        let server = interrupt.server().clone();
+        let label = server.label.clone();
+        let (session, _) = Session::open(server, self.session.limits).await?;
+        Ok(Box::new(Self { facts: self.facts.clone(), schemas: self.schemas.clone(), session, interrupt, label }))
+    }
+
     fn label(&mut self, label: Label) {
         self.label.set(label);
     }

@@ -82,6 +82,11 @@ impl Server {
         Ok(Self { options: parsed, address, label, name: application_name, direct: Arc::default() })
     }
 
+    /// The same one, for a connection that is used beside this one.
+    pub(super) fn beside(&self) -> Self {
+        Self { label: self.label.apart(), ..self.clone() }
+    }
+
     /// A new connection, which has a name of its own where it is known to lead to the server itself.
     pub(super) async fn connect(&self) -> Result<PgConnection, Error> {
         let connecting = async {

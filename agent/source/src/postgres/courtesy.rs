@@ -74,6 +74,15 @@ impl Purpose {
 /// Statements that are sent together, each with its name.
 pub(super) type Together = Vec<(Name, String)>;
 
+/// What begins a read of somebody else's snapshot.
+pub(super) fn begin_in(snapshot: &str, purpose: Purpose, limits: Limits, encoding: &str) -> Together {
+    vec![
+        (Name::Begin, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned()),
+        (Name::Snapshot, format!("SET TRANSACTION SNAPSHOT {}", quote_literal(snapshot))),
+        (Name::Settings, settings(purpose, limits, encoding, "")),
+    ]
+}
+
 /// What begins a read: one round trip. Settings are made by `set_config(.., true)`, which is `SET LOCAL`, and end with the
 /// transaction; so they hold for us alone, behind a pooler too. The answer's last columns are the next transaction id and the backend's number.
 pub(super) fn begin(purpose: Purpose, limits: Limits, encoding: &str, search_path: &str) -> Together {
@@ -151,6 +160,21 @@ impl Interrupt {
     pub(super) fn new(server: Server) -> Self {
         let watch = Watch::new(Locks::new(server.clone()));
         Self { server, running: Mutex::default(), watch }
+    }
+
+    /// That of one more connection, before the same watchdog.
+    pub(super) fn beside(&self) -> Self {
+        Self { server: self.server.beside(), running: Mutex::default(), watch: self.watch.beside() }
+    }
+
+    /// The server, as this connection calls itself there.
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// One more seat before the watchdog.
+    pub(super) fn seat(&self) -> Watch {
+        self.watch.beside()
     }
 
     /// A call begins. It can be cancelled until the value is dropped.

@@ -71,6 +71,7 @@ mod rows;
 mod sample;
 mod scan;
 mod session;
+mod snapshot;
 mod statement;
 mod statistics;
 mod types;
@@ -109,6 +110,8 @@ pub struct PostgresSource {
     layouts: HashMap<TableName, Arc<Layout>>,
     frame: Option<sample::Frame>,
     touched: u64,
+    /// What passes go by, where they go by one.
+    snapshot: Option<snapshot::Snapshot>,
     label: SharedLabel,
     /// `server_version_num`.
     version: u32,
@@ -157,6 +160,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<PostgresSource, Error> 
         layouts: HashMap::new(),
         frame: None,
         touched: 0,
+        snapshot: None,
         label,
         version: greeting.number,
     })
@@ -172,6 +176,8 @@ struct Fetch<'a> {
     value_bytes: usize,
     extras: Extras,
     stops: bool,
+    /// Of a pass: in the snapshot that passes go by, where there is one.
+    of_pass: bool,
 }
 
 impl Fetch<'_> {
@@ -185,6 +191,7 @@ impl Fetch<'_> {
             value_bytes,
             extras: Extras::default(),
             stops: false,
+            of_pass: false,
         }
     }
 }
@@ -270,7 +277,17 @@ impl PostgresSource {
         raw: bool,
     ) -> Result<(Rows, bool), Error> {
         let mut rows = Rows::new(&fetch.columns, self.bounds(fetch.value_bytes, raw), fetch.extras, fetch.stops);
-        let mut transaction = self.session.begin(call, fetch.purpose, raw).await?;
+        let snapshot = self.snapshot.as_ref().filter(|_| fetch.of_pass);
+        let mut transaction = match snapshot {
+            Some(snapshot) => match self.session.begin_in(call, snapshot.id()?, fetch.purpose, raw).await {
+                // the server does not know it any more
+                Err(Error::Database { code }) if matches!(code.as_str(), "22023" | "55000") => {
+                    return Err(snapshot.ended());
+                }
+                begun => begun?,
+            },
+            None => self.session.begin(call, fetch.purpose, raw).await?,
+        };
         rows.near(transaction.next_transaction());
         let read = transaction.copy(fetch.name, &fetch.sql, &mut |piece| rows.push(piece)).await?;
         let read = read.and_then(|()| rows.end_statement());
@@ -282,6 +299,7 @@ impl PostgresSource {
                 let answer = transaction.finish(Name::Verify, &layout::question(&fetch.expected)).await?;
                 layout::verify(&fetch.expected, &answer)?;
             }
+            self.verify_later(call, fetch).await?;
             // bytes that make no sense are the schema's fault first
             return read.map(|()| (rows, true)).map_err(|error| internal(&error));
         };
@@ -299,7 +317,20 @@ impl PostgresSource {
             Err(Error::Timeout) => true,
             Err(error) => return Err(error),
         };
+        self.verify_later(call, fetch).await?;
         Ok((rows, more))
+    }
+
+    /// Whether table and columns still are what they were thought to be, after a read in a snapshot. What the read itself asked is what was
+    /// true when the snapshot was taken; together they were the same all the time. (A table that was written anew since then would look
+    /// empty.)
+    async fn verify_later(&mut self, call: &Call, fetch: &Fetch<'_>) -> Result<(), Error> {
+        if self.snapshot.is_none() || !fetch.of_pass || fetch.expected.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.session.begin(call, Purpose::Rows, false).await?;
+        let answer = transaction.finish(Name::Verify, &layout::question(&fetch.expected)).await?;
+        layout::verify(&fetch.expected, &answer)
     }
 
     /// Runs a statement whose rows are those of a table.
@@ -345,7 +376,9 @@ impl PostgresSource {
         let columns = layout.columns(read.table, read.columns)?;
         let key = scan::key_of(&part, &layout, read)?;
         let counter = scan::counter();
-        let step = scan::step(read, layout.stamped, (&columns, &key), &counter, &place, &part, rows);
+        let mut step = scan::step(read, layout.stamped, (&columns, &key), &counter, &place, &part, rows);
+        // what has no file of its own is read in one statement, or by others' rules
+        step.fetch.of_pass = part.storage.is_some();
         let (rows, more) = self.fetch(call, &step.fetch, &|rows| step.question(&place, &part, rows)).await?;
         self.touched += step.blocks(&place, &part, &rows);
         if !step.counts {
@@ -381,6 +414,37 @@ impl Source for PostgresSource {
 
     fn canceller(&self) -> Arc<dyn Cancel> {
         Arc::clone(&self.interrupt) as Arc<dyn Cancel>
+    }
+
+    async fn beside(&mut self) -> Result<Box<dyn Source>, Error> {
+        let interrupt = Arc::new(self.interrupt.beside());
+        let server = interrupt.server().clone();
+        let label = server.label.clone();
+        let (session, greeting) = Session::open(server, self.session.limits()).await?;
+        let other = self.session.identity().zip(session.identity()).is_some_and(|(one, other)| one != other);
+        if other {
+            return Err(Error::FailedOver);
+        }
+        Ok(Box::new(Self {
+            facts: self.facts.clone(),
+            schemas: self.schemas.clone(),
+            session,
+            interrupt,
+            layouts: HashMap::new(),
+            frame: None,
+            touched: 0,
+            snapshot: None,
+            label,
+            version: greeting.number,
+        }))
+    }
+
+    async fn hold_snapshot(&mut self, hold: bool) -> Result<(), Error> {
+        self.snapshot = None;
+        if hold {
+            self.snapshot = Some(snapshot::Snapshot::take(&self.interrupt).await?);
+        }
+        Ok(())
     }
 
     fn label(&mut self, label: Label) {

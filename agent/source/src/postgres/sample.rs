@@ -21,10 +21,11 @@ use super::extent::{By, Part};
 use super::layout::{self, Expected};
 use super::rows::{Extras, Rows, Tid};
 use super::{PostgresSource, internal, statement, unconvertible};
+use crate::draw::drawn;
 use crate::label::Name;
 use crate::{BlockDraw, BlockSample, Error, Pace, Read};
 use fieldmark_model::TableName;
-use rand::{RngExt as _, SeedableRng as _};
+use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 use std::collections::HashMap;
 use std::time::Instant;
@@ -260,25 +261,6 @@ fn self_bounds() -> super::cells::Bounds {
     super::cells::Bounds { value_bytes: 0, foreign_bytes: false }
 }
 
-/// So many of `total` blocks after the first `skip` of the seed's own sequence, sorted. The sequence is a shuffle of all blocks
-/// (Fisher and Yates, of which only the places that were touched are kept), so that a draw which goes on meets no block again.
-fn drawn(random: &mut ChaCha12Rng, total: u64, skip: u64, wanted: u64) -> Vec<u64> {
-    let mut moved: HashMap<u64, u64> = HashMap::new();
-    let end = skip.saturating_add(wanted).min(total);
-    let mut drawn = Vec::new();
-    for at in 0..end {
-        let from = random.random_range(at..total);
-        let block = moved.get(&from).copied().unwrap_or(from);
-        let here = moved.remove(&at).unwrap_or(at);
-        moved.insert(from, here);
-        if at >= skip {
-            drawn.push(block);
-        }
-    }
-    drawn.sort_unstable();
-    drawn
-}
-
 /// Neighbours joined: `(first, one past the last)`.
 fn ranges(blocks: &[u32]) -> Vec<(u32, u32)> {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
@@ -299,19 +281,5 @@ mod tests {
     fn neighbours_are_one_range() {
         assert_eq!(ranges(&[1, 2, 3, 7, 9, 10]), [(1, 4), (7, 8), (9, 11)]);
         assert_eq!(ranges(&[]), []);
-    }
-
-    #[test]
-    fn a_draw_is_repeatable_distinct_and_goes_on() {
-        let draw = |seed, skip, wanted| drawn(&mut ChaCha12Rng::seed_from_u64(seed), 1000, skip, wanted);
-        assert_eq!(draw(1, 0, 100), draw(1, 0, 100));
-        assert_ne!(draw(1, 0, 100), draw(2, 0, 100));
-        assert!(draw(3, 0, 100).windows(2).all(|pair| pair[0] < pair[1]) && draw(3, 0, 100).len() == 100);
-        let parts = [draw(1, 0, 100), draw(1, 100, 250), draw(1, 350, 650), draw(1, 1000, 5)];
-        let mut all = parts.concat();
-        all.sort_unstable();
-        assert_eq!(all, (0..1000).collect::<Vec<_>>());
-        assert_eq!(drawn(&mut ChaCha12Rng::seed_from_u64(1), 5, 0, u64::MAX), [0, 1, 2, 3, 4]);
-        assert!(drawn(&mut ChaCha12Rng::seed_from_u64(1), 0, 0, 9).is_empty());
     }
 }

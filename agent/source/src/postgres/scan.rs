@@ -138,6 +138,7 @@ pub(super) fn step<'a>(
             extras.key = key.len();
             stops = true;
             expected.push(Expected::columns(&read.table.name, key));
+            expected.extend(part.storage.map(|storage| Expected::storage(&part.name, storage)));
             let list = list(extras, key);
             let bounds: Vec<Bound<'_>> = place.after.as_deref().map(Bound::After).into_iter().collect();
             statement::in_key_order(&part.name, &list, key, &bounds, (0, limit))

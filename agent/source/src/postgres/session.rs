@@ -39,6 +39,11 @@ impl Session {
         Ok((Self { server, limits, encoding, identity, connection: Some(connection) }, greeting))
     }
 
+    /// How long its statements may run.
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Which server answered last, as far as the role may know.
     pub(super) fn identity(&self) -> Option<&ServerIdentity> {
         self.identity.as_ref()
@@ -73,6 +78,19 @@ impl Session {
     /// value. `raw` asks for unconverted bytes of any database.
     fn client_encoding(&self, raw: bool) -> &'static str {
         if raw || self.encoding == "SQL_ASCII" { "SQL_ASCII" } else { "UTF8" }
+    }
+
+    /// Begins a transaction of one statement in a snapshot that another transaction holds.
+    pub(super) async fn begin_in<'s>(
+        &'s mut self,
+        call: &'s Call,
+        snapshot: &str,
+        purpose: Purpose,
+        raw: bool,
+    ) -> Result<Transaction<'s>, Error> {
+        let limits = call.limits(purpose, self.limits);
+        let begin = courtesy::begin_in(snapshot, purpose, limits, self.client_encoding(raw));
+        self.start(call, purpose.statement_timeout(limits), begin).await
     }
 
     /// Begins a transaction of one statement.
