@@ -182,10 +182,10 @@ impl SimulatedDisk {
                 let mut content = inode.written[..end.min(inode.written.len())].to_vec();
                 if inode.broken || inode.durable.len() >= inode.written.len() {
                     // written over, or pages that were forgotten: the old bytes, or the new ones
-                    content = if random % 2 == 0 { inode.durable.clone() } else { inode.written.clone() };
-                } else if random % 3 == 0 {
+                    content = if random.is_multiple_of(2) { inode.durable.clone() } else { inode.written.clone() };
+                } else if random.is_multiple_of(3) {
                     // a file grows before its content is there
-                    content.resize(inode.written.len(), if random % 2 == 0 { 0 } else { 0xA5 });
+                    content.resize(inode.written.len(), if random.is_multiple_of(2) { 0 } else { 0xA5 });
                 }
                 inode.written = content;
             }
