@@ -3,5 +3,6 @@
 
 mod conformance;
 mod courtesy;
+mod fleet;
 mod journeys;
 mod server;

@@ -3,6 +3,7 @@
 use crate::config::Overrides;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use fieldmark_collector::Role;
 use fieldmark_document::{duration_of, fraction_of};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -123,6 +124,25 @@ Examples:
   fieldmark status
   fieldmark status --output json")]
     Status,
+    /// Serve the fleet: take what agents observe, keep it, tell it
+    #[command(after_help = "\
+It needs `serve:` in its configuration only where the defaults do not fit; no sources. Beyond a loopback address it needs a certificate.
+
+Examples:
+  fieldmark agents enrol db-1 --token-file db-1.token
+  fieldmark agents enrol ann --role viewer
+  fieldmark collector")]
+    Collector,
+    /// Who may report to the collector or look at it
+    #[command(after_help = "\
+Works on the collector's store itself, on its machine, whether it runs or not. A token is told once, when it is made.
+
+Examples:
+  fieldmark agents enrol db-1 --token-file /etc/fieldmark/token
+  fieldmark agents enrol ann --role admin
+  fieldmark agents list
+  fieldmark agents revoke ann")]
+    Agents(Agents),
     /// Print the effective configuration, with where each value came from; secrets are not printed
     #[command(after_help = "\
 Each key has an environment variable: FIELDMARK_ and the key in capitals, levels joined by two underscores.
@@ -248,6 +268,41 @@ pub struct Init {
     /// Largest share of the time that a statement of ours runs
     #[arg(long, value_name = "SHARE", default_value = "50%", value_parser = duty)]
     pub duty: f64,
+}
+
+/// Of `agents`.
+#[derive(Clone, Debug, Args)]
+pub struct Agents {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: Enrolment,
+}
+
+/// What `agents` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Enrolment {
+    /// Make a token for an agent or a person
+    Enrol {
+        /// The agent's name (`agent.name` of its configuration), or the person's
+        name: String,
+        /// What it may do: agent, viewer, operator, admin
+        #[arg(long, default_value = "agent", value_parser = role)]
+        role: Role,
+        /// Write the token into a new file that nobody else may read [default: print it]
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
+    },
+    /// Print who is enrolled
+    List,
+    /// Take a token's rights
+    Revoke {
+        /// Whose
+        name: String,
+    },
+}
+
+fn role(word: &str) -> Result<Role, String> {
+    Role::of(word).ok_or_else(|| "agent, viewer, operator or admin".to_owned())
 }
 
 /// Of `baseline`.

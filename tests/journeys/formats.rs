@@ -22,7 +22,7 @@ fn shop() -> Shop {
 
 /// Runs a Python script with Debian's own Python, which has Debian's packages.
 #[track_caller]
-fn python(script: &str, arguments: &[&Path]) -> Run {
+pub(crate) fn python(script: &str, arguments: &[&Path]) -> Run {
     let debian = Path::new("/usr/bin/python3");
     let mut command = Command::new(if debian.exists() { debian } else { Path::new("python3") });
     Run::of(command.arg("-c").arg(script).args(arguments).output().expect("Python is needed"))

@@ -34,6 +34,7 @@ mod status;
 mod terminal;
 mod uniform;
 
+pub(crate) use formats::python;
 pub(crate) use mariadb::Market;
 pub(crate) use served::Served;
 
@@ -42,7 +43,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The program under test: `FIELDMARK_BIN`, else what was built beside this test, else what the workspace's folder has.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     if let Some(given) = std::env::var_os("FIELDMARK_BIN") {
         let given = PathBuf::from(given);
         assert!(given.is_file(), "FIELDMARK_BIN names {}, which is no file", given.display());

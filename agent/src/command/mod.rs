@@ -2,6 +2,7 @@
 
 mod baseline;
 pub(crate) mod check;
+mod collector;
 mod guarded;
 pub(crate) mod migration;
 mod plan;
@@ -58,6 +59,8 @@ pub async fn run(cli: Cli, signals: &Signals) -> u8 {
         Command::Doctor(arguments) => crate::doctor::run(&cli.common, arguments, signals).await,
         Command::Test(arguments) => test::run(&cli.common, arguments, signals).await,
         Command::Status => status::run(&cli.common, signals),
+        Command::Collector => collector::run(&cli.common, signals).await,
+        Command::Agents(arguments) => collector::agents(&cli.common, arguments).await,
         Command::Config => show::config(&cli.common),
         Command::Rules(arguments) => show::rules(arguments),
         Command::Schema(arguments) => show::schema(arguments),

@@ -79,7 +79,7 @@ enum Shape {
 }
 
 /// Keys of the whole file.
-const KEYS: [(&[&str], Shape); 15] = [
+const KEYS: [(&[&str], Shape); 28] = [
     (&["state_dir"], Shape::Text),
     (&["rules"], Shape::List),
     (&["marks", "keep"], Shape::Scalar),
@@ -88,9 +88,22 @@ const KEYS: [(&[&str], Shape); 15] = [
     (&["contracts"], Shape::List),
     (&["migrations", "dir"], Shape::Text),
     (&["migrations", "tool"], Shape::Scalar),
-    (&["agent"], Shape::Section),
-    (&["collector"], Shape::Section),
-    (&["serve"], Shape::Section),
+    (&["agent", "name"], Shape::Text),
+    (&["agent", "listen"], Shape::Text),
+    (&["agent", "every"], Shape::Scalar),
+    (&["agent", "per_block"], Shape::Scalar),
+    (&["agent", "marks_every"], Shape::Scalar),
+    (&["agent", "catalogue_every"], Shape::Scalar),
+    (&["agent", "spool"], Shape::Scalar),
+    (&["collector", "url"], Shape::Text),
+    (&["collector", "token_file"], Shape::Text),
+    (&["collector", "ca_file"], Shape::Text),
+    (&["serve", "listen"], Shape::Text),
+    (&["serve", "store"], Shape::Text),
+    (&["serve", "tls", "cert_file"], Shape::Text),
+    (&["serve", "tls", "key_file"], Shape::Text),
+    (&["serve", "keep", "outcomes"], Shape::Scalar),
+    (&["serve", "keep", "rollups"], Shape::Scalar),
     (&["scan"], Shape::Section),
     (&["telemetry"], Shape::Section),
     (&["routes"], Shape::List),

@@ -8,6 +8,7 @@
 //! configuration file.
 
 mod address;
+mod daemon;
 pub mod environment;
 mod lacking;
 mod mask;
@@ -22,6 +23,7 @@ mod source;
 mod tests;
 
 pub use address::{Address, ServerAddress};
+pub use daemon::{AgentConfig, CollectorConfig, ServeConfig};
 pub use environment::Environment;
 pub use mask::mask;
 pub use origin::{Origin, Setting};
@@ -70,6 +72,12 @@ pub struct Config {
     pub rules: Setting<Vec<String>>,
     /// How marks are kept.
     pub marks: MarksConfig,
+    /// The daemon beside the databases.
+    pub agent: AgentConfig,
+    /// A collector that runs elsewhere; `None`: inside the agent.
+    pub collector: Option<CollectorConfig>,
+    /// The collector, wherever it runs.
+    pub serve: ServeConfig,
 }
 
 /// How marks are kept.
@@ -126,6 +134,11 @@ pub fn load(file: Option<&Path>, environment: &Environment, overrides: &Override
 /// The same for a command that reads no source: where the address of one is not there, another stands for it, and that is no problem.
 pub fn load_without_addresses(file: Option<&Path>, environment: &Environment) -> Reading {
     load_for(file, environment, &Overrides::default(), Addresses::NotNeeded)
+}
+
+/// The same for a collector, which has no sources of its own.
+pub fn load_for_collector(file: Option<&Path>, environment: &Environment) -> Reading {
+    load_for(file, environment, &Overrides::default(), Addresses::NoSources)
 }
 
 fn load_for(file: Option<&Path>, environment: &Environment, overrides: &Overrides, addresses: Addresses) -> Reading {
@@ -229,6 +242,9 @@ fn check(
     let rules = keys.texts("rules", problems);
     let rules_are_wrong = problems.len() > before;
     let marks = read_marks(&mut keys, problems);
+    let agent = daemon::read_agent(&mut keys, problems);
+    let collector = daemon::read_collector(&mut keys, around.folder, problems);
+    let serve = daemon::read_serve(&mut keys, around.folder, problems);
     lacking::of_file(&mut keys, problems);
     keys.finish(problems);
 
@@ -246,6 +262,9 @@ fn check(
         beside: Vec::new(),
         rules: Setting::or(rules, vec![DEFAULT_RULES.to_owned()]),
         marks,
+        agent,
+        collector,
+        serve,
     });
     (config, patterns)
 }
@@ -313,6 +332,10 @@ fn read_sources(
     secrets: &mut Vec<Secret>,
     problems: &mut Problems,
 ) -> Vec<SourceConfig> {
+    if around.addresses == Addresses::NoSources && !keys.has("sources") {
+        keys.allow(["sources"]);
+        return Vec::new();
+    }
     let Some(node) = keys.require("sources", problems) else { return Vec::new() };
     let NodeKind::Map(entries) = &node.kind else {
         problems.push(node.wrong("sources", "a mapping of names").allowed("`name: { url: … }`"));

@@ -1,5 +1,6 @@
 //! The JSON Schema of the configuration file, for editors. A test holds it against what the parser takes.
 
+use super::daemon::{AGENT_PER_BLOCK, CATALOGUE_EVERY, EVERY, KEEP_OUTCOMES, KEEP_ROLLUPS, MARKS_EVERY};
 use super::{BLOCKS_PER_MINUTE, DEFAULT_RULES, Examples, SqlRules};
 use super::{DETECT, FULL_EVERY, MARKS_KEEP, PER_BLOCK, ROWS_PER_CHECK, SAMPLE_ROWS, SERVER_TIME};
 use serde_json::{Value, json};
@@ -31,8 +32,42 @@ pub fn schema() -> Value {
                 "max_bytes": { "description": "Oldest marks are removed beyond so many bytes, such as `2GiB`.",
                     "type": ["string", "integer"] },
             })),
+            "agent": mapping("The daemon beside the databases.", json!({
+                "name": text("Its name in the fleet; default: the machine's."),
+                "listen": text("Where its own API listens: a loopback address and a port."),
+                "every": duration("Time between two routine checks of a source", EVERY.as_secs()),
+                "per_block": { "description": format!("Rows of a drawn block that a routine check keeps; default {AGENT_PER_BLOCK}."),
+                    "type": "integer", "minimum": 1, "maximum": 10_000 },
+                "marks_every": duration("Time between two rolling marks of a source; 0s: none", MARKS_EVERY.as_secs()),
+                "catalogue_every": duration("Time between two looks at a source's catalogue", CATALOGUE_EVERY.as_secs()),
+                "spool": { "description": "Most bytes of observations that nobody has taken yet; default 256MiB.",
+                    "type": ["string", "integer"] },
+            })),
+            "collector": nullable(mapping("A collector that runs elsewhere; default: inside the agent.", json!({
+                "url": text("Its address, https://…."),
+                "token_file": text("A file with the agent's token (`fieldmark agents enrol`)."),
+                "ca_file": text("Certificates that its own is signed by; default: those that the system trusts."),
+            }))),
+            "serve": mapping("The collector, wherever it runs.", json!({
+                "listen": text("Where it listens: an address and a port."),
+                "store": { "description": "Where it keeps what agents observe.", "enum": ["sqlite"] },
+                "tls": nullable(mapping("Its certificate; needed beyond a loopback address.", json!({
+                    "cert_file": text("The certificate and those between it and one that is trusted, in PEM."),
+                    "key_file": text("Its private key, in PEM."),
+                }))),
+                "people": { "description": "How people sign in.", "enum": ["token_file"] },
+                "keep": mapping("How long it keeps what.", json!({
+                    "outcomes": duration("Single outcomes", KEEP_OUTCOMES.as_secs()),
+                    "rollups": duration("Sums of them by the hour, and all else", KEEP_ROLLUPS.as_secs()),
+                })),
+            })),
         },
     })
+}
+
+/// The same, or nothing.
+fn nullable(schema: Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "null" }] })
 }
 
 fn source() -> Value {

@@ -53,7 +53,43 @@ impl Config {
         push(&mut all, file(&["rules"]), &self.rules, |patterns| json!(patterns));
         push(&mut all, file(&["marks", "keep"]), &self.marks.keep, |keep| json!(duration_text(*keep)));
         push(&mut all, file(&["marks", "max_bytes"]), &self.marks.max_bytes, |bytes| bytes_value(*bytes));
+        self.of_daemons(&mut all);
         all
+    }
+
+    fn of_daemons(&self, all: &mut Vec<Effective>) {
+        let at = |section: &'static str, key: &'static str| vec![Part::Key(section), Part::Key(key)];
+        let shown = |path: &std::path::Path| json!(path.display().to_string());
+        let agent = &self.agent;
+        push(all, at("agent", "name"), &agent.name, |name| json!(name));
+        push(all, at("agent", "listen"), &agent.listen, |address| json!(address.to_string()));
+        push(all, at("agent", "every"), &agent.every, |every| json!(duration_text(*every)));
+        push(all, at("agent", "per_block"), &agent.per_block, |rows| json!(rows));
+        push(all, at("agent", "marks_every"), &agent.marks_every, |every| json!(duration_text(*every)));
+        push(all, at("agent", "catalogue_every"), &agent.catalogue_every, |every| json!(duration_text(*every)));
+        push(all, at("agent", "spool"), &agent.spool, |bytes| bytes_value(*bytes));
+        match &self.collector {
+            None => push(all, vec![Part::Key("collector")], &Setting::default_of(()), |()| Value::Null),
+            Some(collector) => {
+                push(all, at("collector", "url"), &collector.url, |url| json!(url.as_str()));
+                push(all, at("collector", "token_file"), &collector.token_file, |path| shown(path));
+                push(all, at("collector", "ca_file"), &collector.ca_file, |path| json!(path.as_deref().map(shown)));
+            }
+        }
+        let serve = &self.serve;
+        push(all, at("serve", "listen"), &serve.listen, |address| json!(address.to_string()));
+        match &serve.tls.value {
+            None => push(all, at("serve", "tls"), &serve.tls, |_| Value::Null),
+            Some((cert, key)) => {
+                for (name, path) in [("cert_file", cert), ("key_file", key)] {
+                    let path_of = vec![Part::Key("serve"), Part::Key("tls"), Part::Key(name)];
+                    push(all, path_of, &serve.tls, |_| shown(path));
+                }
+            }
+        }
+        let kept = |key: &'static str| vec![Part::Key("serve"), Part::Key("keep"), Part::Key(key)];
+        push(all, kept("outcomes"), &serve.keep_outcomes, |keep| json!(duration_text(*keep)));
+        push(all, kept("rollups"), &serve.keep_rollups, |keep| json!(duration_text(*keep)));
     }
 
     /// The effective file in YAML; each line says where its value came from.

@@ -179,6 +179,8 @@ pub(super) enum Addresses {
     Needed,
     /// They are not: [`ABSENT`] stands for an address that is not there.
     NotNeeded,
+    /// There may be no sources at all: a collector has none.
+    NoSources,
 }
 
 /// The address of a source whose own is not there, and is not needed.
@@ -195,7 +197,7 @@ pub(super) fn read(
     let empty = Node { kind: NodeKind::Map(Vec::new()), ..node.clone() };
     let node = match (node.is_null(), around.addresses) {
         (true, Addresses::Needed) => return missing_address(name, problems),
-        (true, Addresses::NotNeeded) => &empty,
+        (true, Addresses::NotNeeded | Addresses::NoSources) => &empty,
         (false, _) => node,
     };
     let mut source = MapReader::new(node, format!("source `{}`", name.value), problems)?;
@@ -424,7 +426,7 @@ fn read_address(
     } else if let Some((place, node)) = files {
         let tables = read_files(node, around.folder, problems)?;
         return Some((Setting { value: Address::Files(tables), origin: Origin::of(&place) }, AddressBy::Patterns));
-    } else if around.addresses == Addresses::NotNeeded {
+    } else if around.addresses != Addresses::Needed {
         (ABSENT.to_owned(), name.place.clone(), AddressBy::Url)
     } else {
         return missing_address(name, problems);
@@ -453,7 +455,7 @@ pub(super) fn is_variable_name(text: &str) -> bool {
 
 fn from_variable(name: &Placed<String>, around: &Surroundings<'_>, problems: &mut Problems) -> Option<String> {
     let value = around.environment.get(&name.value).map(|value| value.trim().to_owned());
-    if value.is_none() && around.addresses == Addresses::NotNeeded {
+    if value.is_none() && around.addresses != Addresses::Needed {
         return Some(ABSENT.to_owned());
     }
     if value.is_none() {
@@ -480,7 +482,7 @@ fn from_file(given: &Placed<String>, path: &Path, addresses: Addresses, problems
         Ok(_) => return Some(text.trim().to_owned()),
         Err(error) => super::rule_files::reason(&error),
     };
-    if addresses == Addresses::NotNeeded {
+    if addresses != Addresses::Needed {
         return Some(ABSENT.to_owned());
     }
     let problem = Problem::new("the file with the address cannot be read", &given.place);

@@ -14,6 +14,11 @@ fn read_with(text: &str, environment: &str, overrides: Overrides) -> Reading {
     read("fieldmark.yaml", text, Path::new("/etc/fieldmark"), &variables(environment), &overrides)
 }
 
+/// With the machine's own name.
+fn of_this_machine(expected: &str) -> String {
+    expected.replace("name: NAME", &format!("name: {}", crate::state::host_name()))
+}
+
 fn config_of(text: &str, environment: &str, overrides: Overrides) -> Config {
     let reading = read_with(text, environment, overrides);
     assert_eq!(render(&reading.problems, &Problems::default(), Style::PLAIN), "");
@@ -87,8 +92,23 @@ rules: [\"rules/**/*.yaml\"]  # default
 marks:
   keep: 14d  # default
   max_bytes: 2GiB  # default
+agent:
+  name: NAME  # default
+  listen: \"127.0.0.1:9465\"  # default
+  every: 5m  # default
+  per_block: 25  # default
+  marks_every: 10m  # default
+  catalogue_every: 5s  # default
+  spool: 256MiB  # default
+collector: null  # default
+serve:
+  listen: \"127.0.0.1:9466\"  # default
+  tls: null  # default
+  keep:
+    outcomes: 30d  # default
+    rollups: 400d  # default
 ";
-    assert_eq!(config.to_yaml(), expected);
+    assert_eq!(config.to_yaml(), of_this_machine(expected));
     // what is printed is read back as the same
     let again = config_of(&config.to_yaml(), "", Overrides::default());
     let values =
@@ -221,8 +241,23 @@ rules: [a.yaml, \"b/*.yaml\"]  # fieldmark.yaml:12
 marks:
   keep: 2h  # fieldmark.yaml:13
   max_bytes: 500000000  # fieldmark.yaml:13
+agent:
+  name: NAME  # default
+  listen: \"127.0.0.1:9465\"  # default
+  every: 5m  # default
+  per_block: 25  # default
+  marks_every: 10m  # default
+  catalogue_every: 5s  # default
+  spool: 256MiB  # default
+collector: null  # default
+serve:
+  listen: \"127.0.0.1:9466\"  # default
+  tls: null  # default
+  keep:
+    outcomes: 30d  # default
+    rollups: 400d  # default
 ";
-    assert_eq!(config.to_yaml(), expected);
+    assert_eq!(config.to_yaml(), of_this_machine(expected));
 }
 
 #[test]

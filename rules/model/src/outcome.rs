@@ -236,6 +236,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Leaves out what could show a row: examples, and SQL with the rule's literals in it.
+    pub fn leave_out_rows(&mut self) {
+        self.examples.clear();
+        self.sql = None;
+    }
+
     /// Whether it fails by rows that the baseline knows, and by no more than those: shown, and no alarm.
     pub fn is_known(&self) -> bool {
         self.status == Status::Failed && self.baseline.is_some_and(|baseline| !baseline.grown)

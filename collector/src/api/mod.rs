@@ -1,0 +1,89 @@
+//! What can be asked over HTTP. From one list come the routes, who may ask, and the description (OpenAPI).
+
+mod description;
+mod people;
+mod problem;
+mod routes;
+mod shown;
+
+pub use people::is_name;
+pub use problem::Problem;
+pub use routes::{Access, Endpoint, ROUTES};
+
+use crate::store::Audited;
+use crate::{Collector, Principal, Role, Token};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+
+/// The routes of a collector.
+pub(crate) fn router(collector: Collector) -> Router {
+    let mut router = Router::new();
+    for endpoint in &ROUTES {
+        let handled = (endpoint.handler)();
+        let handled = match endpoint.access {
+            Access::Anybody => handled,
+            Access::Role(role) => handled.layer(from_fn_with_state((collector.clone(), role), admitted)),
+        };
+        router = router.route(endpoint.path, handled);
+    }
+    router
+        .fallback(|| async {
+            Problem::new(StatusCode::NOT_FOUND, "there is no such place; /openapi.json says what there is")
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method; /openapi.json says what there is")
+        })
+        .layer(from_fn_with_state(collector.clone(), in_time))
+        .with_state(collector)
+}
+
+/// Every request is answered within its time, whatever it waits for.
+async fn in_time(State(collector): State<Collector>, request: Request, next: Next) -> Result<Response, Problem> {
+    // the body has its own time, before the answer's
+    let time = collector.limits.request * 2;
+    let answered = tokio::time::timeout(time, next.run(request)).await;
+    answered.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "it took too long"))
+}
+
+/// Lets those through who may.
+async fn admitted(
+    State((collector, needed)): State<(Collector, Role)>,
+    headers: HeaderMap,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let principal = match bearer {
+        Some(token) => collector.store.principal(Token::given(token).hash()).await?,
+        None => None,
+    };
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let Some(principal) = principal else {
+        // one that was sent and is not known is worth a line; that none was sent is not
+        if bearer.is_some() {
+            refused(&collector, "-", "token_refused", &method, &path).await?;
+        }
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer …"));
+    };
+    if !principal.role.may(needed) {
+        refused(&collector, &principal.name, "role_refused", &method, &path).await?;
+        let what = format!(
+            "{} is enrolled as {}, and this is for {}",
+            principal.name,
+            principal.role.as_str(),
+            needed.as_str()
+        );
+        return Err(Problem::new(StatusCode::FORBIDDEN, what));
+    }
+    request.extensions_mut().insert::<Principal>(principal);
+    Ok(next.run(request).await)
+}
+
+async fn refused(collector: &Collector, who: &str, what: &str, method: &Method, path: &str) -> Result<(), Problem> {
+    let detail = format!("{method} {}", path.chars().take(200).collect::<String>());
+    let audited = Audited { time: collector.clock.now(), who: who.to_owned(), what: what.to_owned(), detail };
+    Ok(collector.store.audit(audited).await?)
+}
