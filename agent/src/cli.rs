@@ -124,6 +124,15 @@ Examples:
   fieldmark status
   fieldmark status --output json")]
     Status,
+    /// Run beside the databases: check, take marks, notice migrations, report
+    #[command(after_help = "\
+Without `collector:` in its configuration the collector runs inside it. SIGHUP, or a change of its files, has it read its configuration
+again. Its own API is told by the token in `local.token` of the state folder.
+
+Examples:
+  fieldmark agent
+  curl -H \"Authorization: Bearer $(cat state/local.token)\" http://127.0.0.1:9465/v1/status")]
+    Agent,
     /// Serve the fleet: take what agents observe, keep it, tell it
     #[command(after_help = "\
 It needs `serve:` in its configuration only where the defaults do not fit; no sources. Beyond a loopback address it needs a certificate.

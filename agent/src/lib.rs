@@ -8,6 +8,7 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod daemon;
 pub mod demo;
 pub mod doctor;
 pub mod fixture;

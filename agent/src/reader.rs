@@ -6,8 +6,8 @@ use arrow::array::RecordBatch;
 use chrono::Utc;
 use fieldmark_model::{Catalogue, Chunk, Counters, Table};
 use fieldmark_source::{
-    Answered, BlockDraw, BlockSample, Check, Cursor, Error, Facts, Horizon, Label, Name, Pace, Preview, Privileges,
-    Query, Read, Recovery, Reference, ScanChunk, Sessions, Source, Standing,
+    Answered, BlockDraw, BlockSample, Check, Cursor, Error, Facts, Fingerprint, Horizon, Label, Name, Pace, Preview,
+    Privileges, Query, Read, Recovery, Reference, ScanChunk, Sessions, Source, Standing,
 };
 use rand::Rng as _;
 use rand::RngExt as _;
@@ -268,6 +268,14 @@ impl Reader {
     /// As the source.
     pub async fn catalogue(&mut self) -> Result<Catalogue, Error> {
         politely!(self, catalogue => 0, self.source.catalogue())
+    }
+
+    /// See [`Source::fingerprint`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn fingerprint(&mut self, known: Option<&Fingerprint>) -> Result<Fingerprint, Error> {
+        politely!(self, fingerprint => 0, self.source.fingerprint(known))
     }
 
     /// The next chunk of a pass, of the size that the pace allows.

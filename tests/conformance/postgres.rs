@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 mod access;
 mod activity;
 mod failover;
+mod fingerprints;
 mod lacking;
 mod places;
 mod pooled;

@@ -1,5 +1,6 @@
 //! The collector as a process of its own, asked over its sockets.
 
+mod agent;
 mod boundaries;
 mod kill;
 mod people;

@@ -85,6 +85,7 @@ async fn everything() -> Vec<Sent> {
     }
     sent.extend(a_migration_in_the_middle(&mut logged).await);
     sent.extend(a_pass_in_a_snapshot(&mut logged).await);
+    sent.extend(the_daemon(&mut logged).await);
     sent.extend(an_interrupted_query(&mut logged).await);
     sent
 }
@@ -106,6 +107,24 @@ async fn a_migration_in_the_middle(logged: &mut Logged) -> Vec<Sent> {
     run.gives(0);
     sqlx::raw_sql("rollback").execute(&mut mover).await.unwrap();
     sent
+}
+
+/// The daemon, until it has looked at the schema.
+async fn the_daemon(logged: &mut Logged) -> Vec<Sent> {
+    let configuration = logged.shop.read("fieldmark.yaml");
+    let ports = "agent: { listen: '127.0.0.1:0', marks_every: 0s }\nserve: { listen: '127.0.0.1:0' }\n";
+    logged.shop.write("fieldmark.yaml", &format!("{configuration}{ports}"));
+    let before = logged.sent().await.len();
+    let mut daemon = logged.start(&["agent"]);
+    let begun = std::time::Instant::now();
+    while !logged.sent().await.iter().skip(before).any(|sent| sent.name() == Name::Fingerprint.as_str()) {
+        assert!(begun.elapsed() < DEADLINE && daemon.try_wait().unwrap().is_none(), "it does not look at the schema");
+    }
+    let terminate = format!("kill {}", daemon.id().unwrap());
+    assert!(std::process::Command::new("sh").args(["-c", &terminate]).status().unwrap().success());
+    Run::of(daemon.wait_with_output().await.unwrap()).gives(0);
+    logged.shop.write("fieldmark.yaml", &configuration);
+    logged.sent().await.split_off(before)
 }
 
 /// All of a table as of one instant.

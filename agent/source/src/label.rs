@@ -73,6 +73,10 @@ names! {
     Terminate = "terminate",
     /// How far a server's log has come, by which it is told that a replica shows a migration.
     Standing = "standing",
+    /// How often the catalogue's tables were written, asked every few seconds by the daemon.
+    Pulse = "pulse",
+    /// A digest of all that the catalogue says of the schemas, asked where the pulse has moved.
+    Fingerprint = "fingerprint",
     /// The tables of the source's schemas.
     Tables = "tables",
     /// Estimated rows and pages of tables with partitions or heirs.

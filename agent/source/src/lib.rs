@@ -11,6 +11,7 @@ mod checks;
 mod draw;
 mod error;
 pub mod files;
+mod fingerprint;
 mod grant;
 pub mod label;
 pub mod memory;
@@ -27,6 +28,7 @@ mod watch;
 
 pub use activity::{Horizon, Sessions};
 pub use error::{Error, Recovery};
+pub use fingerprint::Fingerprint;
 pub use grant::{Grant, grants, script};
 pub use label::{Label, Name};
 pub use pace::Pace;
@@ -78,6 +80,11 @@ pub trait Source: Send {
 
     /// Every table of the configured schemas, with columns, keys and constraints.
     async fn catalogue(&mut self) -> Result<Catalogue, Error>;
+
+    /// What the schemas are like; `known` is what they were like when they were last looked at.
+    async fn fingerprint(&mut self, _: Option<&Fingerprint>) -> Result<Fingerprint, Error> {
+        Ok(Fingerprint::of(&self.catalogue().await?))
+    }
 
     /// The next rows of a pass over the whole table, at most about `rows` of them, in physical or key order. With no columns
     /// asked for, rows are counted: the batch has no columns, but its row count.

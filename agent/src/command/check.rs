@@ -34,6 +34,7 @@ pub(crate) async fn run(common: &Common, arguments: &Check, signals: &Signals) -
             table: None,
             what: "no rule speaks of any source: nothing was checked".to_owned(),
             remedy: Some("`rules:` says where rule files are; `fieldmark init` proposes some".to_owned()),
+            nature: None,
         });
     }
     report.finished = chrono::Utc::now();
@@ -42,7 +43,7 @@ pub(crate) async fn run(common: &Common, arguments: &Check, signals: &Signals) -
 
 /// Checks the rules of a source, or of these tables of it alone and over all of their rows; `None` where it could not be read, which the
 /// report says then.
-pub(super) async fn check_source(
+pub(crate) async fn check_source(
     session: &Session,
     source: &SourceConfig,
     whole: Option<&[TableName]>,

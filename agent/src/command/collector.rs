@@ -44,7 +44,6 @@ fn store(folder: &StateFolder) -> Result<Arc<dyn Store>, Ended> {
 /// A collector that runs, and removes what is too old, until it is stopped.
 pub(crate) struct Running {
     pub(crate) served: Served,
-    #[expect(dead_code, reason = "the agent that runs it inside itself asks it directly")]
     pub(crate) collector: Collector,
     retaining: tokio::task::JoinHandle<()>,
 }

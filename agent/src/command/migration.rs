@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Marks and recaptures read half of the time. Two checks that are compared have one look each, and do not go by earlier ones.
-const MANNER: Manner = Manner { duty: 0.5, enlarge: false, routine: false };
+pub(crate) const MANNER: Manner = Manner { duty: 0.5, enlarge: false, routine: false };
 
 pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signals) -> Result<u8, Ended> {
     let session = Session::open(common, signals, MANNER)?;
@@ -96,7 +96,7 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
         Err(error) => {
             let program = arguments.command.first().map(|program| program.to_string_lossy().into_owned());
             let what = format!("the command {} could not be started: {error}", program.unwrap_or_default());
-            report.errors.push(ErrorSummary { source: None, table: None, what, remedy: None });
+            report.errors.push(ErrorSummary { source: None, table: None, what, remedy: None, nature: None });
             if let Some(migration) = &mut report.migration {
                 migration.command_status = Some(127);
             }
@@ -244,7 +244,12 @@ fn leave_to_come(rules: &mut TableRules, catalogue: &Catalogue, default_schema: 
 }
 
 /// Marks one source; whether it could be. One without tables has nothing to mark, and is.
-async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, report: &mut Report) -> Result<bool, Ended> {
+pub(crate) async fn mark(
+    session: &Session,
+    source: &SourceConfig,
+    marking: &Marking,
+    report: &mut Report,
+) -> Result<bool, Ended> {
     let state = session.state_of(&source.name, report)?;
     let mut reader = match session.connect(source, &state).await {
         Ok(reader) => reader,
@@ -314,6 +319,7 @@ async fn mark(session: &Session, source: &SourceConfig, marking: &Marking, repor
             table: None,
             what: "no table could be marked".to_owned(),
             remedy: Some("give a table a key, or name one with `key:` in its rule file".to_owned()),
+            nature: None,
         });
     }
     let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await.zip(seen);
@@ -334,7 +340,7 @@ fn note_unmarked(source: &SourceName, mark: &Mark, report: &mut Report) {
 }
 
 /// What a recapture goes by.
-struct Recapture<'a> {
+pub(crate) struct Recapture<'a> {
     /// The mark's id; `None`: the latest.
     mark: Option<&'a str>,
     marking: &'a Marking,
@@ -345,7 +351,15 @@ struct Recapture<'a> {
     transactions: BTreeSet<u64>,
 }
 
-async fn recapture(
+impl<'a> Recapture<'a> {
+    /// Of this mark, after a migration forward of which no transactions are known.
+    pub(crate) fn forward(mark: &'a str, marking: &'a Marking, wait: Duration) -> Self {
+        Self { mark: Some(mark), marking, wait, direction: Direction::Forward, transactions: BTreeSet::new() }
+    }
+}
+
+/// Recaptures one source; the verdict is in the report.
+pub(crate) async fn recapture(
     session: &Session,
     source: &SourceConfig,
     with: Recapture<'_>,
@@ -361,6 +375,7 @@ async fn recapture(
                 table: None,
                 what: error.to_string(),
                 remedy: None,
+                nature: None,
             });
             return Ok(());
         }

@@ -19,9 +19,11 @@ use crate::report::{self, Report, exit_code, html, json, junit, markdown, termin
 use crate::signals::Signals;
 use crate::state::StateError;
 use fieldmark_document::Problems;
+use fieldmark_model::outcome::Nature;
 use std::io::Write as _;
 
-pub(crate) use session::{Manner, Session, SourceReport, tables_hidden, tables_read, with_sources};
+pub(crate) use collector::Running;
+pub(crate) use session::{Manner, Session, SourceReport, read, tables_hidden, tables_read, with_sources};
 
 /// Why a command ended without a report.
 #[derive(Debug)]
@@ -34,6 +36,15 @@ pub enum Ended {
     Interrupted,
     /// Interrupted when the guarded command had ended, and what it did was not judged yet. The command line that judges it.
     Unjudged(String),
+    /// Something could not be done, and whether waiting may help.
+    Failed {
+        /// What, and why.
+        what: String,
+        /// Whether waiting may help.
+        nature: Nature,
+        /// What may help.
+        remedy: Option<String>,
+    },
     /// Anything else, with its exit code.
     Because(u8, String),
 }
@@ -59,6 +70,7 @@ pub async fn run(cli: Cli, signals: &Signals) -> u8 {
         Command::Doctor(arguments) => crate::doctor::run(&cli.common, arguments, signals).await,
         Command::Test(arguments) => test::run(&cli.common, arguments, signals).await,
         Command::Status => status::run(&cli.common, signals),
+        Command::Agent => crate::daemon::run(&cli.common, signals).await,
         Command::Collector => collector::run(&cli.common, signals).await,
         Command::Agents(arguments) => collector::agents(&cli.common, arguments).await,
         Command::Config => show::config(&cli.common),
@@ -74,7 +86,8 @@ pub async fn run(cli: Cli, signals: &Signals) -> u8 {
     }
 }
 
-fn explain(ended: &Ended, common: &Common, signals: &Signals) -> u8 {
+/// Tells people why a command ended, and gives its exit code.
+pub(crate) fn explain(ended: &Ended, common: &Common, signals: &Signals) -> u8 {
     match ended {
         Ended::Problems(problems, warnings) => {
             eprint!("{}", config::render(problems, warnings, Style::of_standard_error(common.no_color)));
@@ -92,6 +105,10 @@ fn explain(ended: &Ended, common: &Common, signals: &Signals) -> u8 {
             eprintln!("fieldmark: interrupted; nothing was left half-written");
             eprintln!("fieldmark: the command has ended, and what it did is not judged yet: `{later}` does that");
             signals.received().map_or(130, crate::signals::Signal::exit_code)
+        }
+        Ended::Failed { what, .. } => {
+            eprintln!("fieldmark: {what}");
+            2
         }
         Ended::Because(code, why) => {
             eprintln!("fieldmark: {why}");
@@ -165,6 +182,11 @@ pub(crate) fn load(common: &Common) -> config::Reading {
 
 /// A report of a command that has just begun.
 pub(crate) fn begin(command: &str, common: &Common, run: &RunFacts) -> Report {
+    Report { strict: common.strict, ..report_of(command, run) }
+}
+
+/// The same of something that no command line began.
+pub(crate) fn report_of(command: &str, run: &RunFacts) -> Report {
     Report {
         version: report::VERSION,
         fieldmark: env!("CARGO_PKG_VERSION").to_owned(),
@@ -172,7 +194,7 @@ pub(crate) fn begin(command: &str, common: &Common, run: &RunFacts) -> Report {
         started: run.now,
         finished: run.now,
         seed: run.seed,
-        strict: common.strict,
+        strict: false,
         findings_fail: false,
         sources: Vec::new(),
         samples: Vec::new(),

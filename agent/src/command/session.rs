@@ -17,6 +17,7 @@ use fieldmark_engine::evaluate::{Names, check_expression};
 use fieldmark_engine::kind::Plan;
 use fieldmark_engine::language::{check_catalogue, check_sources, expand_patterns, parse_rule_files, resolve_table};
 use fieldmark_engine::rule::{SampleWish, TableRules};
+use fieldmark_model::outcome::Nature;
 use fieldmark_model::{Catalogue, Dialect, NotEvaluated, Outcome, SourceName, Status, Table, TableName};
 use fieldmark_source::files::StoreSettings;
 use fieldmark_source::postgres::{self, ConnectOptions};
@@ -50,40 +51,49 @@ pub(crate) struct Manner {
     pub(crate) routine: bool,
 }
 
+/// Reads configuration and rules, as far as the command line leaves them.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub(crate) fn read(common: &Common) -> Result<(Config, Vec<TableRules>), Ended> {
+    let mut reading = load(common);
+    let all = reading.rules.for_parser();
+    let tables = match parse_rule_files(&all) {
+        Ok(tables) => tables,
+        Err(problems) => {
+            reading.problems.append(problems);
+            Vec::new()
+        }
+    };
+    if let Some(config) = &reading.config {
+        let names: Vec<SourceName> = config.sources.iter().map(|source| source.name.clone()).collect();
+        let mut problems = check_sources(&tables, &names);
+        for file in &all {
+            problems.keep_source(&file.path.as_str().into(), &file.text);
+        }
+        reading.problems.append(problems);
+    }
+    let warnings = std::mem::take(&mut reading.warnings);
+    let (config, _) = match reading.into_result() {
+        Ok(read) => read,
+        Err(problems) => return Err(Ended::Problems(problems, warnings)),
+    };
+    if !warnings.is_empty() {
+        let style = crate::config::Style::of_standard_error(common.no_color);
+        eprint!("{}", crate::config::render(&Problems::default(), &warnings, style));
+    }
+    let tables = Selection::of(common).documents(tables)?;
+    let config = with_sources(config, common)?;
+    Ok((config, tables))
+}
+
 impl Session {
     /// Reads configuration and rules, opens the state folder.
     ///
     /// # Errors
     /// What is wrong with any of them.
     pub(crate) fn open(common: &Common, signals: &Signals, manner: Manner) -> Result<Self, Ended> {
-        let mut reading = load(common);
-        let all = reading.rules.for_parser();
-        let tables = match parse_rule_files(&all) {
-            Ok(tables) => tables,
-            Err(problems) => {
-                reading.problems.append(problems);
-                Vec::new()
-            }
-        };
-        if let Some(config) = &reading.config {
-            let names: Vec<SourceName> = config.sources.iter().map(|source| source.name.clone()).collect();
-            let mut problems = check_sources(&tables, &names);
-            for file in &all {
-                problems.keep_source(&file.path.as_str().into(), &file.text);
-            }
-            reading.problems.append(problems);
-        }
-        let warnings = std::mem::take(&mut reading.warnings);
-        let (config, _) = match reading.into_result() {
-            Ok(read) => read,
-            Err(problems) => return Err(Ended::Problems(problems, warnings)),
-        };
-        if !warnings.is_empty() {
-            let style = crate::config::Style::of_standard_error(common.no_color);
-            eprint!("{}", crate::config::render(&Problems::default(), &warnings, style));
-        }
-        let tables = Selection::of(common).documents(tables)?;
-        let config = with_sources(config, common)?;
+        let (config, tables) = read(common)?;
         let folder = StateFolder::open(config.state_dir.value.clone())?;
         Self::of((config, tables), folder, common, signals, manner)
     }
@@ -270,6 +280,7 @@ impl Session {
                 table: None,
                 what,
                 remedy: Some("look at its spelling".to_owned()),
+                nature: None,
             };
             report.errors.extend(unmet.map(error));
         }
@@ -381,7 +392,7 @@ impl SourceReport<'_> {
     /// The state folder could not be read or written: what was found is told all the same.
     pub(crate) fn state_failed(&mut self, what: String) {
         let source = Some(self.name.clone());
-        self.report.errors.push(ErrorSummary { source, table: None, what, remedy: None });
+        self.report.errors.push(ErrorSummary { source, table: None, what, remedy: None, nature: None });
     }
 
     /// What a check gave.
@@ -421,6 +432,10 @@ impl SourceReport<'_> {
             table: table.cloned(),
             what: error.to_string(),
             remedy: Some(remedy.to_owned()),
+            nature: Some(match error.recovery() {
+                Recovery::Retry => Nature::Transient,
+                Recovery::Operator(_) | Recovery::Bug => error.not_evaluated().nature(),
+            }),
         });
     }
 }

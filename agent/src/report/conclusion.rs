@@ -190,6 +190,7 @@ mod tests {
             table: None,
             what: "no answer in 5 s".into(),
             remedy: None,
+            nature: None,
         };
         let cases = [
             ("nothing", good(), 0),

@@ -162,6 +162,7 @@ pub(super) fn check() -> Report {
             table: None,
             what: "no answer from billing.example:5432 in 5 s".into(),
             remedy: Some("Check that the server runs and that its firewall lets this machine in.".into()),
+            nature: None,
         }],
         notes: vec!["public.audit_log has no key: it was left out of the sample's known failing rows.".into()],
     }

@@ -18,6 +18,7 @@ pub use conclusion::{Conclusion, conclusion, exit_code};
 
 use chrono::{DateTime, Utc};
 use fieldmark_model::migration::{MigrationReport, RuleChange, TableChange, Verdict};
+use fieldmark_model::outcome::Nature;
 use fieldmark_model::{Finding, Outcome, SourceName, TableName};
 use serde::Serialize;
 
@@ -128,6 +129,9 @@ pub struct ErrorSummary {
     pub what: String,
     /// What to do about it, where that is known.
     pub remedy: Option<String>,
+    /// Whether waiting may help, where that is known.
+    #[serde(skip)]
+    pub nature: Option<Nature>,
 }
 
 impl ErrorSummary {

@@ -19,6 +19,7 @@ mod column;
 pub mod compare;
 pub mod control;
 pub mod design;
+pub mod difference;
 pub mod error;
 mod infer;
 pub mod input;
@@ -47,6 +48,7 @@ pub use cell::{Difference, Kind, compare_cells};
 pub use compare::{ChangedCell, ColumnComparison, compare_column};
 pub use control::{ControlEvidence, Slice};
 pub use design::{MarkDesign, MarkRow, MarkStratum};
+pub use difference::differences;
 pub use error::ChangeError;
 pub use infer::infer_renames;
 pub use input::{

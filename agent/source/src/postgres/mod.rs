@@ -58,6 +58,7 @@ mod courtesy;
 mod declared;
 mod extent;
 mod fault;
+mod fingerprint;
 mod grants;
 mod inspect;
 mod layout;
@@ -85,8 +86,8 @@ pub(crate) use scan::ScanPlace;
 use crate::label::{Label, Name, SharedLabel};
 use crate::request::Place;
 use crate::{
-    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Horizon, Pace, Preview, Privileges, Query,
-    Read, Reference, ScanChunk, Sessions, Source, Standing,
+    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Fingerprint, Horizon, Pace, Preview,
+    Privileges, Query, Read, Reference, ScanChunk, Sessions, Source, Standing,
 };
 use arrow::array::{AsArray as _, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Int64Type, Schema};
@@ -456,6 +457,11 @@ impl Source for PostgresSource {
         self.layouts.clear();
         let answers = self.answers(&call, &inspect::statements(&self.schemas)).await?;
         Ok(inspect::catalogue(&answers))
+    }
+
+    async fn fingerprint(&mut self, known: Option<&Fingerprint>) -> Result<Fingerprint, Error> {
+        let call = self.interrupt.enter();
+        self.read_fingerprint(&call, known).await
     }
 
     async fn scan(&mut self, read: &Read<'_>, from: &Cursor, rows: usize) -> Result<ScanChunk, Error> {

@@ -1,0 +1,304 @@
+//! The daemon: checks, marks and looks at sources all the time, and reports what it sees.
+//!
+//! One loop owns all state ([`state::State`]): it takes an event, has `apply` say what is to be done, and has that done by others, who
+//! report back by events. Each source has a thread of its own, which does one job at a time over its own connection (`work`). What is
+//! observed goes to the spool (`recorder`) before it counts, and from there to the collector (`sender`), which runs inside where no
+//! other is configured.
+
+mod event;
+mod loaded;
+mod local;
+mod notify;
+mod recorder;
+mod remembered;
+mod sender;
+mod state;
+mod work;
+
+use crate::cli::Common;
+use crate::command::{Ended, Running};
+use crate::signals::Signals;
+use crate::state::StateFolder;
+use chrono::Utc;
+use event::{Coming, Effect, Event, Now};
+use fieldmark_model::observation::Health;
+use fieldmark_spool::{Folder, Limits, Spool};
+use loaded::Loaded;
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+use recorder::Recorder;
+use state::State;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use work::Worker;
+
+/// Time between two looks at what is due.
+const TICK: Duration = Duration::from_millis(200);
+/// How long jobs may take to end when the daemon is to.
+const DRAIN: Duration = Duration::from_secs(6);
+/// How long what is in the spool may take to go out then; it stays there else.
+const FLUSH: Duration = Duration::from_secs(2);
+/// Time between two heartbeats.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// Runs the daemon until it is told to end.
+///
+/// # Errors
+/// What is wrong at the start: configuration, rules, state folder, addresses.
+pub async fn run(common: &Common, signals: &Signals) -> Result<u8, Ended> {
+    let loaded = Arc::new(Loaded::load(common)?);
+    let folder = StateFolder::open(loaded.config.state_dir.value.clone())?;
+    let spool_path = folder.path().join("spool");
+    let unusable = |error: &dyn std::fmt::Display| Ended::Because(2, format!("{}: {error}", spool_path.display()));
+    let disk = Folder::open(&spool_path).map_err(|error| unusable(&error))?;
+    let in_use = || Ended::Because(75, format!("{} is in use by another agent", spool_path.display()));
+    let disk = disk.ok_or_else(in_use)?;
+    let incarnation =
+        SysRng.try_next_u64().map_err(|_| Ended::Because(2, "the system gives no random numbers".into()))?;
+    let incarnation = incarnation >> 1;
+    let limits = Limits { bytes: loaded.config.agent.spool.value, ..Limits::default() };
+    let (spool, recovered) = Spool::open(disk, limits, incarnation).map_err(|error| unusable(&error))?;
+    for loss in &recovered.losses {
+        say(&format!("of the spool was lost: {loss:?}"));
+    }
+    let recorder = Recorder::start(spool);
+
+    // the first signal drains, whatever comes after it
+    let mut handed = signals.hand_over();
+    let own = Signals::default();
+    let (events, mut coming) = mpsc::unbounded_channel();
+    let (token, api) = local::api(&folder, events.clone(), loaded.config.agent.name.value.clone())?;
+    let inside = match loaded.config.collector {
+        None => Some(Running::start(&loaded.config, &folder, axum::Router::new()).await?),
+        Some(_) => None,
+    };
+    let api = local::listen(loaded.config.agent.listen.value, api, own.token().clone()).await?;
+    let sender = sender::start(
+        &loaded.config,
+        inside.as_ref().map(|inside| inside.collector.store().clone()),
+        &recorder,
+        incarnation,
+    )?;
+
+    let mut daemon = Daemon {
+        begun: Instant::now(),
+        started: Utc::now(),
+        state: State::new(incarnation),
+        workers: HashMap::new(),
+        waiting: HashMap::new(),
+        tickets: 0,
+        recorder,
+        folder: folder.clone(),
+        loaded: Arc::clone(&loaded),
+        events,
+        signals: own.clone(),
+        last_heartbeat: None,
+    };
+    daemon.load(loaded);
+    say(&format!(
+        "the agent {} listens on http://{} (token: {})",
+        daemon.loaded.config.agent.name.value,
+        api.address,
+        token.display()
+    ));
+    if let Some(inside) = &inside {
+        say(&format!("the collector inside listens on {}", inside.served.address));
+    }
+    let mut hangup = signal(SignalKind::hangup()).map_err(|error| Ended::Because(2, error.to_string()))?;
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut seen = daemon.loaded.seen();
+    let watchdog = notify::watchdog();
+    let mut last_look = Instant::now();
+    notify::ready();
+    loop {
+        tokio::select! {
+            _ = handed.next() => break,
+            _ = hangup.recv() => daemon.reload(common),
+            Some(came) = coming.recv() => daemon.came(came),
+            _ = tick.tick() => {
+                daemon.event(Event::Tick);
+                daemon.heartbeat(&sender);
+                if last_look.elapsed() >= RELOAD_EVERY {
+                    last_look = Instant::now();
+                    let now = daemon.loaded.seen();
+                    if now != seen {
+                        seen = now;
+                        daemon.reload(common);
+                    }
+                }
+                if let Some(watchdog) = &watchdog {
+                    watchdog.alive();
+                }
+            }
+        }
+    }
+    notify::stopping();
+    daemon.drain(&mut coming).await;
+    sender.drain(FLUSH).await;
+    api.stop().await;
+    if let Some(inside) = inside {
+        inside.stop().await;
+    }
+    Ok(0)
+}
+
+/// Time between two looks at the configuration's files.
+const RELOAD_EVERY: Duration = Duration::from_secs(2);
+
+/// A line for whoever looks at the process.
+pub(crate) fn say(what: &str) {
+    eprintln!("fieldmark: {what}");
+}
+
+struct Daemon {
+    begun: Instant,
+    started: chrono::DateTime<Utc>,
+    state: State,
+    workers: HashMap<fieldmark_model::SourceName, Worker>,
+    /// Those who asked for something and wait for it.
+    waiting: HashMap<u64, oneshot::Sender<Result<String, String>>>,
+    tickets: u64,
+    recorder: Recorder,
+    folder: StateFolder,
+    loaded: Arc<Loaded>,
+    events: mpsc::UnboundedSender<Coming>,
+    signals: Signals,
+    last_heartbeat: Option<Instant>,
+}
+
+impl Daemon {
+    fn now(&self) -> Now {
+        Now { wall: Utc::now(), up: self.begun.elapsed() }
+    }
+
+    /// Takes a configuration: at the start, and when it has changed.
+    fn load(&mut self, loaded: Arc<Loaded>) {
+        self.loaded = Arc::clone(&loaded);
+        // a worker ends when it has done what it does; the next job starts another one
+        self.workers.clear();
+        let known = loaded
+            .config
+            .sources
+            .iter()
+            .map(|source| (source.name.clone(), remembered::load(&self.folder, &source.name)));
+        let plan = event::Plan::of(&loaded.config, known.collect());
+        self.event(Event::Loaded(plan));
+    }
+
+    /// Reads the configuration again: all of it or, where anything is wrong, nothing.
+    fn reload(&mut self, common: &Common) {
+        match Loaded::load(common) {
+            Ok(loaded) if loaded.config.state_dir.value != self.loaded.config.state_dir.value => {
+                self.state.degrade(
+                    "configuration",
+                    Some("a new `state_dir` needs a restart; the old configuration stays".to_owned()),
+                );
+                say("a new `state_dir` needs a restart; the old configuration stays");
+            }
+            Ok(loaded) => {
+                self.state.degrade("configuration", None);
+                self.load(Arc::new(loaded));
+                say("the configuration was read again");
+            }
+            Err(ended) => {
+                self.state
+                    .degrade("configuration", Some("the new configuration is refused; the old one stays".to_owned()));
+                crate::command::explain(&ended, common, &self.signals);
+                say("the new configuration is refused; the old one stays");
+            }
+        }
+    }
+
+    fn came(&mut self, came: Coming) {
+        match came {
+            Coming::Event(event) => self.event(event),
+            Coming::Asked { ask, answer } => {
+                self.tickets += 1;
+                self.waiting.insert(self.tickets, answer);
+                self.event(Event::Asked { ask, ticket: self.tickets });
+            }
+            // who asked may have gone
+            Coming::Health { answer } => {
+                let spool = self.recorder.status();
+                drop(answer.send(self.state.told(self.now(), &spool)));
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        let now = self.now();
+        for effect in self.state.apply(event, now) {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Run { source, job } => {
+                let worker = self.workers.entry(source.clone()).or_insert_with(|| {
+                    Worker::start(
+                        source,
+                        Arc::clone(&self.loaded),
+                        self.folder.clone(),
+                        self.signals.clone(),
+                        self.events.clone(),
+                    )
+                });
+                worker.run(job);
+            }
+            Effect::Record { time, bodies } => self.recorder.record(time, bodies),
+            Effect::Remember { source, remembered } => {
+                if let Err(error) = remembered::keep(&self.folder, &source, &remembered) {
+                    say(&format!("{source}: {}", error.explain()));
+                }
+            }
+            Effect::Answer { ticket, answer } => {
+                if let Some(waiting) = self.waiting.remove(&ticket) {
+                    // who asked may have gone
+                    waiting.send(answer).ok();
+                }
+            }
+            Effect::Say(what) => say(&what),
+        }
+    }
+
+    /// How the agent is, for the collector and for whoever asks.
+    fn heartbeat(&mut self, sender: &sender::Sender) {
+        let spool = self.recorder.status();
+        self.state.degrade("spool", spool.trouble.clone());
+        self.state.degrade("collector", sender.trouble());
+        if self.last_heartbeat.is_some_and(|last| last.elapsed() < HEARTBEAT) {
+            return;
+        }
+        self.last_heartbeat = Some(Instant::now());
+        let health = Health {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: Some(self.started),
+            spool_bytes: spool.bytes,
+            spool_records: spool.records,
+            spool_age_seconds: sender.behind().as_secs_f64(),
+            lost: spool.lost,
+            degraded: self.state.degraded(),
+        };
+        self.recorder.record(Utc::now(), vec![fieldmark_model::observation::Body::Heartbeat(health)]);
+    }
+
+    /// Ends what is being done, and keeps what it gave.
+    async fn drain(&mut self, coming: &mut mpsc::UnboundedReceiver<Coming>) {
+        self.event(Event::Stop);
+        self.signals.token().cancel();
+        let end = tokio::time::Instant::now() + DRAIN;
+        while self.state.is_busy() {
+            match tokio::time::timeout_at(end, coming.recv()).await {
+                Ok(Some(came)) => self.came(came),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.workers.clear();
+        self.recorder.flush().await;
+    }
+}

@@ -1,0 +1,273 @@
+//! Keeps observations: on disk before they count. Where the disk does not take them they wait in memory, and the daemon says so; what memory
+//! does not hold either is counted as lost.
+
+use chrono::{DateTime, Utc};
+use fieldmark_model::observation::{Body, Loss, Observation, ObservationId};
+use fieldmark_spool::{Class, Disk, Folder, Record, Spool};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Observations that wait in memory for a disk at most, and their bytes.
+const WAITING: usize = 20_000;
+const WAITING_BYTES: usize = 16 << 20;
+/// Time between two tries of a disk that takes nothing.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// An observation as it lies in the spool.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    time: DateTime<Utc>,
+    body: Box<RawValue>,
+}
+
+/// How the spool is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Status {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    pub(super) lost: u64,
+    /// What is wrong, in words.
+    pub(super) trouble: Option<String>,
+}
+
+/// What is read of the spool, as it is sent.
+pub(super) struct Outgoing {
+    /// As JSON of the wire, in order.
+    pub(super) observations: Vec<(ObservationId, String)>,
+    /// The last sequence number among them.
+    pub(super) last: u64,
+}
+
+enum Command {
+    Record(DateTime<Utc>, Vec<Body>),
+    Read { agent: String, records: usize, bytes: usize, answer: oneshot::Sender<Result<Outgoing, String>> },
+    Ack { up_to: u64, answer: oneshot::Sender<Result<(), String>> },
+    Flush(oneshot::Sender<()>),
+}
+
+/// The one who writes to the spool. Clones are the same one.
+#[derive(Clone)]
+pub(super) struct Recorder {
+    commands: mpsc::UnboundedSender<Command>,
+    status: Arc<Mutex<Status>>,
+    /// Told when there is something new.
+    pub(super) fresh: Arc<tokio::sync::Notify>,
+}
+
+fn class_of(body: &Body) -> Class {
+    match body {
+        Body::Outcome(_) => Class::Outcome,
+        Body::Heartbeat(_) => Class::Metric,
+        Body::Mark(_) => Class::Detail,
+        Body::Finding(_) | Body::Migration(_) | Body::State(_) | Body::Source(_) | Body::Loss(_) => Class::State,
+    }
+}
+
+impl Recorder {
+    pub(super) fn start(spool: Spool<Folder>) -> Self {
+        let (commands, coming) = mpsc::unbounded_channel();
+        let (status, fresh) = (Arc::<Mutex<Status>>::default(), Arc::new(tokio::sync::Notify::new()));
+        let recorder = Self { commands, status: Arc::clone(&status), fresh: Arc::clone(&fresh) };
+        let keeper = Keeper { spool, waiting: VecDeque::new(), bytes: 0, trouble: None, status, fresh };
+        let thread = std::thread::Builder::new().name("fieldmark-spool".to_owned()).spawn(move || keeper.keep(coming));
+        if thread.is_err() {
+            let mut status = recorder.status.lock().unwrap_or_else(PoisonError::into_inner);
+            status.trouble = Some("there is no thread for the spool".to_owned());
+        }
+        recorder
+    }
+
+    /// Keeps observations, without anything of a row.
+    pub(super) fn record(&self, time: DateTime<Utc>, bodies: Vec<Body>) {
+        if !bodies.is_empty() {
+            // a thread that has ended is seen in the status
+            self.commands.send(Command::Record(time, bodies)).ok();
+        }
+    }
+
+    /// The next observations that nobody has taken.
+    pub(super) async fn read(&self, agent: &str, records: usize, bytes: usize) -> Result<Outgoing, String> {
+        let (answer, told) = oneshot::channel();
+        let command = Command::Read { agent: agent.to_owned(), records, bytes, answer };
+        self.commands.send(command).map_err(|_| gone())?;
+        told.await.map_err(|_| gone())?
+    }
+
+    /// The collector has them up to this number.
+    pub(super) async fn ack(&self, up_to: u64) -> Result<(), String> {
+        let (answer, told) = oneshot::channel();
+        self.commands.send(Command::Ack { up_to, answer }).map_err(|_| gone())?;
+        told.await.map_err(|_| gone())?
+    }
+
+    /// Everything that was recorded so far is on the disk, or cannot be.
+    pub(super) async fn flush(&self) {
+        let (answer, told) = oneshot::channel();
+        if self.commands.send(Command::Flush(answer)).is_ok() {
+            told.await.ok();
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn gone() -> String {
+    "the spool's thread has ended".to_owned()
+}
+
+/// The thread's own.
+struct Keeper<D: Disk> {
+    spool: Spool<D>,
+    waiting: VecDeque<(Class, Vec<u8>)>,
+    bytes: usize,
+    trouble: Option<String>,
+    status: Arc<Mutex<Status>>,
+    fresh: Arc<tokio::sync::Notify>,
+}
+
+impl<D: Disk> Keeper<D> {
+    fn keep(mut self, mut coming: mpsc::UnboundedReceiver<Command>) {
+        self.tell();
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else { return };
+        loop {
+            let command = if self.waiting.is_empty() {
+                coming.blocking_recv()
+            } else {
+                let next = runtime.block_on(async { tokio::time::timeout(AGAIN, coming.recv()).await });
+                match next {
+                    Ok(command) => command,
+                    Err(_) => {
+                        self.write();
+                        self.tell();
+                        continue;
+                    }
+                }
+            };
+            let Some(command) = command else { return };
+            match command {
+                Command::Record(time, bodies) => {
+                    self.take(time, bodies);
+                    // what waits together is synced together
+                    let mut other = None;
+                    while let Ok(next) = coming.try_recv() {
+                        match next {
+                            Command::Record(time, bodies) => self.take(time, bodies),
+                            next @ (Command::Read { .. } | Command::Ack { .. } | Command::Flush(_)) => {
+                                other = Some(next);
+                                break;
+                            }
+                        }
+                    }
+                    self.write();
+                    if let Some(other) = other {
+                        self.answer(other);
+                    }
+                }
+                other @ (Command::Read { .. } | Command::Ack { .. } | Command::Flush(_)) => self.answer(other),
+            }
+            self.tell();
+        }
+    }
+
+    fn answer(&mut self, command: Command) {
+        match command {
+            Command::Record(time, bodies) => self.take(time, bodies),
+            Command::Read { agent, records, bytes, answer } => {
+                let read = self.spool.read(0, records, bytes).map_err(|error| error.to_string());
+                answer.send(read.map(|records| outgoing(&agent, &records))).ok();
+            }
+            Command::Ack { up_to, answer } => {
+                let acked = self.spool.ack(up_to).map_err(|error| error.to_string());
+                answer.send(acked).ok();
+            }
+            Command::Flush(answer) => {
+                self.write();
+                answer.send(()).ok();
+            }
+        }
+    }
+
+    fn take(&mut self, time: DateTime<Utc>, bodies: Vec<Body>) {
+        for body in bodies {
+            let class = class_of(&body);
+            let text = serde_json::to_string(&body.without_rows()).and_then(RawValue::from_string);
+            let Ok(bytes) = text.and_then(|body| serde_json::to_vec(&Kept { time, body })) else { continue };
+            self.bytes += bytes.len();
+            self.waiting.push_back((class, bytes));
+        }
+    }
+
+    /// Writes what waits; what cannot be written waits on, as far as there is room for it.
+    fn write(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let records: Vec<(Class, &[u8])> =
+            self.waiting.iter().map(|(class, payload)| (*class, payload.as_slice())).collect();
+        match self.spool.append(&records) {
+            Ok(_) => {
+                self.waiting.clear();
+                self.bytes = 0;
+                self.trouble = None;
+                self.fresh.notify_one();
+            }
+            Err(error) => {
+                self.trouble = Some(error.to_string());
+                let mut lost = (0, 0);
+                while self.waiting.len() > WAITING || self.bytes > WAITING_BYTES {
+                    let Some((_, payload)) = self.waiting.pop_front() else { break };
+                    self.bytes -= payload.len();
+                    lost = (lost.0 + 1, lost.1 + payload.len() as u64);
+                }
+                if lost.0 > 0 {
+                    self.spool.lost(lost.0, lost.1);
+                }
+            }
+        }
+    }
+
+    fn tell(&self) {
+        let status = Status {
+            records: self.spool.records() + self.waiting.len() as u64,
+            bytes: self.spool.bytes(),
+            lost: self.spool.losses().values().sum(),
+            trouble: self.trouble.clone(),
+        };
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+}
+
+/// Records as the wire has them.
+fn outgoing(agent: &str, records: &[Record]) -> Outgoing {
+    let observations = records.iter().filter_map(|record| {
+        let id = ObservationId { agent: agent.to_owned(), incarnation: record.incarnation, sequence: record.sequence };
+        let json = match record.loss() {
+            Some(loss) => {
+                let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+                let body = Body::Loss(Loss {
+                    why: serde_json::to_value(loss.why).map(word).unwrap_or_default(),
+                    class: loss.class.and_then(|class| serde_json::to_value(class).ok()).map(word),
+                    first: loss.first,
+                    last: loss.last,
+                    records: loss.records,
+                });
+                // a loss has no time of its own, and has to be the same whenever it is sent
+                serde_json::to_string(&Observation { id: id.clone(), time: DateTime::UNIX_EPOCH, body }).ok()
+            }
+            None => {
+                let kept: Kept = serde_json::from_slice(&record.payload).ok()?;
+                let id_json = serde_json::to_string(&id).ok()?;
+                let (open, time) = (id_json.strip_suffix('}')?, serde_json::to_string(&kept.time).ok()?);
+                Some(format!("{open},\"time\":{time},\"body\":{}}}", kept.body.get()))
+            }
+        };
+        Some((id, json?))
+    });
+    Outgoing { observations: observations.collect(), last: records.last().map_or(0, |record| record.sequence) }
+}

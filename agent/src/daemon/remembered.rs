@@ -1,0 +1,43 @@
+//! What the daemon knows of a source after a restart: the schema as it was, and the mark of its rows.
+
+use crate::state::{StateError, StateFolder, make_folder, write};
+use fieldmark_model::SourceName;
+use fieldmark_source::Fingerprint;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+const VERSION: u32 = 1;
+
+/// The schema that is held to be the source's own, and a mark that was taken while it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Remembered {
+    version: u32,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) mark: Option<String>,
+}
+
+impl Remembered {
+    pub(super) fn new(fingerprint: Fingerprint, mark: Option<String>) -> Self {
+        Self { version: VERSION, fingerprint, mark }
+    }
+}
+
+fn path(folder: &StateFolder, source: &SourceName) -> PathBuf {
+    // the names of sources are plain file names: the configuration sees to it
+    folder.path().join("rolling").join(format!("{source}.json"))
+}
+
+/// What is known; of a file that cannot be read, or is another version's, nothing: the next look begins anew.
+pub(super) fn load(folder: &StateFolder, source: &SourceName) -> Option<Remembered> {
+    let bytes = std::fs::read(path(folder, source)).ok()?;
+    let remembered: Remembered = serde_json::from_slice(&bytes).ok()?;
+    (remembered.version == VERSION).then_some(remembered)
+}
+
+pub(super) fn keep(folder: &StateFolder, source: &SourceName, remembered: &Remembered) -> Result<(), StateError> {
+    let path = path(folder, source);
+    if let Some(folder) = path.parent() {
+        make_folder(folder)?;
+    }
+    write(&path, &serde_json::to_vec(remembered).unwrap_or_default())
+}

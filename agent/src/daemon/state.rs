@@ -1,0 +1,506 @@
+//! What the daemon knows, and what it does about what happens. Pure: events and the time in, effects out.
+
+use super::event::{Ask, Done, Effect, Event, Job, Now, Plan};
+use super::recorder::Status;
+use super::remembered::Remembered;
+use chrono::{DateTime, Utc};
+use fieldmark_model::SourceName;
+use fieldmark_model::observation::{Body, MarkSeen, MigrationSeen, NoticedBy, Phase, SourceFault, SourceSeen};
+use fieldmark_source::Fingerprint;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a source that did not answer is left alone at most before the next look.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Time between two observations of a source of which nothing is new.
+const SOURCE_EVERY: Duration = Duration::from_secs(3_600);
+
+/// A migration that is going on.
+#[derive(Clone, Debug)]
+struct Open {
+    id: String,
+    name: Option<String>,
+    noticed_by: NoticedBy,
+    began: DateTime<Utc>,
+    /// The schema as it was last seen, and since when it is like that.
+    last: Option<Fingerprint>,
+    quiet_since: Duration,
+    changes: Vec<String>,
+    /// Who waits for its end.
+    ticket: Option<u64>,
+    /// A mark is taken before it begins.
+    opening: bool,
+    /// It is over, and what it did is being told.
+    ended: bool,
+}
+
+/// What is known of one source.
+#[derive(Debug, Default)]
+struct Source {
+    busy: Option<Job>,
+    next_look: Duration,
+    next_mark: Duration,
+    next_check: Duration,
+    /// Schema and mark that go together.
+    fingerprint: Option<Fingerprint>,
+    mark: Option<String>,
+    migration: Option<Open>,
+    /// Those who asked for a check or a mark.
+    asked: Vec<(Ask, u64)>,
+    /// How often it failed, one after the other, and when it is tried again.
+    failures: u32,
+    not_before: Duration,
+    fault: Option<SourceFault>,
+    told: Option<(SourceSeen, Duration)>,
+    checked: bool,
+}
+
+/// All that is known.
+#[derive(Debug)]
+pub(super) struct State {
+    sources: BTreeMap<SourceName, Source>,
+    plan: Plan,
+    stopping: bool,
+    degraded: BTreeMap<&'static str, String>,
+    /// Of which ids of migrations are made.
+    incarnation: u64,
+    ids: u64,
+    /// Of jitter.
+    random: u64,
+}
+
+impl State {
+    pub(super) fn new(incarnation: u64) -> Self {
+        let plan = Plan {
+            sources: Vec::new(),
+            every: Duration::MAX,
+            marks_every: Duration::ZERO,
+            catalogue_every: Duration::MAX,
+        };
+        let random = incarnation | 1;
+        Self { sources: BTreeMap::new(), plan, stopping: false, degraded: BTreeMap::new(), incarnation, ids: 0, random }
+    }
+
+    /// Whether anything is being done.
+    pub(super) fn is_busy(&self) -> bool {
+        self.sources.values().any(|source| source.busy.is_some())
+    }
+
+    /// What is not as it should be, or is again.
+    pub(super) fn degrade(&mut self, what: &'static str, why: Option<String>) {
+        match why {
+            Some(why) => drop(self.degraded.insert(what, why)),
+            None => drop(self.degraded.remove(what)),
+        }
+    }
+
+    /// What is not as it should be.
+    pub(super) fn degraded(&self) -> Vec<String> {
+        self.degraded.iter().map(|(what, why)| format!("{what}: {why}")).collect()
+    }
+
+    /// All of it, for whoever asks.
+    pub(super) fn told(&self, now: Now, spool: &Status) -> String {
+        let sources: Vec<Value> = self.sources.iter().map(|(name, source)| source.told(name, now)).collect();
+        let ready = self.sources.values().all(|source| source.checked || source.fault.is_some());
+        let spool = json!({ "records": spool.records, "bytes": spool.bytes, "lost": spool.lost });
+        let ready = ready && self.degraded.is_empty();
+        json!({ "ready": ready, "degraded": self.degraded(), "spool": spool, "sources": sources }).to_string()
+    }
+
+    /// Takes what happened, and says what is to be done about it.
+    pub(super) fn apply(&mut self, event: Event, now: Now) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Tick => {}
+            Event::Loaded(plan) => self.loaded(plan, now),
+            Event::Done { source, job, done } => self.done(&source, &job, done, now, &mut effects),
+            Event::Asked { ask, ticket } => self.wanted(ask, ticket, now, &mut effects),
+            Event::Stop => self.stopping = true,
+        }
+        if self.stopping {
+            return effects;
+        }
+        let names: Vec<SourceName> = self.sources.keys().cloned().collect();
+        for name in names {
+            if let Some(job) = self.next_job(&name, now, &mut effects) {
+                if let Some(source) = self.sources.get_mut(&name) {
+                    source.busy = Some(job.clone());
+                }
+                effects.push(Effect::Run { source: name, job });
+            }
+        }
+        effects
+    }
+
+    /// A part of a time, more or less, so that not everybody does everything at the same moment.
+    fn about(&mut self, time: Duration) -> Duration {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let part = (self.random >> 11) as f64 / (1u64 << 53) as f64;
+        time.mul_f64(0.9 + 0.2 * part)
+    }
+
+    fn loaded(&mut self, plan: Plan, now: Now) {
+        let mut sources = BTreeMap::new();
+        for (at, (name, remembered)) in plan.sources.iter().enumerate() {
+            // one that was there goes on as it was; its rules may be others: they are checked soon
+            let mut source = self.sources.remove(name).unwrap_or_else(|| Source {
+                fingerprint: remembered.as_ref().map(|remembered| remembered.fingerprint.clone()),
+                mark: remembered.as_ref().and_then(|remembered| remembered.mark.clone()),
+                ..Source::default()
+            });
+            let soon = now.up + Duration::from_millis(150) * u32::try_from(at).unwrap_or(u32::MAX);
+            (source.next_look, source.next_check, source.next_mark) = (soon, soon, soon);
+            sources.insert(name.clone(), source);
+        }
+        self.sources = sources;
+        self.plan = plan;
+    }
+
+    /// What the source's worker is to do next, if it does nothing.
+    fn next_job(&mut self, name: &SourceName, now: Now, effects: &mut Vec<Effect>) -> Option<Job> {
+        let source = self.sources.get_mut(name)?;
+        if source.busy.is_some() || now.up < source.not_before {
+            return None;
+        }
+        if source.migration.as_ref().is_some_and(|open| open.opening) {
+            return Some(Job::Mark);
+        }
+        if let Some(open) = source.migration.as_mut().filter(|open| open.ended) {
+            match source.mark.clone() {
+                Some(mark) => return Some(Job::Recapture { mark }),
+                None => {
+                    let why = "no mark of the source was taken before it".to_owned();
+                    effects.push(record(now, open.seen(name, Phase::Unjudged { why: why.clone() })));
+                    effects.push(Effect::Say(format!("{name}: the migration {} is not judged: {why}", open.id)));
+                    effects.extend(open.ticket.map(|ticket| Effect::Answer { ticket, answer: Err(why) }));
+                    source.migration = None;
+                    source.fingerprint = None;
+                    source.next_look = now.up;
+                }
+            }
+        }
+        if source.next_look <= now.up {
+            return Some(Job::Look {
+                known: source.migration.as_ref().and_then(|open| open.last.clone()).or(source.fingerprint.clone()),
+            });
+        }
+        // whoever asks comes before what is due
+        match source.asked.first() {
+            Some((Ask::Mark(_), _)) => return Some(Job::Mark),
+            Some((Ask::Check(_), _)) => return Some(Job::Check),
+            Some(_) | None => {}
+        }
+        let noticed = source.migration.as_ref().is_some_and(|open| open.noticed_by == NoticedBy::Catalogue);
+        if source.migration.is_none() && !self.plan.marks_every.is_zero() && source.next_mark <= now.up {
+            return Some(Job::Mark);
+        }
+        // while a migration goes on that nobody announced, what rules say of its tables says nothing
+        (source.next_check <= now.up && !noticed).then_some(Job::Check)
+    }
+
+    fn wanted(&mut self, ask: Ask, ticket: u64, now: Now, effects: &mut Vec<Effect>) {
+        let name = match &ask {
+            Ask::Check(name) | Ask::Mark(name) | Ask::Open { source: name, .. } | Ask::Close(name) => name.clone(),
+        };
+        self.ids += 1;
+        let id = format!("{:x}-{}", self.incarnation & 0xffff_ffff, self.ids);
+        let Some(source) = self.sources.get_mut(&name) else {
+            effects.push(Effect::Answer { ticket, answer: Err(format!("the configuration has no source `{name}`")) });
+            return;
+        };
+        let answer = match (ask, &mut source.migration) {
+            (ask @ (Ask::Check(_) | Ask::Mark(_)), _) => {
+                source.asked.push((ask, ticket));
+                return;
+            }
+            (Ask::Open { .. }, Some(open)) => Err(format!("the migration {} of {name} is open already", open.id)),
+            (Ask::Open { name: called, .. }, none) => {
+                let open = Open {
+                    id: id.clone(),
+                    name: called,
+                    noticed_by: NoticedBy::Opened,
+                    began: now.wall,
+                    last: source.fingerprint.clone(),
+                    quiet_since: now.up,
+                    changes: Vec::new(),
+                    ticket: Some(ticket),
+                    opening: true,
+                    ended: false,
+                };
+                // answered when its mark is taken
+                *none = Some(open);
+                return;
+            }
+            (Ask::Close(_), Some(open)) if open.noticed_by == NoticedBy::Opened && !open.ended && !open.opening => {
+                open.ended = true;
+                // answered when it is judged
+                open.ticket = Some(ticket);
+                let ended = Phase::Ended { at: now.wall, changes: open.changes.clone() };
+                effects.push(record(now, open.seen(&name, ended)));
+                return;
+            }
+            (Ask::Close(_), _) => Err(format!("no migration of {name} was opened")),
+        };
+        effects.push(Effect::Answer { ticket, answer });
+    }
+
+    fn done(&mut self, name: &SourceName, job: &Job, done: Done, now: Now, effects: &mut Vec<Effect>) {
+        let (every, marks_every) = (self.about(self.plan.every), self.about(self.plan.marks_every));
+        let look_every = self.plan.catalogue_every;
+        self.ids += 1;
+        let id = format!("{:x}-{}", self.incarnation & 0xffff_ffff, self.ids);
+        // a source that is not configured any more
+        let Some(source) = self.sources.get_mut(name) else { return };
+        source.busy = None;
+        match job {
+            Job::Look { .. } => source.next_look = now.up + look_every,
+            Job::Mark => source.next_mark = now.up + marks_every,
+            // what was missed while nothing ran is made up for once
+            Job::Check => source.next_check = now.up + every,
+            Job::Recapture { .. } => {}
+        }
+        let asked = |source: &mut Source, effects: &mut Vec<Effect>, answer: &Result<String, String>| {
+            let is_it = |ask: &Ask| matches!((ask, job), (Ask::Check(_), Job::Check) | (Ask::Mark(_), Job::Mark));
+            if let Some(at) = source.asked.iter().position(|(ask, _)| is_it(ask)) {
+                let (_, ticket) = source.asked.remove(at);
+                effects.push(Effect::Answer { ticket, answer: answer.clone() });
+            }
+        };
+        match done {
+            Done::Looked { fingerprint, changes } => {
+                source.well();
+                source.looked(name, id, fingerprint, changes, (now, look_every), effects);
+            }
+            Done::Marked { mark, tables, rows, bytes, fingerprint } => {
+                source.well();
+                asked(source, effects, &Ok(mark.clone()));
+                let seen = MarkSeen { source: name.clone(), mark: mark.clone(), tables, rows, bytes };
+                effects.push(record(now, Body::Mark(seen)));
+                if let Some(open) = source.migration.as_mut().filter(|open| open.opening) {
+                    open.opening = false;
+                    let (began, ticket) = (Phase::Open { changes: Vec::new() }, open.ticket.take());
+                    effects.push(record(now, open.seen(name, began)));
+                    effects.push(Effect::Say(format!("{name}: the migration {} is open", open.id)));
+                    effects.extend(ticket.map(|ticket| Effect::Answer { ticket, answer: Ok(open.id.clone()) }));
+                    source.mark = Some(mark);
+                    return;
+                }
+                // one that was taken while the schema changed is of no use
+                let fits = fingerprint
+                    .filter(|taken| source.fingerprint.as_ref().is_some_and(|own| own.schema == taken.schema));
+                if let (Some(fingerprint), None) = (fits, &source.migration) {
+                    source.mark = Some(mark.clone());
+                    let remembered = Remembered::new(fingerprint, Some(mark));
+                    effects.push(Effect::Remember { source: name.clone(), remembered });
+                }
+            }
+            Done::Unmarked => {
+                source.well();
+                let answer = Err("no table could be marked".to_owned());
+                source.not_opened(&answer, effects);
+                asked(source, effects, &answer);
+            }
+            Done::Checked { mut bodies, database, address, tables, rules } => {
+                source.well();
+                source.checked = true;
+                asked(source, effects, &Ok(format!("{} rules were checked", rules)));
+                let seen = SourceSeen {
+                    source: name.clone(),
+                    database: Some(database),
+                    address: Some(address),
+                    fault: None,
+                    tables,
+                    rules,
+                };
+                bodies.extend(source.seen(seen, now));
+                effects.push(Effect::Record { time: now.wall, bodies });
+            }
+            Done::Judged { report, mut bodies } => {
+                source.well();
+                if let Some(open) = source.migration.take() {
+                    let verdict = report.verdict.as_str();
+                    effects.push(Effect::Say(format!("{name}: the migration {} is judged: {verdict}", open.id)));
+                    effects.extend(open.ticket.map(|ticket| Effect::Answer { ticket, answer: Ok(verdict.to_owned()) }));
+                    bodies.insert(0, open.seen(name, Phase::Judged { report }));
+                }
+                effects.push(Effect::Record { time: now.wall, bodies });
+                // from here on the schema is as the next look sees it, and a new mark is taken of it
+                (source.fingerprint, source.mark) = (None, None);
+                (source.next_look, source.next_mark, source.next_check) = (now.up, now.up, now.up + every);
+            }
+            Done::Failed { fault } => {
+                source.failures = source.failures.saturating_add(1);
+                let rest = Duration::from_secs(1) * 2u32.saturating_pow(source.failures.min(10) - 1);
+                source.not_before = now.up + rest.min(PATIENCE);
+                // as soon as it answers again it is checked
+                source.next_check = source.next_check.min(source.not_before);
+                source.not_opened(&Err(fault.what.clone()), effects);
+                asked(source, effects, &Err(fault.what.clone()));
+                if let Job::Recapture { .. } = job
+                    && source.failures >= 5
+                    && let Some(open) = source.migration.take()
+                {
+                    let why = fault.what.clone();
+                    effects.push(record(now, open.seen(name, Phase::Unjudged { why: why.clone() })));
+                    effects.push(Effect::Say(format!("{name}: the migration {} is not judged: {why}", open.id)));
+                    effects.extend(open.ticket.map(|ticket| Effect::Answer { ticket, answer: Err(why) }));
+                    (source.fingerprint, source.mark) = (None, None);
+                }
+                if source.fault.as_ref() != Some(&fault) {
+                    effects.push(Effect::Say(format!("{name}: {}", fault.what)));
+                }
+                source.fault = Some(fault.clone());
+                let before = source.told.as_ref().map(|(seen, _)| seen.clone());
+                let seen = SourceSeen {
+                    source: name.clone(),
+                    database: before.as_ref().and_then(|seen| seen.database.clone()),
+                    address: before.as_ref().and_then(|seen| seen.address.clone()),
+                    fault: Some(fault),
+                    tables: before.as_ref().map_or(0, |seen| seen.tables),
+                    rules: before.as_ref().map_or(0, |seen| seen.rules),
+                };
+                effects.extend(source.seen(seen, now).map(|body| record(now, body)));
+            }
+            Done::Cancelled => {}
+        }
+    }
+}
+
+fn record(now: Now, body: Body) -> Effect {
+    Effect::Record { time: now.wall, bodies: vec![body] }
+}
+
+impl Open {
+    fn seen(&self, source: &SourceName, phase: Phase) -> Body {
+        Body::Migration(Box::new(MigrationSeen {
+            source: source.clone(),
+            id: self.id.clone(),
+            name: self.name.clone(),
+            noticed_by: self.noticed_by,
+            began: self.began,
+            phase,
+        }))
+    }
+}
+
+impl Job {
+    /// Its word.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Look { .. } => "look",
+            Self::Mark => "mark",
+            Self::Check => "check",
+            Self::Recapture { .. } => "recapture",
+        }
+    }
+}
+
+impl Source {
+    /// How it is, for whoever asks.
+    fn told(&self, name: &SourceName, now: Now) -> Value {
+        let migration = self
+            .migration
+            .as_ref()
+            .map(|open| json!({ "id": open.id, "name": open.name, "began": open.began, "changes": open.changes }));
+        json!({
+            "source": name,
+            "busy": self.busy.as_ref().map(Job::as_str),
+            "checked": self.checked,
+            "fault": self.fault,
+            "mark": self.mark,
+            "migration": migration,
+            "next_check_seconds": self.next_check.saturating_sub(now.up).as_secs(),
+        })
+    }
+
+    /// It answers.
+    fn well(&mut self) {
+        self.failures = 0;
+        self.fault = None;
+    }
+
+    /// The mark for a migration that was to be opened cannot be taken.
+    fn not_opened(&mut self, answer: &Result<String, String>, effects: &mut Vec<Effect>) {
+        if self.migration.as_ref().is_some_and(|open| open.opening) {
+            let ticket = self.migration.take().and_then(|open| open.ticket);
+            effects.extend(ticket.map(|ticket| Effect::Answer { ticket, answer: answer.clone() }));
+        }
+    }
+
+    /// What is told of the source, where that is another thing than before, or it is some time since it was told.
+    fn seen(&mut self, seen: SourceSeen, now: Now) -> Option<Body> {
+        let is_old = |(told, at): &(SourceSeen, Duration)| *told != seen || now.up.saturating_sub(*at) >= SOURCE_EVERY;
+        if !self.told.as_ref().is_none_or(is_old) {
+            return None;
+        }
+        self.told = Some((seen.clone(), now.up));
+        Some(Body::Source(seen))
+    }
+
+    /// The schema was looked at.
+    fn looked(
+        &mut self,
+        name: &SourceName,
+        id: String,
+        fingerprint: Fingerprint,
+        changes: Vec<String>,
+        (now, every): (Now, Duration),
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(open) = &mut self.migration {
+            if open.last.as_ref().is_none_or(|last| last.schema != fingerprint.schema) {
+                (open.last, open.quiet_since) = (Some(fingerprint), now.up);
+                open.changes = changes.clone();
+                effects.push(record(now, open.seen(name, Phase::Open { changes })));
+            } else {
+                open.last = Some(fingerprint);
+                // nothing has changed since the last look: it is over, unless somebody says when it is
+                if open.noticed_by == NoticedBy::Catalogue
+                    && !open.ended
+                    && now.up.saturating_sub(open.quiet_since) >= every / 2
+                {
+                    open.ended = true;
+                    let ended = Phase::Ended { at: now.wall, changes: open.changes.clone() };
+                    effects.push(record(now, open.seen(name, ended)));
+                }
+            }
+            return;
+        }
+        match &self.fingerprint {
+            Some(own) if own.schema != fingerprint.schema => {
+                let open = Open {
+                    id,
+                    name: None,
+                    noticed_by: NoticedBy::Catalogue,
+                    began: now.wall,
+                    last: Some(fingerprint),
+                    quiet_since: now.up,
+                    changes: changes.clone(),
+                    ticket: None,
+                    opening: false,
+                    ended: false,
+                };
+                effects.push(Effect::Say(format!(
+                    "{name}: a migration is noticed ({}): {}",
+                    open.id,
+                    changes.join("; ")
+                )));
+                effects.push(record(now, open.seen(name, Phase::Open { changes })));
+                self.migration = Some(open);
+            }
+            Some(_) => self.fingerprint = Some(fingerprint),
+            None => {
+                let remembered = Remembered::new(fingerprint.clone(), self.mark.clone());
+                effects.push(Effect::Remember { source: name.clone(), remembered });
+                self.fingerprint = Some(fingerprint);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! What is done for one source: one job at a time, on a thread of its own, so that whatever it takes keeps nobody else.
+
+use super::event::{Coming, Done, Event, Job};
+use super::loaded::Loaded;
+use crate::cli::Marking;
+use crate::command::{Ended, Manner, Session, check, migration};
+use crate::config::SourceConfig;
+use crate::reader::Reader;
+use crate::report::{MigrationSummary, Report};
+use crate::signals::Signals;
+use crate::state::StateFolder;
+use fieldmark_change::differences;
+use fieldmark_model::observation::{Body, SourceFault};
+use fieldmark_model::outcome::Nature;
+use fieldmark_model::{Catalogue, Finding, SourceName};
+use fieldmark_source::{Error, Fingerprint, Recovery};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long ordinary writes are watched, before and after a migration.
+const CONTROL: Duration = Duration::from_secs(5);
+/// How long a replica is waited for.
+const WAIT: Duration = Duration::from_secs(60);
+/// A routine check reads half of the time, has one look, and goes by what is remembered.
+const ROUTINE: Manner = Manner { duty: 0.5, enlarge: false, routine: true };
+
+/// A thread that does the jobs of one source. Ends when it is dropped and has done what it does.
+pub(super) struct Worker {
+    jobs: mpsc::UnboundedSender<Job>,
+}
+
+impl Worker {
+    pub(super) fn start(
+        source: SourceName,
+        loaded: Arc<Loaded>,
+        folder: StateFolder,
+        signals: Signals,
+        events: mpsc::UnboundedSender<Coming>,
+    ) -> Self {
+        let (jobs, mut coming) = mpsc::unbounded_channel::<Job>();
+        let failed = events.clone();
+        let name = source.clone();
+        let thread = std::thread::Builder::new().name(format!("fieldmark-{name}")).spawn(move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+            let mut at_work = AtWork { source, loaded, folder, signals, idle: None, base: None };
+            runtime.block_on(async {
+                while let Some(job) = coming.recv().await {
+                    let done = at_work.perform(&job).await;
+                    let event = Event::Done { source: at_work.source.clone(), job, done };
+                    if events.send(Coming::Event(event)).is_err() {
+                        return;
+                    }
+                }
+            });
+        });
+        if let Err(error) = thread {
+            let fault = SourceFault {
+                what: format!("no thread for it: {error}"),
+                nature: Nature::Transient,
+                remedy: String::new(),
+            };
+            let event = Event::Done { source: name, job: Job::Check, done: Done::Failed { fault } };
+            failed.send(Coming::Event(event)).ok();
+        }
+        Self { jobs }
+    }
+
+    pub(super) fn run(&self, job: Job) {
+        // one whose thread has ended was told to
+        self.jobs.send(job).ok();
+    }
+}
+
+struct AtWork {
+    source: SourceName,
+    loaded: Arc<Loaded>,
+    folder: StateFolder,
+    signals: Signals,
+    /// The connection by which the schema is looked at, between two jobs.
+    idle: Option<Reader>,
+    /// The schema's tables as they are held to be, to tell what is another than before.
+    base: Option<(Fingerprint, Catalogue)>,
+}
+
+/// Why something was not done.
+enum Undone {
+    Source(Error),
+    Ended(Ended),
+}
+
+impl From<Error> for Undone {
+    fn from(error: Error) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl From<Ended> for Undone {
+    fn from(ended: Ended) -> Self {
+        Self::Ended(ended)
+    }
+}
+
+impl AtWork {
+    async fn perform(&mut self, job: &Job) -> Done {
+        let done = match job {
+            Job::Look { known } => self.look(known.as_ref()).await,
+            Job::Mark => self.mark().await,
+            Job::Check => self.check().await,
+            Job::Recapture { mark } => self.recapture(mark).await,
+        };
+        if self.signals.token().is_cancelled() {
+            return Done::Cancelled;
+        }
+        match done {
+            Ok(done) => done,
+            Err(undone) => {
+                // whatever was wrong with it, the next job has another
+                self.idle = None;
+                Done::Failed { fault: fault(&undone) }
+            }
+        }
+    }
+
+    fn session(&self, manner: Manner) -> Result<Session, Undone> {
+        Ok(self.loaded.session(&self.source, &self.folder, &self.signals, manner)?)
+    }
+
+    /// The source's configuration, in a session that has it alone.
+    fn configured(session: &Session) -> Result<SourceConfig, Undone> {
+        let gone = || Undone::Ended(Ended::Because(2, "the source is not configured any more".to_owned()));
+        session.config.sources.first().cloned().ok_or_else(gone)
+    }
+
+    /// The connection between two jobs.
+    async fn idle(&mut self) -> Result<&mut Reader, Undone> {
+        if self.idle.is_none() {
+            let session = self.session(ROUTINE)?;
+            let source = Self::configured(&session)?;
+            self.idle = Some(session.connect_beside(&source).await?);
+        }
+        self.idle.as_mut().ok_or_else(|| Undone::Ended(Ended::Because(2, "no connection".to_owned())))
+    }
+
+    async fn fingerprint(&mut self, known: Option<&Fingerprint>) -> Result<Fingerprint, Undone> {
+        Ok(self.idle().await?.fingerprint(known).await?)
+    }
+
+    async fn look(&mut self, known: Option<&Fingerprint>) -> Result<Done, Undone> {
+        let fingerprint = self.fingerprint(known).await?;
+        let changes = match (&self.base, known) {
+            (Some((base, before)), _) if base.schema != fingerprint.schema => {
+                let before = before.clone();
+                let after = self.idle().await?.catalogue().await?;
+                let mut changes = differences(&before, &after);
+                if changes.is_empty() {
+                    changes.push("something that is no table and no column".to_owned());
+                }
+                // a migration that is taken back step by step is held against where it began
+                if known.is_none() {
+                    self.base = Some((fingerprint.clone(), after));
+                }
+                changes
+            }
+            (Some(_), _) => Vec::new(),
+            (None, Some(known)) if known.schema != fingerprint.schema => {
+                vec!["the schema is another one than when the agent last ran".to_owned()]
+            }
+            (None, _) => {
+                let catalogue = self.idle().await?.catalogue().await?;
+                self.base = Some((fingerprint.clone(), catalogue));
+                Vec::new()
+            }
+        };
+        Ok(Done::Looked { fingerprint, changes })
+    }
+
+    /// Where rolling marks are kept, apart from those that somebody asked for.
+    fn marking(&self) -> Marking {
+        Marking { mark_dir: Some(self.folder.path().join("rolling")), control: CONTROL }
+    }
+
+    async fn mark(&mut self) -> Result<Done, Undone> {
+        let before = self.fingerprint(None).await?;
+        self.idle = None;
+        let mut session = self.session(migration::MANNER)?;
+        // the last few are enough
+        let keep = (self.loaded.config.agent.marks_every.value * 3).max(Duration::from_secs(900));
+        session.config.marks.keep.value = keep;
+        let source = Self::configured(&session)?;
+        let mut report = report("mark", &session);
+        let marked = match migration::mark(&session, &source, &self.marking(), &mut report).await {
+            Ok(marked) => marked,
+            // a check says so as a finding
+            Err(Ended::Problems(..)) => return Ok(Done::Unmarked),
+            Err(ended) => return Err(ended.into()),
+        };
+        let taken = report.migration.as_mut().and_then(|migration| migration.marks.pop());
+        if taken.is_none() {
+            failed(&report)?;
+        }
+        let after = self.fingerprint(None).await?;
+        Ok(match taken {
+            Some(mark) if marked => Done::Marked {
+                mark: mark.id,
+                tables: mark.tables,
+                rows: mark.rows,
+                bytes: mark.bytes,
+                fingerprint: (before.schema == after.schema).then_some(after),
+            },
+            Some(_) | None => Done::Unmarked,
+        })
+    }
+
+    async fn check(&mut self) -> Result<Done, Undone> {
+        self.idle = None;
+        let session = self.session(ROUTINE)?;
+        let source = Self::configured(&session)?;
+        let mut report = report("check", &session);
+        let mut bodies = Vec::new();
+        match check::check_source(&session, &source, None, &mut report).await {
+            Ok(Some((checked, mut reader))) => session.remember(&source.name, &checked, &mut reader, &mut report),
+            Ok(None) => failed(&report)?,
+            // rules that do not fit the database are nobody's fault but the rules'
+            Err(Ended::Problems(problems, _)) => bodies.push(Body::Finding(Finding {
+                id: "rules_do_not_fit".to_owned(),
+                source: source.name.clone(),
+                table: None,
+                column: None,
+                what: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+                remedy: "correct the rule files".to_owned(),
+            })),
+            Err(ended) => return Err(ended.into()),
+        }
+        let summary = report.sources.into_iter().next();
+        let (database, address) = summary.map(|of| (of.database, of.address)).unwrap_or_default();
+        let rules = report.outcomes.len() as u64;
+        let tables: std::collections::BTreeSet<_> = report.outcomes.iter().map(|outcome| &outcome.table).collect();
+        let tables = tables.len() as u64;
+        bodies.extend(report.findings.into_iter().map(Body::Finding));
+        bodies.extend(report.outcomes.into_iter().map(|outcome| Body::Outcome(Box::new(outcome))));
+        Ok(Done::Checked { bodies, database, address, tables, rules })
+    }
+
+    async fn recapture(&mut self, mark: &str) -> Result<Done, Undone> {
+        self.idle = None;
+        let session = self.session(migration::MANNER)?;
+        let source = Self::configured(&session)?;
+        let mut report = report("recapture", &session);
+        let marking = self.marking();
+        migration::recapture(&session, &source, migration::Recapture::forward(mark, &marking, WAIT), &mut report)
+            .await?;
+        let judged = report.migration.as_mut().and_then(|migration| migration.sources.pop());
+        let Some(judged) = judged else {
+            failed(&report)?;
+            return Err(Ended::Because(2, "the recapture gave no verdict".to_owned()).into());
+        };
+        // what comes next is held against the schema as it is now
+        self.base = None;
+        let bodies = report.outcomes.into_iter().map(|outcome| Body::Outcome(Box::new(outcome)));
+        Ok(Done::Judged { report: Box::new(judged), bodies: bodies.collect() })
+    }
+}
+
+fn report(command: &str, session: &Session) -> Report {
+    Report { migration: Some(MigrationSummary::default()), ..crate::command::report_of(command, &session.run) }
+}
+
+/// The first thing that a report says could not be done.
+fn failed(report: &Report) -> Result<(), Undone> {
+    match report.errors.first() {
+        None => Ok(()),
+        Some(error) => {
+            let nature = error.nature.unwrap_or(Nature::Permanent);
+            Err(Undone::Ended(Ended::Failed { what: error.what.clone(), nature, remedy: error.remedy.clone() }))
+        }
+    }
+}
+
+fn fault(undone: &Undone) -> SourceFault {
+    match undone {
+        Undone::Source(error) => {
+            let (nature, remedy) = match error.recovery() {
+                Recovery::Retry => (Nature::Transient, "try again"),
+                Recovery::Operator(remedy) => (error.not_evaluated().nature(), remedy),
+                Recovery::Bug => (Nature::Permanent, "please report this"),
+            };
+            SourceFault { what: error.to_string(), nature, remedy: remedy.to_owned() }
+        }
+        Undone::Ended(Ended::Failed { what, nature, remedy }) => {
+            SourceFault { what: what.clone(), nature: *nature, remedy: remedy.clone().unwrap_or_default() }
+        }
+        Undone::Ended(Ended::State(error)) => SourceFault {
+            what: error.explain(),
+            nature: Nature::Permanent,
+            remedy: "look at the state folder".to_owned(),
+        },
+        Undone::Ended(Ended::Because(_, why)) => {
+            SourceFault { what: why.clone(), nature: Nature::Permanent, remedy: String::new() }
+        }
+        Undone::Ended(Ended::Problems(problems, _)) => {
+            let what = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            SourceFault { what, nature: Nature::Permanent, remedy: "correct the rule files".to_owned() }
+        }
+        Undone::Ended(Ended::Interrupted | Ended::Unjudged(_)) => {
+            SourceFault { what: "interrupted".to_owned(), nature: Nature::Transient, remedy: String::new() }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What of a catalogue is another than before, in words: for a line that says what a migration did to a schema.
+
+use crate::pair::{ColumnHints, TablePair, pair_columns, pair_tables};
+use fieldmark_model::migration::{ColumnFate, ColumnPair};
+use fieldmark_model::{Catalogue, TableName};
+
+/// Every table and column that came, went, or is another one, in order; nothing where none is.
+#[must_use]
+pub fn differences(before: &Catalogue, after: &Catalogue) -> Vec<String> {
+    let mut words = Vec::new();
+    for pair in pair_tables(before, after) {
+        match (pair.before, pair.after) {
+            (None, None) => {}
+            (None, Some(after)) => words.push(format!("{} added", after.name)),
+            (Some(before), None) => words.push(format!("{} dropped", before.name)),
+            (Some(before), Some(after)) => {
+                if before.name != after.name {
+                    words.push(format!("{} renamed to {}", before.name, after.name));
+                }
+                of_columns(&after.name, pair, &mut words);
+            }
+        }
+    }
+    words
+}
+
+fn of_columns(table: &TableName, pair: TablePair<'_>, words: &mut Vec<String>) {
+    for column in pair_columns(pair, ColumnHints::default()).pairs {
+        let of = column.after.as_ref().or(column.before.as_ref()).map(|column| column.name.clone()).unwrap_or_default();
+        let types = types(&column);
+        match &column.fate {
+            ColumnFate::Kept => {
+                let nullable = column.before.as_ref().zip(column.after.as_ref()).map(|(a, b)| (a.nullable, b.nullable));
+                match nullable {
+                    Some((true, false)) => words.push(format!("{table}.{of} not null")),
+                    Some((false, true)) => words.push(format!("{table}.{of} nullable")),
+                    Some(_) | None => {}
+                }
+            }
+            ColumnFate::Dropped => words.push(format!("{table}.{of} dropped")),
+            ColumnFate::Added => words.push(format!("{table}.{of} added")),
+            ColumnFate::Renamed { from, .. } => words.push(format!("{table}.{from} renamed to {of}")),
+            ColumnFate::Retyped => words.push(format!("{table}.{of} retyped from {types}")),
+            ColumnFate::RenamedAndRetyped { from, .. } => {
+                words.push(format!("{table}.{from} renamed to {of} and retyped from {types}"));
+            }
+        }
+    }
+}
+
+fn types(column: &ColumnPair) -> String {
+    match (&column.before, &column.after) {
+        (Some(before), Some(after)) => format!("{} to {}", before.declared, after.declared),
+        (Some(_) | None, _) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::DataType;
+    use fieldmark_model::{Column, Table, TableKind};
+
+    fn table(name: &str, identity: u64, columns: &[(&str, u32, &str, bool)]) -> Table {
+        Table {
+            name: TableName::new("public", name),
+            identity: Some(identity),
+            storage: None,
+            kind: TableKind::Table,
+            columns: columns
+                .iter()
+                .map(|(name, identity, declared, nullable)| Column {
+                    name: (*name).into(),
+                    identity: Some((*identity).into()),
+                    declared: (*declared).into(),
+                    data_type: DataType::Utf8,
+                    canonical_text: false,
+                    nullable: *nullable,
+                    readable: true,
+                })
+                .collect(),
+            row_number: None,
+            primary_key: None,
+            unique: Vec::new(),
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+            estimated_rows: None,
+            pages: None,
+        }
+    }
+
+    #[test]
+    fn each_difference_is_said_once() {
+        let before = Catalogue::of(vec![
+            table("gone", 1, &[("id", 1, "text", false)]),
+            table("orders", 2, &[("id", 1, "integer", false), ("note", 2, "text", true), ("old", 3, "text", true)]),
+            table("people", 3, &[("id", 1, "integer", false)]),
+        ]);
+        let after = Catalogue::of(vec![
+            table("customers", 3, &[("id", 1, "integer", false)]),
+            table("new", 4, &[("id", 1, "text", false)]),
+            table(
+                "orders",
+                2,
+                &[("id", 1, "bigint", false), ("note", 2, "text", false), ("total", 4, "numeric", true)],
+            ),
+        ]);
+        let mut said = differences(&before, &after);
+        said.sort();
+        assert_eq!(
+            said,
+            [
+                "public.gone dropped",
+                "public.new added",
+                "public.orders.id retyped from integer to bigint",
+                "public.orders.note not null",
+                "public.orders.old dropped",
+                "public.orders.total added",
+                "public.people renamed to public.customers",
+            ]
+        );
+        assert!(differences(&after, &after).is_empty());
+    }
+}
