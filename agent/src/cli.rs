@@ -410,6 +410,13 @@ pub struct Before {
     /// Common to all that mark or recapture.
     #[command(flatten)]
     pub marking: Marking,
+    /// Have the agent that runs on this machine open a migration, with a mark of its own; until `after --close` whatever changes is the
+    /// migration's
+    #[arg(long)]
+    pub open: bool,
+    /// With --open: what the migration is called
+    #[arg(long, value_name = "NAME", requires = "open")]
+    pub name: Option<String>,
 }
 
 /// Of `after`.
@@ -427,6 +434,9 @@ pub struct After {
     /// The migration was undone: are the marked rows as they were?
     #[arg(long)]
     pub rollback: bool,
+    /// Have the agent that runs on this machine close the migration that `before --open` opened, and judge it
+    #[arg(long, conflicts_with_all = ["mark", "rollback", "mark_dir"])]
+    pub close: bool,
 }
 
 /// Of `guard`.
@@ -533,10 +543,7 @@ fn usage_hint() -> &'static str {
 }
 
 /// Commands, flags and forms of the documentation that this version lacks.
-const LATER: [&str; 18] = [
-    "agent",
-    "collector",
-    "agents",
+const LATER: [&str; 13] = [
     "incident",
     "lineage",
     "classify",
@@ -549,8 +556,6 @@ const LATER: [&str; 18] = [
     "audit",
     "import",
     "--migrations",
-    "--open",
-    "--close",
     "--serve",
 ];
 
@@ -624,7 +629,9 @@ mod tests {
             ("before --control soon", 64, true, "a number with ms, s, m, h or d is wanted"),
             ("guard", 64, true, "-- <CMD>..."),
             ("guard --mark m -- true", 64, true, "--rollback"),
-            ("agent", 64, true, "error: 'agent' is not in this version of Fieldmark"),
+            ("incident", 64, true, "error: 'incident' is not in this version of Fieldmark"),
+            ("before --open --name x --name y", 64, true, "--name"),
+            ("after --close --rollback", 64, true, "cannot be used with"),
             ("guard --migrations x -- y", 64, true, "error: '--migrations' is not in this version of Fieldmark"),
         ] {
             let ended = read(line).unwrap_err();

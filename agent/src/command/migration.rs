@@ -22,6 +22,9 @@ use std::time::Duration;
 pub(crate) const MANNER: Manner = Manner { duty: 0.5, enlarge: false, routine: false };
 
 pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signals) -> Result<u8, Ended> {
+    if arguments.open {
+        return super::local::open(common, arguments.name.as_deref()).await;
+    }
     let session = Session::open(common, signals, MANNER)?;
     let mut report = begin("before", common, &session.run);
     report.migration = Some(MigrationSummary::default());
@@ -39,6 +42,9 @@ pub(crate) async fn after(common: &Common, arguments: &After, signals: &Signals)
     if !common.table.is_empty() || !common.rule.is_empty() {
         let why = "a mark is judged as a whole: leave out --table and --rule (of `before` they choose what is marked)";
         return Err(Ended::Because(USAGE, why.to_owned()));
+    }
+    if arguments.close {
+        return super::local::close(common).await;
     }
     let session = Session::open(common, signals, MANNER)?;
     let mut report = begin("after", common, &session.run);

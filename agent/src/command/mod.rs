@@ -4,6 +4,7 @@ mod baseline;
 pub(crate) mod check;
 mod collector;
 mod guarded;
+mod local;
 pub(crate) mod migration;
 mod plan;
 mod selection;

@@ -26,7 +26,9 @@ const HEALTH: Duration = Duration::from_secs(5);
 /// How long requests that are being answered may take when the agent ends.
 const DRAIN: Duration = Duration::from_secs(1);
 /// Name of the token's file in the state folder.
-const TOKEN: &str = "local.token";
+pub(crate) const TOKEN: &str = "local.token";
+/// Name of the file that says where the API listens.
+pub(crate) const ADDRESS: &str = "local.address";
 
 #[derive(Clone)]
 struct Local {

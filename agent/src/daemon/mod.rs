@@ -7,7 +7,7 @@
 
 mod event;
 mod loaded;
-mod local;
+pub(crate) mod local;
 mod notify;
 mod recorder;
 mod remembered;
@@ -76,6 +76,7 @@ pub async fn run(common: &Common, signals: &Signals) -> Result<u8, Ended> {
         Some(_) => None,
     };
     let api = local::listen(loaded.config.agent.listen.value, api, own.token().clone()).await?;
+    crate::state::write(&folder.path().join(local::ADDRESS), format!("{}\n", api.address).as_bytes())?;
     let sender = sender::start(
         &loaded.config,
         inside.as_ref().map(|inside| inside.collector.store().clone()),

@@ -80,12 +80,13 @@ async fn migrate(name: &str, shop: &Shop, place: &Path, common: &Common, signals
     }
     let writer = Writer::start(shop).await?;
     say(&common, "\n$ fieldmark before        (another connection keeps writing)\n");
-    migration::before(&common, &Before { marking: marking() }, signals).await?;
+    migration::before(&common, &Before { marking: marking(), open: false, name: None }, signals).await?;
     say(&common, "\nApplying migration.sql …");
     shop.apply(name).await?;
     say(&common, "\n$ fieldmark after --report report.html\n");
     let after = Common { report: Some(html), ..common.clone() };
-    let arguments = After { marking: marking(), waiting: Waiting::default(), mark: None, rollback: false };
+    let arguments =
+        After { marking: marking(), waiting: Waiting::default(), mark: None, rollback: false, close: false };
     let code = migration::after(&after, &arguments, signals).await?;
     let written = writer.stop().await?;
     say(&common, &format!("\nThe other connection wrote {written} rows meanwhile."));

@@ -75,6 +75,11 @@ async fn rules_are_written_as_the_guide_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn daemons_run_as_the_guide_says() {
+    run("running.md", Reader::Given).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn intervals_read_as_the_guide_says() {
     run("reading-an-interval.md", Reader::Given).await;
 }
@@ -144,6 +149,7 @@ fn every_page_is_run() {
         "privacy.md",
         "privileges.md",
         "reading-an-interval.md",
+        "running.md",
         "testing-rules.md",
         "writing-rules.md",
     ];
