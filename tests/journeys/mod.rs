@@ -6,6 +6,7 @@ mod check;
 mod connections;
 mod corpus;
 mod declared;
+mod deployed;
 mod doctor;
 mod faults;
 mod files;
