@@ -378,6 +378,18 @@ async fn a_large_catalogue_is_read_in_time() -> anyhow::Result<()> {
     let catalogue = source.catalogue().await?;
     let took = begun.elapsed();
     println!("10 000 tables and 5 000 partitions: {took:?}");
+    fixture.tell_statistics().await?;
+    let begun = Instant::now();
+    let fingerprint = source.fingerprint(None).await?;
+    let whole = begun.elapsed();
+    let mut pulses: Vec<Duration> = Vec::new();
+    for _ in 0..11 {
+        let begun = Instant::now();
+        assert_eq!(source.fingerprint(Some(&fingerprint)).await?, fingerprint);
+        pulses.push(begun.elapsed());
+    }
+    pulses.sort();
+    println!("their fingerprint: {whole:?}; where nothing has changed {:?} (median of 11)", pulses[5]);
     assert_eq!(catalogue.tables.len(), 10_001, "a partition is no table of its own");
     let of_each = |table: &&fieldmark_model::Table| table.columns.len() == 4 && table.unique.len() == 2;
     assert_eq!(catalogue.tables.iter().filter(of_each).count(), 10_000);

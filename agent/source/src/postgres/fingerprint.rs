@@ -10,9 +10,11 @@ use crate::label::Name;
 
 /// Rows written in tables of the catalogue; a standby has no such counters, there it is how far it has come.
 const PULSE: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()::pg_catalog.text \
-    ELSE (SELECT pg_catalog.sum(s.n_tup_ins OPERATOR(pg_catalog.+) s.n_tup_upd OPERATOR(pg_catalog.+) s.n_tup_del)::pg_catalog.text \
-    FROM pg_catalog.pg_stat_all_tables s WHERE s.schemaname OPERATOR(pg_catalog.=) 'pg_catalog' AND s.relname OPERATOR(pg_catalog.=) \
-    ANY ('{pg_attrdef,pg_attribute,pg_class,pg_constraint,pg_enum,pg_index,pg_inherits,pg_namespace,pg_policy,pg_proc,pg_rewrite,pg_trigger,pg_type}')) END";
+    ELSE (SELECT pg_catalog.sum(pg_catalog.pg_stat_get_tuples_inserted(t.o) OPERATOR(pg_catalog.+) \
+    pg_catalog.pg_stat_get_tuples_updated(t.o) OPERATOR(pg_catalog.+) pg_catalog.pg_stat_get_tuples_deleted(t.o))::pg_catalog.text \
+    FROM pg_catalog.unnest('{pg_catalog.pg_attrdef,pg_catalog.pg_attribute,pg_catalog.pg_class,pg_catalog.pg_constraint,\
+pg_catalog.pg_enum,pg_catalog.pg_index,pg_catalog.pg_inherits,pg_catalog.pg_namespace,pg_catalog.pg_policy,pg_catalog.pg_proc,\
+pg_catalog.pg_rewrite,pg_catalog.pg_trigger,pg_catalog.pg_type}'::pg_catalog.regclass[]::pg_catalog.oid[]) AS t(o)) END";
 
 fn statement(schemas: &[String]) -> String {
     let schemas = names(schemas);
