@@ -394,6 +394,9 @@ pub struct Marking {
     /// Time to watch ordinary writes, before and after; `0s` for none
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub control: Duration,
+    /// A mark that is not removed, however old it is.
+    #[arg(skip)]
+    pub in_use: Option<String>,
 }
 
 /// Of `after` and `guard`.

@@ -216,7 +216,11 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn hold_snapshot(&mut self, hold: bool) -> Result<(), Error> {
-        politely!(self, held => 0, self.source.hold_snapshot(hold))
+        if !hold {
+            // whatever was spent and whoever has cancelled: what is held is let go of
+            return self.source.hold_snapshot(false).await;
+        }
+        politely!(self, held => 0, self.source.hold_snapshot(true))
     }
 
     /// What kind of database it is and where.

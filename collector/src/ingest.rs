@@ -1,7 +1,7 @@
 //! Batches from agents.
 
 use crate::api::Problem;
-use crate::store::{Accepted, Audited, Life, StoreError};
+use crate::store::{Accepted, Life, StoreError, Unacceptable};
 use crate::{Collector, Principal};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -28,10 +28,8 @@ async fn body(collector: &Collector, headers: &HeaderMap, body: Body) -> Result<
     let bytes = match tokio::time::timeout(limits.request, read).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) if is_too_long(&error) => {
-            return Err(Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("a body has at most {} bytes", limits.body),
-            ));
+            let what = format!("a body has at most {} bytes", limits.body);
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what).kind("too_large"));
         }
         Ok(Err(_)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
         Err(_) => return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
@@ -62,10 +60,8 @@ fn decompressed(bytes: &[u8], most: usize) -> Result<Bytes, Problem> {
     let mut plain = Vec::new();
     let read = GzDecoder::new(bytes).take(most as u64 + 1).read_to_end(&mut plain);
     if plain.len() > most {
-        return Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("decompressed, a body has at most {most} bytes"),
-        ));
+        let what = format!("decompressed, a body has at most {most} bytes");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, what).kind("too_large"));
     }
     match read {
         Ok(_) => Ok(plain.into()),
@@ -78,15 +74,8 @@ async fn is_own(collector: &Collector, principal: &Principal, agent: &str) -> Re
     if principal.name == agent {
         return Ok(());
     }
-    audit(collector, &principal.name, "identity_forged", &format!("reported as {agent}")).await?;
+    collector.refused(&principal.name, "identity_forged", &format!("reported as {agent}")).await?;
     Err(Problem::new(StatusCode::FORBIDDEN, "an agent reports as itself alone"))
-}
-
-async fn audit(collector: &Collector, who: &str, what: &str, detail: &str) -> Result<(), Problem> {
-    // whatever was sent as a name is shown in short
-    let detail = detail.chars().filter(|c| !c.is_control()).take(200).collect();
-    let audited = Audited { time: collector.clock.now(), who: who.to_owned(), what: what.to_owned(), detail };
-    Ok(collector.store.audit(audited).await?)
 }
 
 /// `POST /v1/ingest`
@@ -103,8 +92,11 @@ pub(crate) async fn ingest(
     let batch = match read {
         Ok(batch) => batch,
         Err(wrong) => {
-            audit(&collector, &principal.name, "batch_refused", &wrong.to_string()).await?;
-            return Err(Problem::new(StatusCode::BAD_REQUEST, wrong.to_string()));
+            collector.refused(&principal.name, "batch_refused", &wrong.to_string()).await?;
+            let problem = Problem::new(StatusCode::BAD_REQUEST, wrong.to_string());
+            // of another version the same batch may be taken when this collector is
+            let is_its_own = !matches!(wrong, Unacceptable::Version { .. });
+            return Err(if is_its_own { problem.kind("batch_refused") } else { problem });
         }
     };
     is_own(&collector, &principal, &batch.agent).await?;
@@ -115,7 +107,7 @@ pub(crate) async fn ingest(
         Err(refused @ (StoreError::AnotherDigest { .. } | StoreError::Fenced { .. })) => {
             let what =
                 if matches!(refused, StoreError::Fenced { .. }) { "identity_conflict" } else { "digest_mismatch" };
-            audit(&collector, &principal.name, what, &refused.to_string()).await?;
+            collector.refused(&principal.name, what, &refused.to_string()).await?;
             Err(Problem::new(StatusCode::CONFLICT, refused.to_string()).kind(what))
         }
         Err(error) => Err(error.into()),

@@ -8,6 +8,8 @@ pub mod api;
 mod clock;
 mod ingest;
 mod principal;
+mod prompt;
+mod refusals;
 mod serve;
 pub mod store;
 mod tls;
@@ -18,6 +20,7 @@ pub use principal::{Principal, Role, Token, TokenHash};
 pub use serve::{Listening, Refused, Served, serve};
 pub use tls::{Certificate, TlsError};
 
+use refusals::Refusals;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
@@ -73,12 +76,24 @@ pub struct Collector {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
+    refusals: Refusals,
 }
 
 impl Collector {
     /// Over this store.
     pub fn new(store: Arc<dyn Store>, clock: Clock, limits: Limits) -> Self {
-        Self { store, clock, limits }
+        Self { store, clock, limits, refusals: Refusals::default() }
+    }
+
+    /// Takes note of something that was refused, unless the same was just now.
+    pub(crate) async fn refused(&self, who: &str, what: &'static str, detail: &str) -> Result<(), store::StoreError> {
+        // whatever was sent is shown in short
+        let detail: String = detail.chars().filter(|c| !c.is_control()).take(200).collect();
+        let now = self.clock.now();
+        if !self.refusals.is_new(who, what, &detail, now) {
+            return Ok(());
+        }
+        self.store.audit(store::Audited { time: now, who: who.to_owned(), what: what.to_owned(), detail }).await
     }
 
     /// Its store.

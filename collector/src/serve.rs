@@ -1,5 +1,6 @@
 //! Connections: how many, how long, over TLS or not.
 
+use crate::prompt::Prompt;
 use crate::tls::{Certificate, TlsError};
 use crate::{Collector, api};
 use axum::Router;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -131,10 +132,10 @@ async fn accept(
         tokio::spawn(async move {
             let _place = place;
             match tls {
-                None => answer(&builder, stream, router, watcher).await,
+                None => answer(&builder, Prompt::new(stream, limits.head), router, watcher).await,
                 Some(tls) => {
                     if let Ok(Ok(stream)) = tokio::time::timeout(limits.head, tls.accept(stream)).await {
-                        answer(&builder, stream, router, watcher).await;
+                        answer(&builder, Prompt::new(stream, limits.head), router, watcher).await;
                     }
                 }
             }
@@ -144,14 +145,9 @@ async fn accept(
     tokio::time::timeout(DRAIN, graceful.shutdown()).await.ok();
 }
 
-/// Anything that a request can come over.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-impl Stream for TcpStream {}
-impl Stream for tokio_rustls::server::TlsStream<TcpStream> {}
-
-async fn answer(
+async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     builder: &Builder<TokioExecutor>,
-    stream: impl Stream,
+    stream: Prompt<S>,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
 ) {

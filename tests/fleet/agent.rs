@@ -401,3 +401,51 @@ async fn nothing_of_a_row_and_no_secret_leaves_the_agent() {
         }
     }
 }
+
+/// A column that rules speak of goes away: the other rules are checked all the same, marks are taken, and it is said what is blind.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_does_not_fit_any_more_keeps_no_other_from_being_checked() {
+    let mut database = Database::new(ORDERS).await;
+    let agent = Agent::start(&database.url, QUICK);
+    let viewer = agent.viewer();
+    let settled = agent.until("settled", is_settled).await;
+    database.sql("alter table orders drop column status").await;
+    let mark = settled["sources"][0]["mark"].clone();
+    let is_anew = |status: &Value| is_settled(status) && status["sources"][0]["mark"] != mark;
+    agent.until("marked anew", is_anew).await;
+    let blind = agent.until("blind", |status| status["degraded"].to_string().contains("do not fit")).await;
+    assert!(blind["degraded"].to_string().contains("status"), "{blind:#}");
+    assert!(blind["sources"][0]["unwell"].to_string().contains("cannot be evaluated"), "{blind:#}");
+    assert_eq!(blind["ready"], true, "the agent itself is well");
+    let time = |rule: &Value| rule["time"].as_str().unwrap().to_owned();
+    let before = agent.told(&viewer, "/v1/rules").await.as_array().unwrap().iter().map(time).max().unwrap();
+    let begun = Instant::now();
+    let rules = loop {
+        let rules = agent.told(&viewer, "/v1/rules").await;
+        if rules.as_array().unwrap().iter().all(|rule| time(rule) > before) {
+            break rules;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{rules:#}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let statuses: Vec<&Value> = rules.as_array().unwrap().iter().map(|rule| &rule["outcome"]["status"]).collect();
+    assert!(statuses.contains(&&json!("not_evaluated")) && statuses.contains(&&json!("passed")), "{rules:#}");
+    assert!(rules.as_array().unwrap().iter().all(|rule| rule["state"].is_null()), "nobody has told a state yet");
+}
+
+/// Killed with a migration open: it is open when the agent is there again, and judged by the mark of before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn k4_a_migration_that_is_open_is_open_after_a_kill() {
+    let mut database = Database::new(ORDERS).await;
+    let agent = Agent::start(&database.url, &QUICK.replace("every: 1s, catalogue", "every: 1h, catalogue"));
+    agent.until("settled", is_settled).await;
+    let (status, opened) = agent.ask("/v1/sources/shop/migrations", r#"{ "name": "0043" }"#).await;
+    assert_eq!(status, StatusCode::OK, "{opened}");
+    let folder = agent.kill();
+    // rows alone: nobody but who has announced it knows
+    database.sql("update orders set total = total * 100").await;
+    let agent = Agent::resume(folder);
+    let (status, closed) = agent.ask("/v1/sources/shop/migrations/close", "").await;
+    assert_eq!((status, &closed["told"]), (StatusCode::OK, &json!("surprising")), "{closed:#}");
+    assert!(closed["judged"]["migration"]["reasons"].to_string().contains("total"), "{closed:#}");
+}

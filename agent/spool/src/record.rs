@@ -24,6 +24,11 @@ impl Class {
     /// Those that may be thrown away for want of room, first to go first.
     pub(crate) const SHED: [Self; 3] = [Self::Detail, Self::Metric, Self::Outcome];
 
+    /// Whether it is kept however little room there is.
+    pub fn is_kept(self) -> bool {
+        !Self::SHED.contains(&self)
+    }
+
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Detail => 1,
@@ -74,6 +79,8 @@ pub enum Why {
     CutOff,
     /// They never came to the disk, and memory for them ran out.
     NeverWritten,
+    /// Whoever was to take them refused them for good.
+    Refused,
 }
 
 /// Records that are lost.

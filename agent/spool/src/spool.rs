@@ -27,10 +27,7 @@ impl Default for Limits {
 
 impl Limits {
     fn for_class(self, class: Class) -> u64 {
-        match class {
-            Class::State | Class::Loss => self.bytes,
-            Class::Detail | Class::Metric | Class::Outcome => self.bytes - self.bytes / 16,
-        }
+        if class.is_kept() { self.bytes } else { self.bytes - self.bytes / 16 }
     }
 }
 
@@ -253,6 +250,11 @@ impl<D: Disk> Spool<D> {
         self.lose(Counted { records, bytes, ..Counted::default() }.loss(Why::NeverWritten, None));
     }
 
+    /// A record that nobody takes as it is, and that is acknowledged all the same.
+    pub fn refused(&mut self, sequence: u64) {
+        self.lose(Counted { records: 1, bytes: 0, first: sequence, last: sequence }.loss(Why::Refused, None));
+    }
+
     /// Appends records in this order, and syncs them: when this has returned they are taken. Gives their sequence numbers.
     ///
     /// # Errors
@@ -284,10 +286,14 @@ impl<D: Disk> Spool<D> {
         Ok(first..=self.next - 1)
     }
 
-    /// Cuts what a failed write has left.
+    /// Cuts what a failed write has left, and removes a file that has nothing else.
     fn cut_back(&mut self) -> Result<(), Error> {
         if let Some((number, valid)) = self.failed {
-            self.disk.cut(&segment::name(number), valid)?;
+            let name = segment::name(number);
+            self.disk.cut(&name, valid)?;
+            if valid == 0 {
+                self.disk.remove(&name)?;
+            }
             self.failed = None;
         }
         Ok(())
@@ -354,6 +360,10 @@ impl<D: Disk> Spool<D> {
         // a head, and what will be said of what is thrown away, take room as well
         const BESIDE: u64 = 512;
         let over = |spool: &Self| spool.bytes() + bytes + BESIDE > limit;
+        // nothing is thrown away for what would not fit all the same
+        if over(self) && self.kept_bytes() + bytes + BESIDE > limit {
+            return Err(Error::Full);
+        }
         for class in Class::SHED {
             while over(self) {
                 let holds = |segment: &Segment| segment.counted.get(&class).is_some_and(|counted| counted.records > 0);
@@ -362,6 +372,20 @@ impl<D: Disk> Spool<D> {
             }
         }
         if over(self) { Err(Error::Full) } else { Ok(()) }
+    }
+
+    /// Bytes that may not be thrown away.
+    fn kept_bytes(&self) -> u64 {
+        let shed = |segment: &Segment| -> u64 {
+            let of = |class: &Class| segment.counted.get(class).copied().unwrap_or_default();
+            Class::SHED.iter().map(of).map(|counted| counted.bytes + counted.records * record::HEAD as u64).sum()
+        };
+        let kept = |segment: &Segment| {
+            let kept = segment.valid.saturating_sub(shed(segment));
+            // a segment of which nothing is kept goes as a whole
+            if kept <= head::BYTES as u64 { 0 } else { kept }
+        };
+        self.segments.iter().map(kept).sum()
     }
 
     /// Throws all records of a class in one segment away. That they are gone is recorded first.

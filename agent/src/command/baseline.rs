@@ -54,7 +54,7 @@ pub(super) async fn run(common: &Common, arguments: &Baseline, signals: &Signals
     if arguments.list || arguments.forget {
         return recorded(common, arguments, signals);
     }
-    let manner = Manner { duty: 0.5, enlarge: true, routine: false };
+    let manner = Manner { duty: 0.5, enlarge: true, routine: false, lenient: false };
     let session = Session::open(common, signals, manner)?;
     let mut report = begin("baseline", common, &session.run);
     let (mut lines, mut unclear) = (Vec::new(), Vec::new());
@@ -164,7 +164,7 @@ fn recorded(common: &Common, arguments: &Baseline, signals: &Signals) -> Result<
     }
     // a record may be of a rule that no file has any more
     let all = Common { rule: Vec::new(), ..common.clone() };
-    let session = Session::open(&all, signals, Manner { duty: 1.0, enlarge: false, routine: false })?;
+    let session = Session::open(&all, signals, Manner { duty: 1.0, enlarge: false, routine: false, lenient: false })?;
     let wanted = |rule: &RuleId| common.rule.is_empty() || common.rule.iter().any(|given| given == rule.as_str());
     let mut lines = Vec::new();
     for source in &session.config.sources {

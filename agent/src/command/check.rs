@@ -16,7 +16,7 @@ pub(crate) async fn run(common: &Common, arguments: &Check, signals: &Signals) -
     if arguments.plan {
         return super::plan::run(common, arguments, signals).await;
     }
-    let manner = Manner { duty: arguments.duty, enlarge: !arguments.no_enlarge, routine: true };
+    let manner = Manner { duty: arguments.duty, enlarge: !arguments.no_enlarge, routine: true, lenient: false };
     let session = Session::open(common, signals, manner)?;
     let mut report = begin("check", common, &session.run);
     for source in &session.config.sources {
@@ -59,7 +59,8 @@ pub(crate) async fn check_source(
         Err(error) => return failed(source, &error, report),
     };
     let default_schema = reader.facts().default_schema.clone();
-    let mut tables = session.good_tables(source, &catalogue, default_schema.as_deref())?;
+    let found = session.tables_of(&source.name, &catalogue, default_schema.as_deref());
+    let mut tables = session.accept(source, found, (&catalogue, default_schema.as_deref()), report)?;
     let mut settings = session.settings(source);
     if let Some(whole) = whole {
         tables.retain(|rules| {

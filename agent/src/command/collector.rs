@@ -113,7 +113,7 @@ pub(super) async fn agents(common: &Common, arguments: &Agents) -> Result<u8, En
         Enrolment::Revoke { name } => match store.revoke(name.clone(), by, Utc::now()).await {
             Ok(()) => Ok(0),
             Err(unknown @ StoreError::Unknown { .. }) => {
-                Err(Ended::Because(1, format!("{unknown}; `fieldmark agents list` says who is")))
+                Err(Ended::Because(2, format!("{unknown}; `fieldmark agents list` says who is")))
             }
             Err(error) => Err(error.into()),
         },
@@ -143,7 +143,7 @@ async fn enrol(
         }
         if matches!(error, StoreError::Taken { .. }) {
             let why = format!("{error}; `fieldmark agents revoke {name}` makes room for a new token");
-            return Err(Ended::Because(1, why));
+            return Err(Ended::Because(2, why));
         }
         return Err(error.into());
     }

@@ -1,9 +1,13 @@
 //! `before --open` and `after --close`: asked of the agent that runs on this machine.
 
-use super::{Ended, load};
+use super::migration::conclude;
+use super::{Ended, deliver, load, report_of};
 use crate::cli::{Common, Output};
+use crate::daemon::event::Judged;
 use crate::daemon::local::{ADDRESS, TOKEN};
+use crate::report::{ErrorSummary, MigrationSummary, Report};
 use crate::state::StateFolder;
+use chrono::Utc;
 use fieldmark_document::Problems;
 use fieldmark_model::SourceName;
 use reqwest::Client;
@@ -32,8 +36,8 @@ fn agent(common: &Common) -> Result<Agent, Ended> {
 }
 
 impl Agent {
-    /// Asks for something of one source; what it tells.
-    async fn ask(&self, source: &SourceName, what: &str, body: String) -> Result<String, Ended> {
+    /// Asks for something of one source; what it tells, or why it refuses.
+    async fn ask(&self, source: &SourceName, what: &str, body: String) -> Result<Result<Value, String>, Ended> {
         let url = format!("http://{}/v1/sources/{source}/{what}", self.address);
         let response = self.client.post(url).bearer_auth(&self.token).body(body).send().await;
         let response = response
@@ -41,15 +45,11 @@ impl Agent {
         let good = response.status().is_success();
         let text = response.text().await.map_err(|_| Ended::Because(2, "the agent has ended".to_owned()))?;
         let told: Value = serde_json::from_str(&text).unwrap_or_default();
-        let word = |key: &str| told.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        if good { Ok(word("told")) } else { Err(Ended::Because(2, format!("{source}: {}", word("detail")))) }
-    }
-}
-
-fn print(common: &Common, source: &SourceName, key: &str, told: &str, sentence: &str) {
-    match common.output {
-        Output::Json => outln!("{}", json!({ "source": source, key: told })),
-        Output::Terminal | Output::Html | Output::Markdown | Output::Junit => outln!("{sentence}"),
+        if good {
+            return Ok(Ok(told));
+        }
+        let why = told.get("detail").and_then(Value::as_str).unwrap_or("the agent gives no reason");
+        Ok(Err(why.to_owned()))
     }
 }
 
@@ -58,37 +58,48 @@ pub(super) async fn open(common: &Common, name: Option<&str>) -> Result<u8, Ende
     let agent = agent(common)?;
     for source in &agent.sources {
         let body = name.map(|name| json!({ "name": name }).to_string()).unwrap_or_default();
-        let id = agent.ask(source, "migrations", body).await?;
-        print(
-            common,
-            source,
-            "migration",
-            &id,
-            &format!("{source}: the migration {id} is open; `fieldmark after --close` judges it"),
-        );
+        let told = agent.ask(source, "migrations", body).await?;
+        let told = told.map_err(|why| Ended::Because(2, format!("{source}: {why}")))?;
+        let id = told.get("told").and_then(Value::as_str).unwrap_or_default();
+        match common.output {
+            Output::Json => outln!("{}", json!({ "source": source, "migration": id })),
+            Output::Terminal | Output::Html | Output::Markdown | Output::Junit => {
+                outln!("{source}: the migration {id} is open; `fieldmark after --close` judges it");
+            }
+        }
     }
     Ok(0)
 }
 
-/// Closes them, and tells the verdicts: the gravest gives the exit code.
+/// Closes them, and tells what became of the rows as `after` does.
 pub(super) async fn close(common: &Common) -> Result<u8, Ended> {
     let agent = agent(common)?;
-    let mut code = 0;
+    let mut report = Report { strict: common.strict, ..report_of("after", Utc::now(), 0) };
+    let mut summary = MigrationSummary::default();
     for source in &agent.sources {
-        let verdict = agent.ask(source, "migrations/close", String::new()).await?;
-        print(common, source, "verdict", &verdict, &format!("{source}: {verdict}"));
-        let own = match verdict.as_str() {
-            "clean" | "as_declared" | "restored" => 0,
-            "surprising" => u8::from(common.strict),
-            "broken" | "restored_with_loss" => 1,
-            _ => 2,
-        };
-        // 1 beats 2 beats 0
-        code = match (code, own) {
-            (1, _) | (_, 1) => 1,
-            (2, _) | (_, 2) => 2,
-            _ => 0,
-        };
+        let told = agent.ask(source, "migrations/close", String::new()).await?;
+        let unreadable = || "its answer makes no sense: are the agent and this command of one version?".to_owned();
+        let judged = told.and_then(|told| {
+            serde_json::from_value::<Judged>(told.get("judged").cloned().unwrap_or_default()).map_err(|_| unreadable())
+        });
+        match judged {
+            Ok(judged) => {
+                report.seed = judged.seed;
+                summary.sources.push(*judged.migration);
+                report.sources.extend(judged.source);
+            }
+            Err(what) => {
+                report.errors.push(ErrorSummary {
+                    source: Some(source.clone()),
+                    table: None,
+                    what,
+                    remedy: None,
+                    nature: None,
+                });
+            }
+        }
     }
-    Ok(code)
+    report.migration = Some(summary);
+    conclude(&mut report);
+    deliver(&report, common)
 }

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Marks and recaptures read half of the time. Two checks that are compared have one look each, and do not go by earlier ones.
-pub(crate) const MANNER: Manner = Manner { duty: 0.5, enlarge: false, routine: false };
+pub(crate) const MANNER: Manner = Manner { duty: 0.5, enlarge: false, routine: false, lenient: false };
 
 pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signals) -> Result<u8, Ended> {
     if arguments.open {
@@ -270,9 +270,8 @@ pub(crate) async fn mark(
     for rules in &mut tables {
         leave_to_come(rules, &catalogue, default_schema.as_deref(), report);
     }
-    problems.append(session.validate(source, &tables, &catalogue, default_schema.as_deref()));
     problems.append(declarations_fit(&tables, &catalogue, default_schema.as_deref()));
-    problems.into_result(()).map_err(|problems| Ended::Problems(problems, Problems::default()))?;
+    let tables = session.accept(source, (tables, problems), (&catalogue, default_schema.as_deref()), report)?;
     let rules: Vec<&TableRules> = tables.iter().collect();
     let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await;
     let settings = session.settings(source);
@@ -296,7 +295,9 @@ pub(crate) async fn mark(
     let lock = session.folder.lock_within(&source.name, crate::state::PATIENCE)?;
     let kept = store.keep(&mut taken.marked).and_then(|stored| {
         let marks = &session.config.marks;
-        store.expire(session.run.now, marks.keep.value, marks.max_bytes.value).map(|()| stored)
+        store
+            .expire(session.run.now, marks.keep.value, marks.max_bytes.value, marking.in_use.as_deref())
+            .map(|()| stored)
     });
     drop(lock);
     let stored = match kept {
@@ -455,7 +456,7 @@ async fn of_primary<'s>(
 }
 
 /// The verdict over all sources: the gravest.
-fn conclude(report: &mut Report) {
+pub(super) fn conclude(report: &mut Report) {
     if let Some(migration) = &mut report.migration {
         let verdicts = migration.sources.iter().map(|source| source.verdict);
         migration.verdict = fieldmark_change::gravest(verdicts);

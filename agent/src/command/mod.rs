@@ -183,18 +183,18 @@ pub(crate) fn load(common: &Common) -> config::Reading {
 
 /// A report of a command that has just begun.
 pub(crate) fn begin(command: &str, common: &Common, run: &RunFacts) -> Report {
-    Report { strict: common.strict, ..report_of(command, run) }
+    Report { strict: common.strict, ..report_of(command, run.now, run.seed) }
 }
 
 /// The same of something that no command line began.
-pub(crate) fn report_of(command: &str, run: &RunFacts) -> Report {
+pub(crate) fn report_of(command: &str, now: chrono::DateTime<chrono::Utc>, seed: u64) -> Report {
     Report {
         version: report::VERSION,
         fieldmark: env!("CARGO_PKG_VERSION").to_owned(),
         command: command.to_owned(),
-        started: run.now,
-        finished: run.now,
-        seed: run.seed,
+        started: now,
+        finished: now,
+        seed,
         strict: false,
         findings_fail: false,
         sources: Vec::new(),

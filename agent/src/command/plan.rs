@@ -20,7 +20,7 @@ struct OfSource {
 
 pub(super) async fn run(common: &Common, arguments: &Check, signals: &Signals) -> Result<u8, Ended> {
     no_report("check --plan", common)?;
-    let manner = Manner { duty: arguments.duty, enlarge: !arguments.no_enlarge, routine: true };
+    let manner = Manner { duty: arguments.duty, enlarge: !arguments.no_enlarge, routine: true, lenient: false };
     let session = Session::open(common, signals, manner)?;
     let (mut sources, mut failed) = (Vec::new(), false);
     for source in session.config.sources.iter().filter(|source| !session.rules_of(&source.name).is_empty()) {

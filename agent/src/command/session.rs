@@ -11,14 +11,15 @@ use crate::reader::Reader;
 use crate::report::{ErrorSummary, Report, SampleSummary, SourceSummary, words};
 use crate::signals::Signals;
 use crate::state::{LastCheck, Pass, SourceState, StateFolder, Watermark};
+use arrow::datatypes::Schema;
 use chrono::{DateTime, Utc};
 use fieldmark_document::{Problem, Problems};
 use fieldmark_engine::evaluate::{Names, check_expression};
 use fieldmark_engine::kind::Plan;
 use fieldmark_engine::language::{check_catalogue, check_sources, expand_patterns, parse_rule_files, resolve_table};
-use fieldmark_engine::rule::{SampleWish, TableRules};
+use fieldmark_engine::rule::{Rule, SampleWish, TableRules};
 use fieldmark_model::outcome::Nature;
-use fieldmark_model::{Catalogue, Dialect, NotEvaluated, Outcome, SourceName, Status, Table, TableName};
+use fieldmark_model::{Catalogue, Dialect, Finding, NotEvaluated, Outcome, SourceName, Status, Table, TableName};
 use fieldmark_source::files::StoreSettings;
 use fieldmark_source::postgres::{self, ConnectOptions};
 use fieldmark_source::{Error, Recovery, Source, files, mysql, sqlite};
@@ -49,6 +50,8 @@ pub(crate) struct Manner {
     pub(crate) enlarge: bool,
     /// Whether this is one of many checks, that goes by the ones before it and can be put off to the next.
     pub(crate) routine: bool,
+    /// Whether rules that do not fit the database are told, and the others checked; else they end the run.
+    pub(crate) lenient: bool,
 }
 
 /// Reads configuration and rules, as far as the command line leaves them.
@@ -315,6 +318,31 @@ impl Session {
         problems.into_result(tables).map_err(|problems| Ended::Problems(problems, Problems::default()))
     }
 
+    /// What of these can be used, problems beside. They end the run or, in a lenient one, are findings: a rule about a column that is not
+    /// there cannot be evaluated, and the others can.
+    ///
+    /// # Errors
+    /// Every problem.
+    pub(crate) fn accept(
+        &self,
+        source: &SourceConfig,
+        (mut tables, mut problems): (Vec<TableRules>, Problems),
+        (catalogue, default_schema): (&Catalogue, Option<&str>),
+        report: &mut Report,
+    ) -> Result<Vec<TableRules>, Ended> {
+        problems.append(self.validate(source, &tables, catalogue, default_schema));
+        if !self.manner.lenient {
+            return problems.into_result(tables).map_err(|problems| Ended::Problems(problems, Problems::default()));
+        }
+        for rules in &mut tables {
+            let Ok(table) = resolve_table(rules, catalogue, default_schema) else { continue };
+            let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
+            rules.rules.retain(|rule| !is_denied(source, rule, &schema));
+        }
+        report.findings.extend(problems.in_order().into_iter().map(|problem| unfit(&source.name, problem)));
+        Ok(tables)
+    }
+
     /// Everything that rule files say of this source, held against its catalogue and its settings.
     pub(crate) fn validate(
         &self,
@@ -330,7 +358,7 @@ impl Session {
             let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
             let Ok(names) = Names::of_table(&schema) else { continue };
             for rule in &rules.rules {
-                if source.sql.value == SqlRules::Deny && matches!(rule.kind.plan(&schema), Ok(Plan::Sql { .. })) {
+                if is_denied(source, rule, &schema) {
                     let what = format!("`sql` rules may not run on the source `{}`", source.name);
                     let problem = Problem::new(what, &rule.place);
                     problems.push(problem.help("whoever answers for the database writes `sql: allow` at the source"));
@@ -346,6 +374,23 @@ impl Session {
             }
         }
         problems
+    }
+}
+
+/// Whether it is a rule in SQL, and the source has none.
+fn is_denied(source: &SourceConfig, rule: &Rule, schema: &Schema) -> bool {
+    source.sql.value == SqlRules::Deny && matches!(rule.kind.plan(schema), Ok(Plan::Sql { .. }))
+}
+
+/// What is wrong with a rule file, of which everything else is checked.
+fn unfit(source: &SourceName, problem: &Problem) -> Finding {
+    Finding {
+        id: "rules_do_not_fit".to_owned(),
+        source: source.clone(),
+        table: None,
+        column: None,
+        what: problem.to_string(),
+        remedy: "correct the rule file".to_owned(),
     }
 }
 

@@ -28,7 +28,7 @@ struct Remembered {
 
 pub(super) fn run(common: &Common, signals: &Signals) -> Result<u8, Ended> {
     no_report("status", common)?;
-    let session = Session::open(common, signals, Manner { duty: 1.0, enlarge: false, routine: true })?;
+    let session = Session::open(common, signals, Manner { duty: 1.0, enlarge: false, routine: true, lenient: false })?;
     let mut sources = Vec::new();
     for source in &session.config.sources {
         let (state, note) = session.folder.load(&source.name)?;

@@ -2,11 +2,13 @@
 
 use super::remembered::Remembered;
 use crate::config::Config;
+use crate::report::SourceSummary;
 use chrono::{DateTime, Utc};
 use fieldmark_model::SourceName;
 use fieldmark_model::migration::MigrationReport;
 use fieldmark_model::observation::{Body, SourceFault};
 use fieldmark_source::Fingerprint;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -58,12 +60,12 @@ pub(super) enum Done {
     Looked { fingerprint: Fingerprint, changes: Vec<String> },
     /// A mark, and the schema while it was taken; `None`: it changed meanwhile.
     Marked { mark: String, tables: u64, rows: u64, bytes: u64, fingerprint: Option<Fingerprint> },
-    /// Nothing is there to be marked.
-    Unmarked,
-    /// All rules were checked.
-    Checked { bodies: Vec<Body>, database: String, address: String, tables: u64, rules: u64 },
+    /// No mark was taken, and why.
+    Unmarked { why: String },
+    /// All rules were checked; what somebody has to look at is `unwell`.
+    Checked { bodies: Vec<Body>, database: String, address: String, tables: u64, rules: u64, unwell: Vec<String> },
     /// The verdict, and what rules gave after the migration.
-    Judged { report: Box<MigrationReport>, bodies: Vec<Body> },
+    Judged { judged: Judged, bodies: Vec<Body> },
     /// It could not be done: the source's fault, or what is wrong with what was asked.
     Failed { fault: SourceFault },
     /// It was not done: the daemon is ending.
@@ -75,7 +77,7 @@ pub(super) enum Coming {
     /// A job has ended.
     Event(Event),
     /// Somebody asks.
-    Asked { ask: Ask, answer: oneshot::Sender<Result<String, String>> },
+    Asked { ask: Ask, answer: oneshot::Sender<Result<Answer, String>> },
     /// How it is, all of it.
     Health { answer: oneshot::Sender<String> },
 }
@@ -91,6 +93,25 @@ pub(super) enum Ask {
     Open { source: SourceName, name: Option<String> },
     /// It is over.
     Close(SourceName),
+}
+
+/// What is told to who asked.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Answer {
+    /// In a word: an id, or what was done.
+    Told(String),
+    /// What became of the migration that was closed.
+    Judged(Judged),
+}
+
+/// What a recapture gave.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Judged {
+    pub(crate) migration: Box<MigrationReport>,
+    /// The source, and what reading it has cost.
+    pub(crate) source: Option<SourceSummary>,
+    /// Of what was drawn.
+    pub(crate) seed: u64,
 }
 
 /// Something that happened.
@@ -118,7 +139,7 @@ pub(super) enum Effect {
     /// What is to be known after a restart.
     Remember { source: SourceName, remembered: Remembered },
     /// An answer to whoever asked.
-    Answer { ticket: u64, answer: Result<String, String> },
+    Answer { ticket: u64, answer: Result<Answer, String> },
     /// A line for whoever looks at the process.
     Say(String),
 }

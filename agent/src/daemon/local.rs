@@ -1,6 +1,6 @@
 //! The agent's own API, for whoever is on its machine and may read its token: take a mark, open and close a migration, check now, how it is.
 
-use super::event::{Ask, Coming};
+use super::event::{Answer, Ask, Coming};
 use crate::command::Ended;
 use crate::state::{StateFolder, write};
 use axum::extract::{Path, Request, State};
@@ -163,7 +163,10 @@ async fn ask(local: &Local, ask: Ask) -> Response {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "the agent is ending");
     }
     match told.await {
-        Ok(Ok(told)) => Json(json!({ "told": told })).into_response(),
+        Ok(Ok(Answer::Told(told))) => Json(json!({ "told": told })).into_response(),
+        Ok(Ok(Answer::Judged(judged))) => {
+            Json(json!({ "told": judged.migration.verdict.as_str(), "judged": judged })).into_response()
+        }
         Ok(Err(why)) => problem(StatusCode::CONFLICT, &why),
         Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the agent is ending"),
     }

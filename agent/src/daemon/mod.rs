@@ -5,7 +5,7 @@
 //! observed goes to the spool (`recorder`) before it counts, and from there to the collector (`sender`), which runs inside where no
 //! other is configured.
 
-mod event;
+pub(crate) mod event;
 mod loaded;
 pub(crate) mod local;
 mod notify;
@@ -17,10 +17,12 @@ mod work;
 
 use crate::cli::Common;
 use crate::command::{Ended, Running};
+use crate::config::Config;
 use crate::signals::Signals;
 use crate::state::StateFolder;
 use chrono::Utc;
-use event::{Coming, Effect, Event, Now};
+use event::{Answer, Coming, Effect, Event, Job, Now};
+use fieldmark_model::SourceName;
 use fieldmark_model::observation::Health;
 use fieldmark_spool::{Folder, Limits, Spool};
 use loaded::Loaded;
@@ -94,6 +96,7 @@ pub async fn run(common: &Common, signals: &Signals) -> Result<u8, Ended> {
         recorder,
         folder: folder.clone(),
         loaded: Arc::clone(&loaded),
+        started_with: Arc::clone(&loaded),
         events,
         signals: own.clone(),
         last_heartbeat: None,
@@ -150,6 +153,28 @@ pub async fn run(common: &Common, signals: &Signals) -> Result<u8, Ended> {
 /// Time between two looks at the configuration's files.
 const RELOAD_EVERY: Duration = Duration::from_secs(2);
 
+/// What of a new configuration holds only after a restart.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    // where something is said is no part of it
+    let collector = |config: &Config| {
+        let own = config.collector.as_ref();
+        own.map(|own| (own.url.value.clone(), own.token_file.value.clone(), own.ca_file.value.clone()))
+    };
+    let serve = |config: &Config| {
+        let own = &config.serve;
+        (own.listen.value, own.tls.value.clone(), own.keep_outcomes.value, own.keep_rollups.value)
+    };
+    let (was, is) = (&old.agent, &new.agent);
+    let parts = [
+        ("`agent.name`", was.name.value != is.name.value),
+        ("`agent.listen`", was.listen.value != is.listen.value),
+        ("`agent.spool`", was.spool.value != is.spool.value),
+        ("`collector`", collector(old) != collector(new)),
+        ("`serve`", serve(old) != serve(new)),
+    ];
+    parts.into_iter().filter_map(|(part, is_new)| is_new.then_some(part)).collect()
+}
+
 /// A line for whoever looks at the process.
 pub(crate) fn say(what: &str) {
     eprintln!("fieldmark: {what}");
@@ -159,13 +184,15 @@ struct Daemon {
     begun: Instant,
     started: chrono::DateTime<Utc>,
     state: State,
-    workers: HashMap<fieldmark_model::SourceName, Worker>,
+    workers: HashMap<SourceName, Worker>,
     /// Those who asked for something and wait for it.
-    waiting: HashMap<u64, oneshot::Sender<Result<String, String>>>,
+    waiting: HashMap<u64, oneshot::Sender<Result<Answer, String>>>,
     tickets: u64,
     recorder: Recorder,
     folder: StateFolder,
     loaded: Arc<Loaded>,
+    /// What holds until a restart.
+    started_with: Arc<Loaded>,
     events: mpsc::UnboundedSender<Coming>,
     signals: Signals,
     last_heartbeat: Option<Instant>,
@@ -201,9 +228,14 @@ impl Daemon {
                 say("a new `state_dir` needs a restart; the old configuration stays");
             }
             Ok(loaded) => {
-                self.state.degrade("configuration", None);
+                let restart = needs_restart(&self.started_with.config, &loaded.config);
                 self.load(Arc::new(loaded));
                 say("the configuration was read again");
+                let why = format!("a restart is needed for what is new of {}", restart.join(", "));
+                if !restart.is_empty() {
+                    say(&why);
+                }
+                self.state.degrade("configuration", (!restart.is_empty()).then_some(why));
             }
             Err(ended) => {
                 self.state
@@ -237,19 +269,34 @@ impl Daemon {
         }
     }
 
+    /// Has a job done by the source's worker, or a new one where there is none or its thread has ended.
+    fn run(&mut self, source: &SourceName, job: Job) -> Result<(), (Job, String)> {
+        let job = match self.workers.get(source) {
+            Some(worker) => match worker.run(job) {
+                Ok(()) => return Ok(()),
+                Err(job) => job,
+            },
+            None => job,
+        };
+        let (loaded, folder) = (Arc::clone(&self.loaded), self.folder.clone());
+        let started = Worker::start(source.clone(), loaded, folder, self.signals.clone(), self.events.clone());
+        let worker = match started {
+            Ok(worker) => worker,
+            Err(error) => return Err((job, format!("there is no thread for it: {error}"))),
+        };
+        let run = worker.run(job);
+        self.workers.insert(source.clone(), worker);
+        run.map_err(|job| (job, "its thread has ended".to_owned()))
+    }
+
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Run { source, job } => {
-                let worker = self.workers.entry(source.clone()).or_insert_with(|| {
-                    Worker::start(
-                        source,
-                        Arc::clone(&self.loaded),
-                        self.folder.clone(),
-                        self.signals.clone(),
-                        self.events.clone(),
-                    )
-                });
-                worker.run(job);
+                if let Err((job, why)) = self.run(&source, job) {
+                    let done = work::broken(&why);
+                    // the loop that would take it is this one
+                    self.events.send(Coming::Event(Event::Done { source, job, done })).ok();
+                }
             }
             Effect::Record { time, bodies } => self.recorder.record(time, bodies),
             Effect::Remember { source, remembered } => {

@@ -1,6 +1,7 @@
 //! Keeps observations: on disk before they count. Where the disk does not take them they wait in memory, and the daemon says so; what memory
 //! does not hold either is counted as lost.
 
+use super::say;
 use chrono::{DateTime, Utc};
 use fieldmark_model::observation::{Body, Loss, Observation, ObservationId};
 use fieldmark_spool::{Class, Disk, Folder, Record, Spool};
@@ -14,6 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 /// Observations that wait in memory for a disk at most, and their bytes.
 const WAITING: usize = 20_000;
 const WAITING_BYTES: usize = 16 << 20;
+/// Bytes that are written at once.
+const PIECE: usize = 256 << 10;
 /// Time between two tries of a disk that takes nothing.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -45,6 +48,7 @@ pub(super) struct Outgoing {
 enum Command {
     Record(DateTime<Utc>, Vec<Body>),
     Read { agent: String, records: usize, bytes: usize, answer: oneshot::Sender<Result<Outgoing, String>> },
+    Refused { sequence: u64 },
     Ack { up_to: u64, answer: oneshot::Sender<Result<(), String>> },
     Flush(oneshot::Sender<()>),
 }
@@ -95,6 +99,12 @@ impl Recorder {
         let command = Command::Read { agent: agent.to_owned(), records, bytes, answer };
         self.commands.send(command).map_err(|_| gone())?;
         told.await.map_err(|_| gone())?
+    }
+
+    /// The collector refuses this one for good.
+    pub(super) fn refused(&self, sequence: u64) {
+        // a thread that has ended is seen in the status
+        self.commands.send(Command::Refused { sequence }).ok();
     }
 
     /// The collector has them up to this number.
@@ -158,7 +168,10 @@ impl<D: Disk> Keeper<D> {
                     while let Ok(next) = coming.try_recv() {
                         match next {
                             Command::Record(time, bodies) => self.take(time, bodies),
-                            next @ (Command::Read { .. } | Command::Ack { .. } | Command::Flush(_)) => {
+                            next @ (Command::Read { .. }
+                            | Command::Refused { .. }
+                            | Command::Ack { .. }
+                            | Command::Flush(_)) => {
                                 other = Some(next);
                                 break;
                             }
@@ -169,7 +182,9 @@ impl<D: Disk> Keeper<D> {
                         self.answer(other);
                     }
                 }
-                other @ (Command::Read { .. } | Command::Ack { .. } | Command::Flush(_)) => self.answer(other),
+                other @ (Command::Read { .. } | Command::Refused { .. } | Command::Ack { .. } | Command::Flush(_)) => {
+                    self.answer(other)
+                }
             }
             self.tell();
         }
@@ -178,6 +193,7 @@ impl<D: Disk> Keeper<D> {
     fn answer(&mut self, command: Command) {
         match command {
             Command::Record(time, bodies) => self.take(time, bodies),
+            Command::Refused { sequence } => self.spool.refused(sequence),
             Command::Read { agent, records, bytes, answer } => {
                 let read = self.spool.read(0, records, bytes).map_err(|error| error.to_string());
                 answer.send(read.map(|records| outgoing(&agent, &records))).ok();
@@ -205,30 +221,46 @@ impl<D: Disk> Keeper<D> {
 
     /// Writes what waits; what cannot be written waits on, as far as there is room for it.
     fn write(&mut self) {
-        if self.waiting.is_empty() {
-            return;
+        while !self.waiting.is_empty() {
+            let piece = piece(&self.waiting);
+            let is_kept = piece.first().is_some_and(|(class, _)| class.is_kept());
+            match self.spool.append(&piece) {
+                Ok(taken) => {
+                    let taken = usize::try_from(taken.end() - taken.start() + 1).unwrap_or(usize::MAX);
+                    for (_, payload) in self.waiting.drain(..taken.min(self.waiting.len())) {
+                        self.bytes -= payload.len();
+                    }
+                    self.trouble = None;
+                    self.fresh.notify_one();
+                }
+                Err(fieldmark_spool::Error::TooLarge { bytes }) => {
+                    say(&format!("an observation of {bytes} bytes is too large to be kept, and lost"));
+                    self.lose_oldest(|payload| payload.len() > Record::MOST_BYTES);
+                }
+                // changes of state have room of their own, whatever came before them
+                Err(fieldmark_spool::Error::Full)
+                    if !is_kept && self.waiting.iter().any(|(class, _)| class.is_kept()) =>
+                {
+                    self.waiting.make_contiguous().sort_by_key(|(class, _)| !class.is_kept());
+                }
+                Err(error) => {
+                    self.trouble = Some(error.to_string());
+                    while self.waiting.len() > WAITING || self.bytes > WAITING_BYTES {
+                        self.lose_oldest(|_| true);
+                    }
+                    return;
+                }
+            }
         }
-        let records: Vec<(Class, &[u8])> =
-            self.waiting.iter().map(|(class, payload)| (*class, payload.as_slice())).collect();
-        match self.spool.append(&records) {
-            Ok(_) => {
-                self.waiting.clear();
-                self.bytes = 0;
-                self.trouble = None;
-                self.fresh.notify_one();
-            }
-            Err(error) => {
-                self.trouble = Some(error.to_string());
-                let mut lost = (0, 0);
-                while self.waiting.len() > WAITING || self.bytes > WAITING_BYTES {
-                    let Some((_, payload)) = self.waiting.pop_front() else { break };
-                    self.bytes -= payload.len();
-                    lost = (lost.0 + 1, lost.1 + payload.len() as u64);
-                }
-                if lost.0 > 0 {
-                    self.spool.lost(lost.0, lost.1);
-                }
-            }
+    }
+
+    /// Gives one of those that wait up: of what is to go first the oldest.
+    fn lose_oldest(&mut self, which: impl Fn(&[u8]) -> bool) {
+        let candidates = self.waiting.iter().enumerate().filter(|(_, (_, payload))| which(payload));
+        let Some((at, _)) = candidates.min_by_key(|(at, (class, _))| (*class, *at)) else { return };
+        if let Some((_, payload)) = self.waiting.remove(at) {
+            self.bytes -= payload.len();
+            self.spool.lost(1, payload.len() as u64);
         }
     }
 
@@ -241,6 +273,20 @@ impl<D: Disk> Keeper<D> {
         };
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }
+}
+
+/// The next records to be written together: of one kind of room, and not too many.
+fn piece(waiting: &VecDeque<(Class, Vec<u8>)>) -> Vec<(Class, &[u8])> {
+    let (mut piece, mut bytes) = (Vec::<(Class, &[u8])>::new(), 0);
+    for (class, payload) in waiting {
+        let other = piece.first().is_some_and(|(first, _)| first.is_kept() != class.is_kept());
+        bytes += payload.len();
+        if other || (!piece.is_empty() && bytes > PIECE) {
+            break;
+        }
+        piece.push((*class, payload.as_slice()));
+    }
+    piece
 }
 
 /// Records as the wire has them.

@@ -1,6 +1,7 @@
-//! What the daemon knows of a source after a restart: the schema as it was, and the mark of its rows.
+//! What the daemon knows of a source after a restart: the schema as it was, the mark of its rows, and the migration that is announced.
 
 use crate::state::{StateError, StateFolder, make_folder, write};
+use chrono::{DateTime, Utc};
 use fieldmark_model::SourceName;
 use fieldmark_source::Fingerprint;
 use serde::{Deserialize, Serialize};
@@ -12,13 +13,24 @@ const VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Remembered {
     version: u32,
-    pub(super) fingerprint: Fingerprint,
+    pub(super) fingerprint: Option<Fingerprint>,
     pub(super) mark: Option<String>,
+    #[serde(default)]
+    pub(super) announced: Option<Announced>,
+}
+
+/// A migration that somebody has opened, and nobody closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Announced {
+    pub(super) id: String,
+    pub(super) name: Option<String>,
+    pub(super) began: DateTime<Utc>,
+    pub(super) changes: Vec<String>,
 }
 
 impl Remembered {
-    pub(super) fn new(fingerprint: Fingerprint, mark: Option<String>) -> Self {
-        Self { version: VERSION, fingerprint, mark }
+    pub(super) fn new(fingerprint: Option<Fingerprint>, mark: Option<String>, announced: Option<Announced>) -> Self {
+        Self { version: VERSION, fingerprint, mark, announced }
     }
 }
 

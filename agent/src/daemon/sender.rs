@@ -15,10 +15,9 @@ use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 /// Observations of one batch, and their bytes.
 const RECORDS: usize = 500;
@@ -31,6 +30,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(300);
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Observations that were refused for good and are kept aside at most.
 const ASIDE: usize = 100;
+
+/// Words by which the collector says that a batch is never taken as it is.
+const REFUSALS: [&str; 3] = ["batch_refused", "digest_mismatch", "too_large"];
 
 /// Why a batch was not taken.
 #[derive(Debug)]
@@ -50,9 +52,8 @@ enum Target {
 }
 
 struct Elsewhere {
-    client: Client,
-    url: Url,
-    token_file: PathBuf,
+    client: Mutex<(Client, Option<SystemTime>)>,
+    collector: CollectorConfig,
 }
 
 /// What the sender tells of itself.
@@ -123,6 +124,17 @@ pub(super) fn start(
 }
 
 fn elsewhere(collector: &CollectorConfig) -> Result<Elsewhere, Ended> {
+    let client = Mutex::new((client(collector)?, changed(collector)));
+    Ok(Elsewhere { client, collector: collector.clone() })
+}
+
+/// When the certificates that are trusted were last written.
+fn changed(collector: &CollectorConfig) -> Option<SystemTime> {
+    let metadata = std::fs::metadata(collector.ca_file.value.as_ref()?);
+    metadata.and_then(|metadata| metadata.modified()).ok()
+}
+
+fn client(collector: &CollectorConfig) -> Result<Client, Ended> {
     let mut client = Client::builder()
         .timeout(TIMEOUT)
         .connect_timeout(Duration::from_secs(10))
@@ -135,8 +147,7 @@ fn elsewhere(collector: &CollectorConfig) -> Result<Elsewhere, Ended> {
             Certificate::from_pem_bundle(&pem).map_err(|_| wrong("there is no certificate in it".to_owned()))?;
         client = client.tls_certs_only(certificates);
     }
-    let client = client.build().map_err(|error| Ended::Because(2, format!("the collector's client: {error}")))?;
-    Ok(Elsewhere { client, url: collector.url.value.clone(), token_file: collector.token_file.value.clone() })
+    client.build().map_err(|error| Ended::Because(2, format!("the collector's client: {error}")))
 }
 
 struct Sending {
@@ -243,7 +254,10 @@ impl Sending {
             match self.send(part).await {
                 Ok(()) => {}
                 Err(Refused::Never(what)) => match part {
-                    [(_, one)] => self.keep_aside(one, &what),
+                    [(id, one)] => {
+                        self.keep_aside(one, &what);
+                        self.recorder.refused(id.sequence);
+                    }
                     many => {
                         let (first, second) = many.split_at(many.len() / 2);
                         parts.extend([second, first]);
@@ -338,18 +352,31 @@ fn of_store(error: &StoreError) -> Refused {
 }
 
 impl Elsewhere {
+    /// The client, with the certificates that are trusted now; those before, where the new ones are none.
+    fn client(&self) -> Client {
+        let now = changed(&self.collector);
+        let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.1 != now
+            && let Ok(client) = client(&self.collector)
+        {
+            *current = (client, now);
+        }
+        current.0.clone()
+    }
+
     /// Posts a body, compressed; the answer's.
     async fn post(&self, path: &str, body: String) -> Result<String, Refused> {
         let later = |what: String| Refused::Later(what, None);
         // read each time: it may be renewed
-        let token = std::fs::read_to_string(&self.token_file);
-        let token = token.map_err(|error| later(format!("{}: {error}", self.token_file.display())))?;
+        let token_file = &self.collector.token_file.value;
+        let token = std::fs::read_to_string(token_file);
+        let token = token.map_err(|error| later(format!("{}: {error}", token_file.display())))?;
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         let compressed = gzip.write_all(body.as_bytes()).and_then(|()| gzip.finish());
         let compressed = compressed.map_err(|error| later(error.to_string()))?;
-        let url = self.url.join(path).map_err(|error| later(error.to_string()))?;
+        let url = self.collector.url.value.join(path).map_err(|error| later(error.to_string()))?;
         let request = self
-            .client
+            .client()
             .post(url)
             .bearer_auth(token.trim())
             .header(header::CONTENT_TYPE, "application/json")
@@ -368,7 +395,8 @@ impl Elsewhere {
         let what = format!("{status} {}", text("detail"));
         Err(match status {
             StatusCode::CONFLICT if text("type") == "identity_conflict" => Refused::Fenced(what),
-            StatusCode::CONFLICT | StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Refused::Never(what),
+            // in the collector's own words: what stands between may answer anything
+            _ if REFUSALS.contains(&text("type").as_str()) => Refused::Never(what),
             _ => Refused::Later(what, asked),
         })
     }

@@ -1,11 +1,12 @@
 //! What the daemon knows, and what it does about what happens. Pure: events and the time in, effects out.
 
-use super::event::{Ask, Done, Effect, Event, Job, Now, Plan};
+use super::event::{Answer, Ask, Done, Effect, Event, Job, Now, Plan};
 use super::recorder::Status;
-use super::remembered::Remembered;
+use super::remembered::{Announced, Remembered};
 use chrono::{DateTime, Utc};
 use fieldmark_model::SourceName;
 use fieldmark_model::observation::{Body, MarkSeen, MigrationSeen, NoticedBy, Phase, SourceFault, SourceSeen};
+use fieldmark_model::outcome::Nature;
 use fieldmark_source::Fingerprint;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,6 +16,9 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Time between two observations of a source of which nothing is new.
 const SOURCE_EVERY: Duration = Duration::from_secs(3_600);
+/// How long a recapture is tried again where what keeps it from being made passes, and how often where it does not.
+const TRIED: Duration = Duration::from_secs(3_600);
+const REFUSALS: u32 = 3;
 
 /// A migration that is going on.
 #[derive(Clone, Debug)]
@@ -27,12 +31,14 @@ struct Open {
     last: Option<Fingerprint>,
     quiet_since: Duration,
     changes: Vec<String>,
-    /// Who waits for its end.
-    ticket: Option<u64>,
+    /// Those who wait for its beginning, and then for its verdict.
+    tickets: Vec<u64>,
     /// A mark is taken before it begins.
     opening: bool,
-    /// It is over, and what it did is being told.
-    ended: bool,
+    /// When it was over; what it did is being told.
+    ended: Option<Duration>,
+    /// How often the recapture was refused for what does not pass.
+    refusals: u32,
 }
 
 /// What is known of one source.
@@ -51,9 +57,14 @@ struct Source {
     /// How often it failed, one after the other, and when it is tried again.
     failures: u32,
     not_before: Duration,
-    fault: Option<SourceFault>,
+    /// What is wrong with it, and which job found so.
+    fault: Option<(SourceFault, &'static str)>,
     told: Option<(SourceSeen, Duration)>,
     checked: bool,
+    /// What somebody has to look at, though it answers.
+    unwell: Vec<String>,
+    /// A mark did not fit the schema: the next look takes nothing for granted.
+    doubted: bool,
 }
 
 /// All that is known.
@@ -97,7 +108,11 @@ impl State {
 
     /// What is not as it should be.
     pub(super) fn degraded(&self) -> Vec<String> {
-        self.degraded.iter().map(|(what, why)| format!("{what}: {why}")).collect()
+        let own = self.degraded.iter().map(|(what, why)| format!("{what}: {why}"));
+        let unwell = |(name, source): (&SourceName, &Source)| {
+            source.unwell.iter().map(|what| format!("{name}: {what}")).collect::<Vec<_>>()
+        };
+        own.chain(self.sources.iter().flat_map(unwell)).collect()
     }
 
     /// All of it, for whoever asks.
@@ -114,7 +129,7 @@ impl State {
         let mut effects = Vec::new();
         match event {
             Event::Tick => {}
-            Event::Loaded(plan) => self.loaded(plan, now),
+            Event::Loaded(plan) => self.loaded(plan, now, &mut effects),
             Event::Done { source, job, done } => self.done(&source, &job, done, now, &mut effects),
             Event::Asked { ask, ticket } => self.wanted(ask, ticket, now, &mut effects),
             Event::Stop => self.stopping = true,
@@ -143,20 +158,21 @@ impl State {
         time.mul_f64(0.9 + 0.2 * part)
     }
 
-    fn loaded(&mut self, plan: Plan, now: Now) {
+    fn loaded(&mut self, plan: Plan, now: Now, effects: &mut Vec<Effect>) {
         let mut sources = BTreeMap::new();
         for (at, (name, remembered)) in plan.sources.iter().enumerate() {
             // one that was there goes on as it was; its rules may be others: they are checked soon
-            let mut source = self.sources.remove(name).unwrap_or_else(|| Source {
-                fingerprint: remembered.as_ref().map(|remembered| remembered.fingerprint.clone()),
-                mark: remembered.as_ref().and_then(|remembered| remembered.mark.clone()),
-                ..Source::default()
-            });
+            let mut source = self.sources.remove(name).unwrap_or_else(|| Source::new(remembered.as_ref(), now));
             let soon = now.up + Duration::from_millis(150) * u32::try_from(at).unwrap_or(u32::MAX);
             (source.next_look, source.next_check, source.next_mark) = (soon, soon, soon);
             sources.insert(name.clone(), source);
         }
-        self.sources = sources;
+        for (name, gone) in std::mem::replace(&mut self.sources, sources) {
+            let asked = gone.asked.iter().map(|(_, ticket)| *ticket);
+            let tickets = gone.migration.iter().flat_map(|open| open.tickets.iter().copied()).chain(asked);
+            let answer = Err(format!("the source `{name}` is not configured any more"));
+            effects.extend(tickets.map(|ticket| Effect::Answer { ticket, answer: answer.clone() }));
+        }
         self.plan = plan;
     }
 
@@ -169,24 +185,15 @@ impl State {
         if source.migration.as_ref().is_some_and(|open| open.opening) {
             return Some(Job::Mark);
         }
-        if let Some(open) = source.migration.as_mut().filter(|open| open.ended) {
+        if source.next_look <= now.up {
+            let known = source.migration.as_ref().and_then(|open| open.last.clone()).or(source.fingerprint.clone());
+            return Some(Job::Look { known: known.filter(|_| !source.doubted) });
+        }
+        if source.migration.as_ref().is_some_and(|open| open.ended.is_some()) {
             match source.mark.clone() {
                 Some(mark) => return Some(Job::Recapture { mark }),
-                None => {
-                    let why = "no mark of the source was taken before it".to_owned();
-                    effects.push(record(now, open.seen(name, Phase::Unjudged { why: why.clone() })));
-                    effects.push(Effect::Say(format!("{name}: the migration {} is not judged: {why}", open.id)));
-                    effects.extend(open.ticket.map(|ticket| Effect::Answer { ticket, answer: Err(why) }));
-                    source.migration = None;
-                    source.fingerprint = None;
-                    source.next_look = now.up;
-                }
+                None => source.unjudged(name, "no mark of the source was taken before it", now, effects),
             }
-        }
-        if source.next_look <= now.up {
-            return Some(Job::Look {
-                known: source.migration.as_ref().and_then(|open| open.last.clone()).or(source.fingerprint.clone()),
-            });
         }
         // whoever asks comes before what is due
         match source.asked.first() {
@@ -227,20 +234,25 @@ impl State {
                     last: source.fingerprint.clone(),
                     quiet_since: now.up,
                     changes: Vec::new(),
-                    ticket: Some(ticket),
+                    tickets: vec![ticket],
                     opening: true,
-                    ended: false,
+                    ended: None,
+                    refusals: 0,
                 };
                 // answered when its mark is taken
                 *none = Some(open);
                 return;
             }
-            (Ask::Close(_), Some(open)) if open.noticed_by == NoticedBy::Opened && !open.ended && !open.opening => {
-                open.ended = true;
+            (Ask::Close(_), Some(open)) if open.noticed_by == NoticedBy::Opened && !open.opening => {
                 // answered when it is judged
-                open.ticket = Some(ticket);
-                let ended = Phase::Ended { at: now.wall, changes: open.changes.clone() };
-                effects.push(record(now, open.seen(&name, ended)));
+                open.tickets.push(ticket);
+                if open.ended.is_none() {
+                    open.ended = Some(now.up);
+                    let ended = Phase::Ended { at: now.wall, changes: open.changes.clone() };
+                    effects.push(record(now, open.seen(&name, ended)));
+                    // what it did to the schema last is its own as well
+                    source.next_look = now.up;
+                }
                 return;
             }
             (Ask::Close(_), _) => Err(format!("no migration of {name} was opened")),
@@ -263,7 +275,11 @@ impl State {
             Job::Check => source.next_check = now.up + every,
             Job::Recapture { .. } => {}
         }
-        let asked = |source: &mut Source, effects: &mut Vec<Effect>, answer: &Result<String, String>| {
+        if !matches!(done, Done::Failed { .. } | Done::Cancelled) {
+            source.answers(name, job, now, effects);
+        }
+        let asked = |source: &mut Source, effects: &mut Vec<Effect>, answer: Result<String, String>| {
+            let answer = answer.map(Answer::Told);
             let is_it = |ask: &Ask| matches!((ask, job), (Ask::Check(_), Job::Check) | (Ask::Mark(_), Job::Mark));
             if let Some(at) = source.asked.iter().position(|(ask, _)| is_it(ask)) {
                 let (_, ticket) = source.asked.remove(at);
@@ -272,42 +288,48 @@ impl State {
         };
         match done {
             Done::Looked { fingerprint, changes } => {
-                source.well();
+                source.doubted = false;
                 source.looked(name, id, fingerprint, changes, (now, look_every), effects);
             }
             Done::Marked { mark, tables, rows, bytes, fingerprint } => {
-                source.well();
-                asked(source, effects, &Ok(mark.clone()));
+                asked(source, effects, Ok(mark.clone()));
                 let seen = MarkSeen { source: name.clone(), mark: mark.clone(), tables, rows, bytes };
                 effects.push(record(now, Body::Mark(seen)));
                 if let Some(open) = source.migration.as_mut().filter(|open| open.opening) {
                     open.opening = false;
-                    let (began, ticket) = (Phase::Open { changes: Vec::new() }, open.ticket.take());
+                    let began = Phase::Open { changes: Vec::new() };
                     effects.push(record(now, open.seen(name, began)));
-                    effects.push(Effect::Say(format!("{name}: the migration {} is open", open.id)));
-                    effects.extend(ticket.map(|ticket| Effect::Answer { ticket, answer: Ok(open.id.clone()) }));
+                    let id = open.id.clone();
+                    effects.push(Effect::Say(format!("{name}: the migration {id} is open")));
                     source.mark = Some(mark);
+                    // a mark of the schema as it is, whatever was known of it before
+                    open.last = fingerprint.or(open.last.take());
+                    effects.push(Effect::Remember { source: name.clone(), remembered: source.remembered() });
+                    source.answer(&Ok(Answer::Told(id)), effects);
                     return;
                 }
-                // one that was taken while the schema changed is of no use
-                let fits = fingerprint
-                    .filter(|taken| source.fingerprint.as_ref().is_some_and(|own| own.schema == taken.schema));
-                if let (Some(fingerprint), None) = (fits, &source.migration) {
-                    source.mark = Some(mark.clone());
-                    let remembered = Remembered::new(fingerprint, Some(mark));
-                    effects.push(Effect::Remember { source: name.clone(), remembered });
+                if source.migration.is_some() {
+                    return;
+                }
+                let own = source.fingerprint.as_ref();
+                if fingerprint.is_some_and(|taken| own.is_some_and(|own| own.schema == taken.schema)) {
+                    source.mark = Some(mark);
+                    effects.push(Effect::Remember { source: name.clone(), remembered: source.remembered() });
+                } else {
+                    // one that was taken while the schema changed, or after, is of no use
+                    (source.doubted, source.next_look) = (true, now.up);
                 }
             }
-            Done::Unmarked => {
-                source.well();
-                let answer = Err("no table could be marked".to_owned());
-                source.not_opened(&answer, effects);
-                asked(source, effects, &answer);
+            Done::Unmarked { why } => {
+                source.not_opened(&why, effects);
+                asked(source, effects, Err(why));
             }
-            Done::Checked { mut bodies, database, address, tables, rules } => {
-                source.well();
+            Done::Checked { mut bodies, database, address, tables, rules, unwell } => {
                 source.checked = true;
-                asked(source, effects, &Ok(format!("{} rules were checked", rules)));
+                asked(source, effects, Ok(format!("{} rules were checked", rules)));
+                let new = unwell.iter().filter(|what| !source.unwell.contains(what));
+                effects.extend(new.map(|what| Effect::Say(format!("{name}: {what}"))));
+                source.unwell = unwell;
                 let seen = SourceSeen {
                     source: name.clone(),
                     database: Some(database),
@@ -319,41 +341,32 @@ impl State {
                 bodies.extend(source.seen(seen, now));
                 effects.push(Effect::Record { time: now.wall, bodies });
             }
-            Done::Judged { report, mut bodies } => {
-                source.well();
+            Done::Judged { judged, mut bodies } => {
+                let report = judged.migration.clone();
+                source.answer(&Ok(Answer::Judged(judged)), effects);
                 if let Some(open) = source.migration.take() {
                     let verdict = report.verdict.as_str();
                     effects.push(Effect::Say(format!("{name}: the migration {} is judged: {verdict}", open.id)));
-                    effects.extend(open.ticket.map(|ticket| Effect::Answer { ticket, answer: Ok(verdict.to_owned()) }));
                     bodies.insert(0, open.seen(name, Phase::Judged { report }));
+                    source.settle(name, open.last, now, effects);
                 }
                 effects.push(Effect::Record { time: now.wall, bodies });
-                // from here on the schema is as the next look sees it, and a new mark is taken of it
-                (source.fingerprint, source.mark) = (None, None);
-                (source.next_look, source.next_mark, source.next_check) = (now.up, now.up, now.up + every);
+                source.next_check = now.up + every;
             }
             Done::Failed { fault } => {
                 source.failures = source.failures.saturating_add(1);
                 let rest = Duration::from_secs(1) * 2u32.saturating_pow(source.failures.min(10) - 1);
                 source.not_before = now.up + rest.min(PATIENCE);
-                // as soon as it answers again it is checked
-                source.next_check = source.next_check.min(source.not_before);
-                source.not_opened(&Err(fault.what.clone()), effects);
-                asked(source, effects, &Err(fault.what.clone()));
-                if let Job::Recapture { .. } = job
-                    && source.failures >= 5
-                    && let Some(open) = source.migration.take()
-                {
-                    let why = fault.what.clone();
-                    effects.push(record(now, open.seen(name, Phase::Unjudged { why: why.clone() })));
-                    effects.push(Effect::Say(format!("{name}: the migration {} is not judged: {why}", open.id)));
-                    effects.extend(open.ticket.map(|ticket| Effect::Answer { ticket, answer: Err(why) }));
-                    (source.fingerprint, source.mark) = (None, None);
+                if *job == Job::Check && fault.nature == Nature::Transient {
+                    source.next_check = now.up + every / 5;
                 }
-                if source.fault.as_ref() != Some(&fault) {
+                source.not_opened(&fault.what, effects);
+                asked(source, effects, Err(fault.what.clone()));
+                source.not_judged(name, job, &fault, now, effects);
+                if source.fault.as_ref().is_none_or(|(known, _)| *known != fault) {
                     effects.push(Effect::Say(format!("{name}: {}", fault.what)));
                 }
-                source.fault = Some(fault.clone());
+                source.fault = Some((fault.clone(), job.as_str()));
                 let before = source.told.as_ref().map(|(seen, _)| seen.clone());
                 let seen = SourceSeen {
                     source: name.clone(),
@@ -410,25 +423,103 @@ impl Source {
             "source": name,
             "busy": self.busy.as_ref().map(Job::as_str),
             "checked": self.checked,
-            "fault": self.fault,
+            "fault": self.fault.as_ref().map(|(fault, _)| fault),
+            "unwell": self.unwell,
             "mark": self.mark,
             "migration": migration,
             "next_check_seconds": self.next_check.saturating_sub(now.up).as_secs(),
         })
     }
 
-    /// It answers.
-    fn well(&mut self) {
+    /// What is known of one that is new to this process.
+    fn new(remembered: Option<&Remembered>, now: Now) -> Self {
+        let Some(remembered) = remembered else { return Self::default() };
+        let open = |announced: Announced| Open {
+            id: announced.id,
+            name: announced.name,
+            noticed_by: NoticedBy::Opened,
+            began: announced.began,
+            last: remembered.fingerprint.clone(),
+            quiet_since: now.up,
+            changes: announced.changes,
+            tickets: Vec::new(),
+            opening: false,
+            ended: None,
+            refusals: 0,
+        };
+        Self {
+            fingerprint: remembered.fingerprint.clone(),
+            mark: remembered.mark.clone(),
+            migration: remembered.announced.clone().map(open),
+            ..Self::default()
+        }
+    }
+
+    /// What of it is to be known after a restart.
+    fn remembered(&self) -> Remembered {
+        let announced = self.migration.as_ref().filter(|open| open.noticed_by == NoticedBy::Opened).map(|open| {
+            let Open { id, name, began, changes, .. } = open.clone();
+            Announced { id, name, began, changes }
+        });
+        Remembered::new(self.fingerprint.clone(), self.mark.clone(), announced)
+    }
+
+    /// It answers. After an outage it is checked at once.
+    fn answers(&mut self, name: &SourceName, job: &Job, now: Now, effects: &mut Vec<Effect>) {
+        if self.failures >= 2 {
+            self.next_check = self.next_check.min(now.up);
+        }
         self.failures = 0;
-        self.fault = None;
+        // what a check met is over when a check goes well, whatever a look says
+        if self.fault.as_ref().is_some_and(|(_, found_by)| *found_by == job.as_str()) {
+            self.fault = None;
+            effects.push(Effect::Say(format!("{name}: it answers again")));
+        }
+    }
+
+    /// Tells all who wait for the migration.
+    fn answer(&mut self, answer: &Result<Answer, String>, effects: &mut Vec<Effect>) {
+        let tickets = self.migration.as_mut().map(|open| std::mem::take(&mut open.tickets)).unwrap_or_default();
+        effects.extend(tickets.into_iter().map(|ticket| Effect::Answer { ticket, answer: answer.clone() }));
     }
 
     /// The mark for a migration that was to be opened cannot be taken.
-    fn not_opened(&mut self, answer: &Result<String, String>, effects: &mut Vec<Effect>) {
+    fn not_opened(&mut self, why: &str, effects: &mut Vec<Effect>) {
         if self.migration.as_ref().is_some_and(|open| open.opening) {
-            let ticket = self.migration.take().and_then(|open| open.ticket);
-            effects.extend(ticket.map(|ticket| Effect::Answer { ticket, answer: answer.clone() }));
+            self.answer(&Err(why.to_owned()), effects);
+            self.migration = None;
         }
+    }
+
+    /// The rows cannot be read again: later, where that passes.
+    fn not_judged(&mut self, name: &SourceName, job: &Job, fault: &SourceFault, now: Now, effects: &mut Vec<Effect>) {
+        let Some(open) = self.migration.as_mut() else { return };
+        let Some(ended) = open.ended else { return };
+        if matches!(job, Job::Recapture { .. }) && fault.nature == Nature::Permanent {
+            open.refusals += 1;
+        }
+        if open.refusals >= REFUSALS || now.up.saturating_sub(ended) >= TRIED {
+            self.unjudged(name, &fault.what, now, effects);
+        } else {
+            let why = format!("{}; it is tried again: whoever closes it again is told the verdict", fault.what);
+            self.answer(&Err(why), effects);
+        }
+    }
+
+    /// Nobody will know what the migration did.
+    fn unjudged(&mut self, name: &SourceName, why: &str, now: Now, effects: &mut Vec<Effect>) {
+        self.answer(&Err(format!("it is not judged: {why}")), effects);
+        let Some(open) = self.migration.take() else { return };
+        effects.push(record(now, open.seen(name, Phase::Unjudged { why: why.to_owned() })));
+        effects.push(Effect::Say(format!("{name}: the migration {} is not judged: {why}", open.id)));
+        self.settle(name, open.last, now, effects);
+    }
+
+    /// After a migration the schema is the one that it was last seen with, and a new mark is taken of it.
+    fn settle(&mut self, name: &SourceName, last: Option<Fingerprint>, now: Now, effects: &mut Vec<Effect>) {
+        (self.fingerprint, self.mark) = (last, None);
+        (self.next_look, self.next_mark) = (now.up, now.up);
+        effects.push(Effect::Remember { source: name.clone(), remembered: self.remembered() });
     }
 
     /// What is told of the source, where that is another thing than before, or it is some time since it was told.
@@ -455,15 +546,22 @@ impl Source {
             if open.last.as_ref().is_none_or(|last| last.schema != fingerprint.schema) {
                 (open.last, open.quiet_since) = (Some(fingerprint), now.up);
                 open.changes = changes.clone();
-                effects.push(record(now, open.seen(name, Phase::Open { changes })));
+                let phase = match open.noticed_by {
+                    NoticedBy::Opened if open.ended.is_some() => Phase::Ended { at: now.wall, changes },
+                    NoticedBy::Opened | NoticedBy::Catalogue => {
+                        open.ended = None;
+                        Phase::Open { changes }
+                    }
+                };
+                effects.push(record(now, open.seen(name, phase)));
             } else {
                 open.last = Some(fingerprint);
                 // nothing has changed since the last look: it is over, unless somebody says when it is
                 if open.noticed_by == NoticedBy::Catalogue
-                    && !open.ended
+                    && open.ended.is_none()
                     && now.up.saturating_sub(open.quiet_since) >= every / 2
                 {
-                    open.ended = true;
+                    open.ended = Some(now.up);
                     let ended = Phase::Ended { at: now.wall, changes: open.changes.clone() };
                     effects.push(record(now, open.seen(name, ended)));
                 }
@@ -480,9 +578,10 @@ impl Source {
                     last: Some(fingerprint),
                     quiet_since: now.up,
                     changes: changes.clone(),
-                    ticket: None,
+                    tickets: Vec::new(),
                     opening: false,
-                    ended: false,
+                    ended: None,
+                    refusals: 0,
                 };
                 effects.push(Effect::Say(format!(
                     "{name}: a migration is noticed ({}): {}",
@@ -494,9 +593,8 @@ impl Source {
             }
             Some(_) => self.fingerprint = Some(fingerprint),
             None => {
-                let remembered = Remembered::new(fingerprint.clone(), self.mark.clone());
-                effects.push(Effect::Remember { source: name.clone(), remembered });
                 self.fingerprint = Some(fingerprint);
+                effects.push(Effect::Remember { source: name.clone(), remembered: self.remembered() });
             }
         }
     }

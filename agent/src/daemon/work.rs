@@ -1,6 +1,6 @@
 //! What is done for one source: one job at a time, on a thread of its own, so that whatever it takes keeps nobody else.
 
-use super::event::{Coming, Done, Event, Job};
+use super::event::{Coming, Done, Event, Job, Judged};
 use super::loaded::Loaded;
 use crate::cli::Marking;
 use crate::command::{Ended, Manner, Session, check, migration};
@@ -12,7 +12,7 @@ use crate::state::StateFolder;
 use fieldmark_change::differences;
 use fieldmark_model::observation::{Body, SourceFault};
 use fieldmark_model::outcome::Nature;
-use fieldmark_model::{Catalogue, Finding, SourceName};
+use fieldmark_model::{Catalogue, SourceName};
 use fieldmark_source::{Error, Fingerprint, Recovery};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,9 @@ const CONTROL: Duration = Duration::from_secs(5);
 /// How long a replica is waited for.
 const WAIT: Duration = Duration::from_secs(60);
 /// A routine check reads half of the time, has one look, and goes by what is remembered.
-const ROUTINE: Manner = Manner { duty: 0.5, enlarge: false, routine: true };
+const ROUTINE: Manner = Manner { duty: 0.5, enlarge: false, routine: true, lenient: true };
+/// As at the command line, and whatever can be done is done.
+const MIGRATION: Manner = Manner { lenient: true, ..migration::MANNER };
 
 /// A thread that does the jobs of one source. Ends when it is dropped and has done what it does.
 pub(super) struct Worker {
@@ -31,44 +33,70 @@ pub(super) struct Worker {
 }
 
 impl Worker {
+    /// # Errors
+    /// There is no thread for it now.
     pub(super) fn start(
         source: SourceName,
         loaded: Arc<Loaded>,
         folder: StateFolder,
         signals: Signals,
         events: mpsc::UnboundedSender<Coming>,
-    ) -> Self {
+    ) -> std::io::Result<Self> {
         let (jobs, mut coming) = mpsc::unbounded_channel::<Job>();
-        let failed = events.clone();
-        let name = source.clone();
-        let thread = std::thread::Builder::new().name(format!("fieldmark-{name}")).spawn(move || {
-            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
-            let mut at_work = AtWork { source, loaded, folder, signals, idle: None, base: None };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name(format!("fieldmark-{source}")).spawn(move || {
+            let mut at_work = AtWork { source, loaded, folder, signals, idle: None, base: None, latest: None };
             runtime.block_on(async {
                 while let Some(job) = coming.recv().await {
-                    let done = at_work.perform(&job).await;
-                    let event = Event::Done { source: at_work.source.clone(), job, done };
-                    if events.send(Coming::Event(event)).is_err() {
-                        return;
-                    }
+                    let mut promised = Promised { source: &at_work.source.clone(), job: Some(job), events: &events };
+                    let Some(job) = &promised.job else { continue };
+                    let done = at_work.perform(job).await;
+                    promised.keep(done);
                 }
             });
-        });
-        if let Err(error) = thread {
-            let fault = SourceFault {
-                what: format!("no thread for it: {error}"),
-                nature: Nature::Transient,
-                remedy: String::new(),
-            };
-            let event = Event::Done { source: name, job: Job::Check, done: Done::Failed { fault } };
-            failed.send(Coming::Event(event)).ok();
-        }
-        Self { jobs }
+        })?;
+        Ok(Self { jobs })
     }
 
-    pub(super) fn run(&self, job: Job) {
-        // one whose thread has ended was told to
-        self.jobs.send(job).ok();
+    /// Has a job done.
+    ///
+    /// # Errors
+    /// The job, where the thread has ended.
+    pub(super) fn run(&self, job: Job) -> Result<(), Job> {
+        self.jobs.send(job).map_err(|refused| refused.0)
+    }
+}
+
+/// What is told of a job that was not done because something is wrong with ourselves.
+pub(super) fn broken(what: &str) -> Done {
+    let fault = SourceFault {
+        what: what.to_owned(),
+        nature: Nature::Transient,
+        remedy: "please report this with what the process has said".to_owned(),
+    };
+    Done::Failed { fault }
+}
+
+/// A job that is told of in any case: one that broke off as well.
+struct Promised<'a> {
+    source: &'a SourceName,
+    job: Option<Job>,
+    events: &'a mpsc::UnboundedSender<Coming>,
+}
+
+impl Promised<'_> {
+    fn keep(&mut self, done: Done) {
+        if let Some(job) = self.job.take() {
+            let event = Event::Done { source: self.source.clone(), job, done };
+            // a daemon that has ended asks for nothing more
+            self.events.send(Coming::Event(event)).ok();
+        }
+    }
+}
+
+impl Drop for Promised<'_> {
+    fn drop(&mut self) {
+        self.keep(broken("a job broke off"));
     }
 }
 
@@ -81,6 +109,8 @@ struct AtWork {
     idle: Option<Reader>,
     /// The schema's tables as they are held to be, to tell what is another than before.
     base: Option<(Fingerprint, Catalogue)>,
+    /// The same as it was last seen while a migration went on: what comes after that is held against it.
+    latest: Option<(Fingerprint, Catalogue)>,
 }
 
 /// Why something was not done.
@@ -156,10 +186,8 @@ impl AtWork {
                 if changes.is_empty() {
                     changes.push("something that is no table and no column".to_owned());
                 }
-                // a migration that is taken back step by step is held against where it began
-                if known.is_none() {
-                    self.base = Some((fingerprint.clone(), after));
-                }
+                // a migration that goes step by step, or is taken back so, is held against where it began
+                self.latest = Some((fingerprint.clone(), after));
                 changes
             }
             (Some(_), _) => Vec::new(),
@@ -177,13 +205,14 @@ impl AtWork {
 
     /// Where rolling marks are kept, apart from those that somebody asked for.
     fn marking(&self) -> Marking {
-        Marking { mark_dir: Some(self.folder.path().join("rolling")), control: CONTROL }
+        let in_use = super::remembered::load(&self.folder, &self.source).and_then(|remembered| remembered.mark);
+        Marking { mark_dir: Some(self.folder.path().join("rolling")), control: CONTROL, in_use }
     }
 
     async fn mark(&mut self) -> Result<Done, Undone> {
         let before = self.fingerprint(None).await?;
         self.idle = None;
-        let mut session = self.session(migration::MANNER)?;
+        let mut session = self.session(MIGRATION)?;
         // the last few are enough
         let keep = (self.loaded.config.agent.marks_every.value * 3).max(Duration::from_secs(900));
         session.config.marks.keep.value = keep;
@@ -191,8 +220,6 @@ impl AtWork {
         let mut report = report("mark", &session);
         let marked = match migration::mark(&session, &source, &self.marking(), &mut report).await {
             Ok(marked) => marked,
-            // a check says so as a finding
-            Err(Ended::Problems(..)) => return Ok(Done::Unmarked),
             Err(ended) => return Err(ended.into()),
         };
         let taken = report.migration.as_mut().and_then(|migration| migration.marks.pop());
@@ -208,7 +235,11 @@ impl AtWork {
                 bytes: mark.bytes,
                 fingerprint: (before.schema == after.schema).then_some(after),
             },
-            Some(_) | None => Done::Unmarked,
+            Some(_) | None => {
+                let why =
+                    if report.notes.is_empty() { String::new() } else { format!(": {}", report.notes.join("; ")) };
+                Done::Unmarked { why: format!("no table could be marked{why}") }
+            }
         })
     }
 
@@ -217,34 +248,24 @@ impl AtWork {
         let session = self.session(ROUTINE)?;
         let source = Self::configured(&session)?;
         let mut report = report("check", &session);
-        let mut bodies = Vec::new();
-        match check::check_source(&session, &source, None, &mut report).await {
-            Ok(Some((checked, mut reader))) => session.remember(&source.name, &checked, &mut reader, &mut report),
-            Ok(None) => failed(&report)?,
-            // rules that do not fit the database are nobody's fault but the rules'
-            Err(Ended::Problems(problems, _)) => bodies.push(Body::Finding(Finding {
-                id: "rules_do_not_fit".to_owned(),
-                source: source.name.clone(),
-                table: None,
-                column: None,
-                what: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-                remedy: "correct the rule files".to_owned(),
-            })),
-            Err(ended) => return Err(ended.into()),
+        match check::check_source(&session, &source, None, &mut report).await? {
+            Some((checked, mut reader)) => session.remember(&source.name, &checked, &mut reader, &mut report),
+            None => failed(&report)?,
         }
+        let unwell = unwell(&report);
         let summary = report.sources.into_iter().next();
         let (database, address) = summary.map(|of| (of.database, of.address)).unwrap_or_default();
         let rules = report.outcomes.len() as u64;
         let tables: std::collections::BTreeSet<_> = report.outcomes.iter().map(|outcome| &outcome.table).collect();
         let tables = tables.len() as u64;
-        bodies.extend(report.findings.into_iter().map(Body::Finding));
+        let mut bodies: Vec<Body> = report.findings.into_iter().map(Body::Finding).collect();
         bodies.extend(report.outcomes.into_iter().map(|outcome| Body::Outcome(Box::new(outcome))));
-        Ok(Done::Checked { bodies, database, address, tables, rules })
+        Ok(Done::Checked { bodies, database, address, tables, rules, unwell })
     }
 
     async fn recapture(&mut self, mark: &str) -> Result<Done, Undone> {
         self.idle = None;
-        let session = self.session(migration::MANNER)?;
+        let session = self.session(MIGRATION)?;
         let source = Self::configured(&session)?;
         let mut report = report("recapture", &session);
         let marking = self.marking();
@@ -255,15 +276,39 @@ impl AtWork {
             failed(&report)?;
             return Err(Ended::Because(2, "the recapture gave no verdict".to_owned()).into());
         };
-        // what comes next is held against the schema as it is now
-        self.base = None;
+        // what comes next is held against the schema as it was last seen
+        self.base = self.latest.take().or(self.base.take());
+        let (migration, source) = (Box::new(judged), report.sources.pop());
+        let judged = Judged { migration, source, seed: session.run.seed };
         let bodies = report.outcomes.into_iter().map(|outcome| Body::Outcome(Box::new(outcome)));
-        Ok(Done::Judged { report: Box::new(judged), bodies: bodies.collect() })
+        Ok(Done::Judged { judged, bodies: bodies.collect() })
     }
 }
 
 fn report(command: &str, session: &Session) -> Report {
-    Report { migration: Some(MigrationSummary::default()), ..crate::command::report_of(command, &session.run) }
+    Report {
+        migration: Some(MigrationSummary::default()),
+        ..crate::command::report_of(command, session.run.now, session.run.seed)
+    }
+}
+
+/// What somebody has to look at, though the source answers.
+fn unwell(report: &Report) -> Vec<String> {
+    let mut unwell: Vec<String> = report.errors.iter().map(|error| error.what.clone()).collect();
+    let lasting = |outcome: &&fieldmark_model::Outcome| {
+        outcome.not_evaluated.is_some_and(|why| why.nature() == Nature::Permanent)
+    };
+    let mut blind = report.outcomes.iter().filter(lasting).peekable();
+    if let Some(first) = blind.peek().copied() {
+        let (count, all) = (blind.count(), report.outcomes.len());
+        unwell.push(format!(
+            "{count} of {all} rules cannot be evaluated, such as {} on {}: {} (`fieldmark doctor` tells what is missing)",
+            first.rule, first.table, first.reason
+        ));
+    }
+    let misfits = report.findings.iter().filter(|finding| finding.id == "rules_do_not_fit");
+    unwell.extend(misfits.map(|finding| format!("rules do not fit the database: {}", finding.what)));
+    unwell
 }
 
 /// The first thing that a report says could not be done.

@@ -31,7 +31,7 @@ struct Seen {
 /// # Errors
 /// Configuration or rules are wrong; interrupted.
 pub async fn run(common: &Common, arguments: &Doctor, signals: &Signals) -> Result<u8, Ended> {
-    let session = Session::open(common, signals, Manner { duty: 1.0, enlarge: false, routine: false })?;
+    let session = Session::open(common, signals, Manner { duty: 1.0, enlarge: false, routine: false, lenient: false })?;
     let mut report = begin("doctor", common, &session.run);
     report.findings_fail = true;
     let allowed = Allowed { superuser: arguments.allow_superuser, writes: arguments.allow_writes };

@@ -49,7 +49,7 @@ pub async fn run(common: &Common, arguments: &Init, signals: &Signals) -> Result
     let (config, rules) = read(&place, common)?;
     let place = place.with_rules_by(&config.rules.value);
     let state = tempfile::tempdir().map_err(|error| Ended::Because(2, format!("no temporary folder: {error}")))?;
-    let manner = Manner { duty: arguments.duty, enlarge: true, routine: false };
+    let manner = Manner { duty: arguments.duty, enlarge: true, routine: false, lenient: false };
     let folder = StateFolder::open(state.path())?;
     let session = Session::of((config, rules), folder, common, signals, manner)?;
     let mut documents = Vec::new();

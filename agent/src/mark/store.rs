@@ -268,11 +268,17 @@ impl MarkStore {
         ids.filter(|id| !id.starts_with('.') && written(id) > after).find_map(|id| self.manifest(&id).err())
     }
 
-    /// Removes marks that are too old, and the oldest beyond so many bytes; the newest stays.
+    /// Removes marks that are too old, and the oldest beyond so many bytes; the newest stays, and one that is in use.
     ///
     /// # Errors
     /// One could not be removed.
-    pub fn expire(&self, now: DateTime<Utc>, keep: Duration, max_bytes: u64) -> Result<(), MarkError> {
+    pub fn expire(
+        &self,
+        now: DateTime<Utc>,
+        keep: Duration,
+        max_bytes: u64,
+        in_use: Option<&str>,
+    ) -> Result<(), MarkError> {
         let mut kept_bytes = 0;
         for (position, (id, taken)) in self.list().into_iter().rev().enumerate() {
             let path = self.folder.join(&id);
@@ -284,7 +290,7 @@ impl MarkStore {
                 .sum();
             kept_bytes += bytes;
             let old = (now - taken).to_std().is_ok_and(|age| age > keep);
-            if position > 0 && (old || kept_bytes > max_bytes) {
+            if position > 0 && in_use != Some(id.as_str()) && (old || kept_bytes > max_bytes) {
                 fs::remove_dir_all(&path).map_err(|error| system("remove", &path, error))?;
             }
         }

@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 use fieldmark_model::migration::{MigrationReport, RuleChange, TableChange, Verdict};
 use fieldmark_model::outcome::Nature;
 use fieldmark_model::{Finding, Outcome, SourceName, TableName};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Version of the JSON report.
 pub const VERSION: u32 = 1;
@@ -145,7 +145,7 @@ impl ErrorSummary {
 }
 
 /// One source as a report names it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceSummary {
     /// Its name in the configuration.
     pub name: SourceName,

@@ -90,7 +90,7 @@ fn schemas() -> Value {
     let optional_text = json!({ "type": ["string", "null"] });
     let count = json!({ "type": "integer", "minimum": 0 });
     let role = json!({ "enum": ["agent", "viewer", "operator", "admin"] });
-    let state = json!({ "enum": ["ok", "suspect", "transient", "systemic", "flapping", "resolved"] });
+    let state = json!({ "enum": ["ok", "suspect", "transient", "systemic", "flapping", "resolved", null] });
     let fraction = json!({ "type": ["number", "null"] });
     let life = json!({ "agent": text, "incarnation": count, "version": text });
     let id = json!({ "agent": text, "incarnation": count, "sequence": count, "time": time,
@@ -102,7 +102,7 @@ fn schemas() -> Value {
     let agent = json!({ "name": text, "version": optional_text, "last_seen": optional_time, "health": { "type": ["object", "null"] } });
     let rule = json!({ "time": time, "agent": text, "state": state, "state_reason": optional_text, "state_since": optional_time,
         "outcome": { "type": "object", "required": ["source", "table", "rule", "status", "reason"] } });
-    let hour = json!({ "hour": time, "checks": count, "passed": count, "failed": count, "inconclusive": count,
+    let hour = json!({ "agent": text, "hour": time, "checks": count, "passed": count, "failed": count, "inconclusive": count,
         "not_evaluated": count, "checked_rows": count, "failed_rows": count, "worst": fraction });
     let principal_row = json!({ "name": text, "role": role, "enrolled": time, "enrolled_by": text, "revoked": optional_time,
         "revoked_by": optional_text });
@@ -119,7 +119,7 @@ fn schemas() -> Value {
         "Agents": list("Agent"),
         "Rule": object(rule, &["time", "agent", "outcome", "state"]),
         "Rules": list("Rule"),
-        "Hour": object(hour, &["hour", "checks", "passed", "failed", "inconclusive", "not_evaluated", "checked_rows", "failed_rows", "worst"]),
+        "Hour": object(hour, &["agent", "hour", "checks", "passed", "failed", "inconclusive", "not_evaluated", "checked_rows", "failed_rows", "worst"]),
         "Hours": list("Hour"),
         "Principal": object(json!({ "name": text, "role": role }), &["name", "role"]),
         "Enrolled": object(json!({ "name": text, "role": role, "token": text }), &["name", "role", "token"]),

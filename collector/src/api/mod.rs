@@ -10,11 +10,10 @@ pub use people::is_name;
 pub use problem::Problem;
 pub use routes::{Access, Endpoint, ROUTES};
 
-use crate::store::Audited;
 use crate::{Collector, Principal, Role, Token};
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 
@@ -64,12 +63,13 @@ async fn admitted(
     let Some(principal) = principal else {
         // one that was sent and is not known is worth a line; that none was sent is not
         if bearer.is_some() {
-            refused(&collector, "-", "token_refused", &method, &path).await?;
+            collector.refused("-", "token_refused", &format!("{method} {path}")).await?;
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, "this token is not known, or was revoked"));
         }
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer …"));
     };
     if !principal.role.may(needed) {
-        refused(&collector, &principal.name, "role_refused", &method, &path).await?;
+        collector.refused(&principal.name, "role_refused", &format!("{method} {path}")).await?;
         let what = format!(
             "{} is enrolled as {}, and this is for {}",
             principal.name,
@@ -80,10 +80,4 @@ async fn admitted(
     }
     request.extensions_mut().insert::<Principal>(principal);
     Ok(next.run(request).await)
-}
-
-async fn refused(collector: &Collector, who: &str, what: &str, method: &Method, path: &str) -> Result<(), Problem> {
-    let detail = format!("{method} {}", path.chars().take(200).collect::<String>());
-    let audited = Audited { time: collector.clock.now(), who: who.to_owned(), what: what.to_owned(), detail };
-    Ok(collector.store.audit(audited).await?)
 }

@@ -5,7 +5,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod suite;
 
-pub use accepted::{Accepted, AcceptedObservation};
+pub use accepted::{Accepted, AcceptedObservation, Unacceptable};
 
 use crate::{Keep, Principal, Role, TokenHash};
 use async_trait::async_trait;
@@ -29,7 +29,9 @@ pub enum StoreError {
         sequence: u64,
     },
     /// Another process has taken the agent's name since.
-    #[error("{agent} is reported for by another process")]
+    #[error(
+        "another process has begun to report as {agent}; the newest one may. Where that is not meant, end it and restart this one"
+    )]
     Fenced {
         /// The agent.
         agent: String,
@@ -144,7 +146,7 @@ pub struct Wanted {
     pub limit: usize,
 }
 
-/// One rule on one table, as it is now.
+/// One rule on one table, as it was last checked.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RuleNow {
     /// When it was last checked.
@@ -153,17 +155,19 @@ pub struct RuleNow {
     pub agent: String,
     /// What it gave.
     pub outcome: Outcome,
-    /// The state that it is in.
-    pub state: State,
+    /// The state that it is in, where its agent has told one.
+    pub state: Option<State>,
     /// Why.
     pub state_reason: Option<String>,
     /// Since when.
     pub state_since: Option<DateTime<Utc>>,
 }
 
-/// What one rule gave in one hour.
+/// What one rule gave in one hour to one agent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Hour {
+    /// Who checked it.
+    pub agent: String,
     /// When it began.
     pub hour: DateTime<Utc>,
     /// Checks.
@@ -253,13 +257,13 @@ pub trait Store: Send + Sync + 'static {
     /// The store's.
     async fn observations(&self, wanted: Wanted) -> Result<Vec<Observation>, StoreError>;
 
-    /// Every rule on every table, of one source or of all, as it is now.
+    /// Every rule on every table, of one source or of all, as each agent last checked it.
     ///
     /// # Errors
     /// The store's.
     async fn rules(&self, source: Option<SourceName>) -> Result<Vec<RuleNow>, StoreError>;
 
-    /// What one rule gave, hour by hour, oldest first.
+    /// What one rule gave, hour by hour, oldest first, each agent's for itself: two may call different sources by one name.
     ///
     /// # Errors
     /// The store's.
@@ -271,7 +275,7 @@ pub trait Store: Send + Sync + 'static {
         since: DateTime<Utc>,
     ) -> Result<Vec<Hour>, StoreError>;
 
-    /// Removes what is older than it is to be kept; how many observations. A batch that is sent again stays known as repeated.
+    /// Removes what is older than it is to be kept, with it what was audited; how many observations. A batch that is sent again stays known as repeated.
     ///
     /// # Errors
     /// The store's.

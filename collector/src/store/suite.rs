@@ -167,12 +167,20 @@ pub(crate) async fn a_rule_is_as_it_was_last_seen_however_late_the_rest_comes(st
     ];
     store.ingest(batch("db-1", 5, at(30), bodies)).await.unwrap();
     let late = vec![(1, 5, outcome("b", Status::Passed, 0)), (2, 6, change(State::Suspect, 5))];
-    store.ingest(batch("db-2", 9, at(40), late)).await.unwrap();
+    let late = late.into_iter().map(|(sequence, time, body)| (sequence + 3, time, body)).collect();
+    store.ingest(batch("db-1", 5, at(40), late)).await.unwrap();
+    // another agent has another source of that name
+    store.ingest(batch("db-2", 9, at(40), vec![(1, 35, outcome("b", Status::Passed, 0))])).await.unwrap();
     let rules = store.rules(None).await.unwrap();
-    assert_eq!(rules.len(), 2);
-    assert_eq!((rules[0].outcome.rule.as_str(), rules[0].state, rules[0].time), ("a", State::Ok, at(10)));
-    let b = &rules[1];
-    assert_eq!((b.outcome.status, b.agent.as_str(), b.state), (Status::Failed, "db-1", State::Systemic));
+    assert_eq!(rules.len(), 3);
+    assert_eq!((rules[0].outcome.rule.as_str(), rules[0].state, rules[0].time), ("a", None, at(10)));
+    let (b, others) = (&rules[1], &rules[2]);
+    assert_eq!((b.outcome.status, b.agent.as_str(), b.state), (Status::Failed, "db-1", Some(State::Systemic)));
+    assert_eq!((others.outcome.status, others.agent.as_str(), others.state), (Status::Passed, "db-2", None));
+    // a clock that was ahead does not keep out what comes when it is right again
+    store.ingest(batch("db-2", 9, at(50), vec![(2, 9_000, outcome("b", Status::Failed, 1))])).await.unwrap();
+    store.ingest(batch("db-2", 9, at(60), vec![(3, 60, outcome("b", Status::Passed, 0))])).await.unwrap();
+    assert_eq!(store.rules(None).await.unwrap()[2].outcome.status, Status::Passed);
     assert_eq!((b.state_since, b.state_reason.as_deref()), (Some(at(20)), Some("3 of 100 rows fail")));
     assert_eq!(store.rules(Some(SourceName::new("other"))).await.unwrap(), []);
 }
@@ -186,8 +194,8 @@ pub(crate) async fn hours_are_sums_of_outcomes(store: Any) {
         (4, 3_600, outcome("a", Status::Inconclusive, 0)),
         (5, 3_700, outcome("b", Status::NotEvaluated, 0)),
     ];
-    store.ingest(batch("db-1", 5, at(0), bodies.clone())).await.unwrap();
-    store.ingest(batch("db-1", 5, at(0), bodies)).await.unwrap();
+    store.ingest(batch("db-1", 5, at(4_000), bodies.clone())).await.unwrap();
+    store.ingest(batch("db-1", 5, at(4_000), bodies)).await.unwrap();
     let of = |rule: &str, since| {
         let (source, table) = (SourceName::new("shop"), TableName::new("public", "orders"));
         store.hours(source, table, RuleId::new(rule), since)
@@ -200,6 +208,9 @@ pub(crate) async fn hours_are_sums_of_outcomes(store: Any) {
     assert_eq!((hours[1].checks, hours[1].inconclusive), (1, 1));
     assert_eq!(of("a", at(0)).await.unwrap().len(), 1, "since then");
     assert_eq!(of("b", at(0)).await.unwrap()[0].not_evaluated, 1);
+    store.ingest(batch("db-2", 6, at(3_700), vec![(1, 3_600, outcome("b", Status::Passed, 0))])).await.unwrap();
+    let both = of("b", at(0)).await.unwrap();
+    assert_eq!(both.iter().map(|hour| hour.agent.as_str()).collect::<Vec<_>>(), ["db-1", "db-2"]);
 }
 
 pub(crate) async fn observations_are_found_by_what_they_are_about(store: Any) {
@@ -244,6 +255,11 @@ pub(crate) async fn what_is_old_goes_and_stays_known(store: Any) {
     let later = at(101 * day) + TimeDelta::hours(1);
     assert_eq!(store.retain(later, keep).await.unwrap(), 2);
     assert_eq!(store.hours(source, table, rule, at(-day)).await.unwrap().len(), 1);
+    store.audit(Audited { time: later, who: "-".into(), what: "x".into(), detail: String::new() }).await.unwrap();
+    store.retain(later + TimeDelta::days(99), keep).await.unwrap();
+    assert_eq!(store.audits(10).await.unwrap().len(), 1);
+    store.retain(later + TimeDelta::days(101), keep).await.unwrap();
+    assert_eq!(store.audits(10).await.unwrap(), []);
     store.check().await.unwrap();
 }
 

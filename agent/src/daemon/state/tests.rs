@@ -1,5 +1,6 @@
 //! Cases of the state: events and a made-up time in, effects out.
 
+use super::super::event::Judged;
 use super::*;
 use fieldmark_model::migration::{MigrationReport, Verdict};
 use fieldmark_model::outcome::Nature;
@@ -26,11 +27,16 @@ fn marked(mark: &str, text: Option<&str>) -> Done {
 }
 
 fn checked() -> Done {
-    Done::Checked { bodies: Vec::new(), database: "PostgreSQL 15".into(), address: "here".into(), tables: 1, rules: 2 }
+    let (database, address) = ("PostgreSQL 15".into(), "here".into());
+    Done::Checked { bodies: Vec::new(), database, address, tables: 1, rules: 2, unwell: Vec::new() }
 }
 
 fn failed(what: &str) -> Done {
     Done::Failed { fault: SourceFault { what: what.to_owned(), nature: Nature::Transient, remedy: String::new() } }
+}
+
+fn refused(what: &str) -> Done {
+    Done::Failed { fault: SourceFault { what: what.to_owned(), nature: Nature::Permanent, remedy: String::new() } }
 }
 
 fn judged() -> Done {
@@ -46,7 +52,7 @@ fn judged() -> Done {
         tables_added: Vec::new(),
         rules: Vec::new(),
     };
-    Done::Judged { report: Box::new(report), bodies: Vec::new() }
+    Done::Judged { judged: Judged { migration: Box::new(report), source: None, seed: 7 }, bodies: Vec::new() }
 }
 
 impl Case {
@@ -118,7 +124,14 @@ fn phases(effects: &[Effect]) -> Vec<&'static str> {
 }
 
 fn answers(effects: &[Effect]) -> Vec<Result<String, String>> {
-    let answer = |effect: &Effect| if let Effect::Answer { answer, .. } = effect { Some(answer.clone()) } else { None };
+    let word = |answer: Answer| match answer {
+        Answer::Told(told) => told,
+        Answer::Judged(judged) => judged.migration.verdict.as_str().to_owned(),
+    };
+    let answer = |effect: &Effect| {
+        let Effect::Answer { answer, .. } = effect else { return None };
+        Some(answer.clone().map(word))
+    };
     effects.iter().filter_map(answer).collect()
 }
 
@@ -170,8 +183,89 @@ fn a_schema_that_changes_is_a_migration_and_over_when_it_rests() {
     assert_eq!(jobs(&effects), [Job::Recapture { mark: "m1".into() }], "by the mark of before");
     let effects = case.done(Job::Recapture { mark: "m1".into() }, judged());
     assert_eq!(phases(&effects), ["judged"]);
-    assert_eq!(jobs(&effects), [Job::Look { known: None }], "what is there now is the new schema");
+    assert_eq!(jobs(&effects), [Job::Look { known: Some(schema("three")) }], "it is the schema that was judged");
     assert_eq!(jobs(&case.done(Job::Look { known: None }, looked("three"))), [Job::Mark]);
+}
+
+#[test]
+fn a_migration_while_another_is_judged_is_noticed() {
+    let mut case = Case::settled();
+    case.after(5_000);
+    case.done(Job::Look { known: None }, looked("two"));
+    case.after(5_000);
+    case.done(Job::Look { known: None }, looked("two"));
+    // the next one begins while the rows are read
+    case.done(Job::Recapture { mark: "m1".into() }, judged());
+    let effects = case.done(Job::Look { known: None }, looked("three"));
+    assert_eq!((phases(&effects), jobs(&effects)), (vec!["open"], vec![]));
+    // and one that changes again before it is judged is judged when it rests
+    case.after(5_000);
+    assert_eq!(phases(&case.done(Job::Look { known: None }, looked("three"))), ["ended", "unjudged"], "without a mark");
+}
+
+#[test]
+fn one_that_goes_on_after_it_had_rested_is_not_judged_half_done() {
+    let mut case = Case::settled();
+    case.after(5_000);
+    case.done(Job::Look { known: None }, looked("two"));
+    case.after(5_000);
+    case.done(Job::Look { known: None }, looked("two"));
+    case.done(Job::Recapture { mark: "m1".into() }, failed("a lock"));
+    let mut effects = case.after(5_000);
+    assert_eq!(jobs(&effects), [Job::Look { known: Some(schema("two")) }], "looked at again before it is tried again");
+    effects = case.done(Job::Look { known: None }, looked("three"));
+    assert_eq!((phases(&effects), jobs(&effects)), (vec!["open"], vec![]));
+    case.after(5_000);
+    effects = case.done(Job::Look { known: None }, looked("three"));
+    assert_eq!((phases(&effects), jobs(&effects)), (vec!["ended"], vec![Job::Recapture { mark: "m1".into() }]));
+}
+
+#[test]
+fn one_that_is_open_is_known_after_a_restart() {
+    let mut case = Case::settled();
+    case.event(Event::Asked { ask: Ask::Open { source: shop(), name: Some("0042".into()) }, ticket: 1 });
+    let effects = case.done(Job::Mark, marked("m2", Some("one")));
+    let remembered = effects.iter().find_map(|effect| {
+        let Effect::Remember { remembered, .. } = effect else { return None };
+        Some(remembered.clone())
+    });
+    let opened = answers(&effects);
+    let (mut case, effects) = Case::new(remembered);
+    assert_eq!(jobs(&effects), [Job::Look { known: Some(schema("one")) }]);
+    // what was done to the schema meanwhile is its own
+    assert_eq!(phases(&case.done(Job::Look { known: None }, looked("two"))), ["open"]);
+    case.done(Job::Check, checked());
+    let mut seen = Vec::new();
+    let mut effects = case.event(Event::Asked { ask: Ask::Close(shop()), ticket: 1 });
+    while let [job] = jobs(&effects).as_slice() {
+        seen.push(job.clone());
+        let done = match job {
+            Job::Look { .. } => looked("two"),
+            Job::Mark => marked("m3", Some("two")),
+            Job::Check => checked(),
+            Job::Recapture { .. } => judged(),
+        };
+        effects = case.done(job.clone(), done);
+        let judged = recorded(&effects).into_iter().find_map(|body| {
+            let Body::Migration(seen) = body else { return None };
+            matches!(seen.phase, Phase::Judged { .. }).then(|| seen.clone())
+        });
+        if let Some(judged) = judged {
+            assert_eq!((opened, judged.name.as_deref()), (vec![Ok(judged.id)], Some("0042")), "the same one");
+            assert!(seen.contains(&Job::Recapture { mark: "m2".into() }), "{seen:?}");
+            return;
+        }
+    }
+    panic!("not judged: {seen:?}");
+}
+
+#[test]
+fn a_mark_that_does_not_fit_has_the_schema_looked_at_anew() {
+    let mut case = Case::settled();
+    case.event(Event::Asked { ask: Ask::Mark(shop()), ticket: 1 });
+    let effects = case.done(Job::Mark, marked("m2", Some("two")));
+    assert_eq!(jobs(&effects), [Job::Look { known: None }], "with nothing taken for granted");
+    assert_eq!(phases(&case.done(Job::Look { known: None }, looked("two"))), ["open"]);
 }
 
 #[test]
@@ -193,7 +287,7 @@ fn a_mark_of_another_schema_is_no_mark_of_this_one() {
 
 #[test]
 fn a_migration_while_nothing_ran_is_noticed_at_the_start() {
-    let remembered = Remembered::new(schema("one"), Some("m1".into()));
+    let remembered = Remembered::new(Some(schema("one")), Some("m1".into()), None);
     let (mut case, effects) = Case::new(Some(remembered));
     assert_eq!(jobs(&effects), [Job::Look { known: Some(schema("one")) }]);
     assert_eq!(phases(&case.done(Job::Look { known: None }, looked("two"))), ["open"]);
@@ -219,6 +313,8 @@ fn one_that_is_opened_begins_with_a_mark_and_ends_when_it_is_closed() {
         assert!(!phases(&effects).contains(&"ended"));
     }
     let effects = case.event(Event::Asked { ask: Ask::Close(shop()), ticket: 3 });
+    assert_eq!((phases(&effects), jobs(&effects)), (vec!["ended"], vec![Job::Look { known: Some(schema("three")) }]));
+    let effects = case.done(Job::Look { known: None }, looked("four"));
     assert_eq!((phases(&effects), jobs(&effects)), (vec!["ended"], vec![Job::Recapture { mark: "m2".into() }]));
     let effects = case.done(Job::Recapture { mark: "m2".into() }, judged());
     assert_eq!(answers(&effects), [Ok("broken".to_owned())], "the verdict is the answer");
@@ -228,7 +324,7 @@ fn one_that_is_opened_begins_with_a_mark_and_ends_when_it_is_closed() {
 
 #[test]
 fn one_that_cannot_be_marked_is_not_opened() {
-    for refused in [Done::Unmarked, failed("it cannot be reached")] {
+    for refused in [Done::Unmarked { why: "nothing to mark".into() }, failed("it cannot be reached")] {
         let mut case = Case::settled();
         case.event(Event::Asked { ask: Ask::Open { source: shop(), name: None }, ticket: 1 });
         let effects = case.done(Job::Mark, refused);
@@ -269,23 +365,49 @@ fn a_source_that_does_not_answer_is_asked_less_and_less() {
 }
 
 #[test]
-fn a_recapture_that_cannot_be_made_is_given_up_and_told() {
-    let mut case = Case::settled();
-    case.after(5_000);
-    case.done(Job::Look { known: None }, looked("two"));
-    case.after(5_000);
-    let mut effects = case.done(Job::Look { known: None }, looked("two"));
-    let mut tries = 0;
-    while !phases(&effects).contains(&"unjudged") {
-        assert!(case.up < 600_000);
-        if let [job @ Job::Recapture { .. }] = jobs(&effects).as_slice() {
-            tries += 1;
-            effects = case.done(job.clone(), failed("no answer"));
-        } else {
-            effects = case.after(1_000);
+fn a_recapture_is_given_up_when_it_is_refused_or_after_an_hour() {
+    type Fails = fn(&Job) -> Done;
+    let away: Fails = |_| failed("no answer");
+    let refusing: Fails = |job| if matches!(job, Job::Look { .. }) { looked("two") } else { refused("no right to") };
+    for (fails, minutes) in [(away, 60..=62), (refusing, 0..=1)] {
+        let mut case = Case::settled();
+        case.after(5_000);
+        case.done(Job::Look { known: None }, looked("two"));
+        case.after(5_000);
+        let mut effects = case.done(Job::Look { known: None }, looked("two"));
+        let (begun, mut tries) = (case.up, 0);
+        while !phases(&effects).contains(&"unjudged") {
+            assert!(case.up < 7_200_000);
+            effects = match jobs(&effects).as_slice() {
+                [job] => {
+                    tries += usize::from(matches!(job, Job::Recapture { .. }));
+                    case.done(job.clone(), fails(job))
+                }
+                _ => case.after(1_000),
+            };
         }
+        assert!(minutes.contains(&((case.up - begun) / 60_000)), "{} s, {tries} tries", (case.up - begun) / 1_000);
     }
-    assert_eq!(tries, 5);
+}
+
+#[test]
+fn who_closes_while_the_source_is_away_is_told_so_and_the_verdict_later() {
+    let mut case = Case::settled();
+    case.event(Event::Asked { ask: Ask::Open { source: shop(), name: None }, ticket: 1 });
+    case.done(Job::Mark, marked("m2", Some("one")));
+    let mut effects = case.event(Event::Asked { ask: Ask::Close(shop()), ticket: 2 });
+    effects = case.done(jobs(&effects)[0].clone(), failed("no answer"));
+    assert!(matches!(&answers(&effects)[..], [Err(why)] if why.contains("tried again")), "{effects:?}");
+    effects = case.event(Event::Asked { ask: Ask::Close(shop()), ticket: 3 });
+    while answers(&effects).is_empty() {
+        assert!(case.up < 600_000);
+        effects = match jobs(&effects).as_slice() {
+            [job @ Job::Look { .. }] => case.done(job.clone(), looked("one")),
+            [job] => case.done(job.clone(), judged()),
+            _ => case.after(1_000),
+        };
+    }
+    assert_eq!(answers(&effects), [Ok("broken".to_owned())]);
 }
 
 #[test]
@@ -314,8 +436,9 @@ fn a_new_configuration_keeps_what_is_known() {
     assert_eq!(jobs(&effects), [Job::Look { known: Some(schema("one")) }], "of the one that was there");
     let effects = case.after(1_000);
     assert_eq!(jobs(&effects), [Job::Look { known: None }], "of the one that is new");
-    case.event(Event::Loaded(other));
-    // what comes of a source that is gone is of no use
+    case.event(Event::Asked { ask: Ask::Check(shop()), ticket: 1 });
+    assert!(matches!(&answers(&case.event(Event::Loaded(other)))[..], [Err(why)] if why.contains("shop")));
+    // what comes of a source that is gone is of no use, and who waits for it is told
     assert_eq!(case.done(Job::Look { known: None }, looked("two")), []);
 }
 

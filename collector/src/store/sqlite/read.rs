@@ -4,7 +4,7 @@ use super::{StoreError, failed, stored};
 use crate::store::{AgentRow, Audited, Hour, PrincipalRow, RuleNow, Wanted};
 use crate::{Principal, Role, TokenHash};
 use chrono::{DateTime, Utc};
-use fieldmark_model::observation::{Observation, ObservationId, State};
+use fieldmark_model::observation::{Observation, ObservationId};
 use fieldmark_model::{RuleId, SourceName, TableName};
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
@@ -116,7 +116,7 @@ pub(super) fn observations(connection: &Connection, wanted: &Wanted) -> Result<V
 
 pub(super) fn rules(connection: &Connection, source: Option<&SourceName>) -> Result<Vec<RuleNow>, StoreError> {
     let sql = "SELECT time, agent, outcome, state, state_reason, state_since FROM rules
-               WHERE outcome IS NOT NULL AND (?1 IS NULL OR source = ?1) ORDER BY source, of_table, rule";
+               WHERE outcome IS NOT NULL AND (?1 IS NULL OR source = ?1) ORDER BY source, of_table, rule, agent";
     let source = source.map(ToString::to_string);
     all(connection, sql, &[&source], |row| {
         let outcome = row.get::<_, String>(2)?;
@@ -126,7 +126,7 @@ pub(super) fn rules(connection: &Connection, source: Option<&SourceName>) -> Res
             time: time(&row.get::<_, String>(0)?)?,
             agent: row.get(1)?,
             outcome: serde_json::from_str(&outcome).map_err(|_| failed("an outcome that is none"))?,
-            state: state.map_err(|_| failed("a state that is none"))?.unwrap_or(State::Ok),
+            state: state.map_err(|_| failed("a state that is none"))?,
             state_reason: row.get(4)?,
             state_since: times(row.get(5)?)?,
         })
@@ -140,8 +140,9 @@ pub(super) fn hours(
     rule: &RuleId,
     since: DateTime<Utc>,
 ) -> Result<Vec<Hour>, StoreError> {
-    let sql = "SELECT hour, checks, passed, failed, inconclusive, not_evaluated, checked_rows, failed_rows, worst
-               FROM hours WHERE source = ?1 AND of_table = ?2 AND rule = ?3 AND hour >= ?4 ORDER BY hour";
+    let sql =
+        "SELECT hour, checks, passed, failed, inconclusive, not_evaluated, checked_rows, failed_rows, worst, agent
+               FROM hours WHERE source = ?1 AND of_table = ?2 AND rule = ?3 AND hour >= ?4 ORDER BY hour, agent";
     let (table, since) = (table.to_string(), stored(since));
     all(connection, sql, &[&source.as_str(), &table, &rule.as_str(), &since], |row| {
         Ok(Hour {
@@ -154,6 +155,7 @@ pub(super) fn hours(
             checked_rows: count(row, 6)?,
             failed_rows: count(row, 7)?,
             worst: row.get(8)?,
+            agent: row.get(9)?,
         })
     })
 }

@@ -49,20 +49,21 @@ const VERSIONS: [&str; 1] = ["
         source TEXT NOT NULL,
         of_table TEXT NOT NULL,
         rule TEXT NOT NULL,
+        agent TEXT NOT NULL,
         time TEXT,
-        agent TEXT,
         outcome TEXT,
         state TEXT,
         state_reason TEXT,
         state_since TEXT,
         state_time TEXT,
-        PRIMARY KEY (source, of_table, rule)
+        PRIMARY KEY (source, of_table, rule, agent)
     ) STRICT, WITHOUT ROWID;
     -- what each rule gave, by the hour
     CREATE TABLE hours (
         source TEXT NOT NULL,
         of_table TEXT NOT NULL,
         rule TEXT NOT NULL,
+        agent TEXT NOT NULL,
         hour TEXT NOT NULL,
         checks INTEGER NOT NULL,
         passed INTEGER NOT NULL,
@@ -72,7 +73,7 @@ const VERSIONS: [&str; 1] = ["
         checked_rows INTEGER NOT NULL,
         failed_rows INTEGER NOT NULL,
         worst REAL,
-        PRIMARY KEY (source, of_table, rule, hour)
+        PRIMARY KEY (source, of_table, rule, agent, hour)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX hours_by_age ON hours (hour);
     CREATE TABLE audit (
@@ -82,6 +83,7 @@ const VERSIONS: [&str; 1] = ["
         what TEXT NOT NULL,
         detail TEXT NOT NULL
     ) STRICT;
+    CREATE INDEX audit_by_age ON audit (time);
 "];
 
 /// Brings a file to the newest version, each step in a transaction.

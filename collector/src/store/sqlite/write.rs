@@ -44,8 +44,8 @@ pub(super) fn ingest(connection: &Connection, batch: &Accepted) -> Result<Stored
         }
         insert(connection, observation, batch.received)?;
         match &observation.body {
-            Some(Body::Outcome(outcome)) => of_outcome(connection, observation, outcome)?,
-            Some(Body::State(change)) => of_state(connection, observation, change)?,
+            Some(Body::Outcome(outcome)) => of_outcome(connection, observation, outcome, batch.received)?,
+            Some(Body::State(change)) => of_state(connection, observation, change, batch.received)?,
             Some(Body::Heartbeat(health)) => {
                 let health = serde_json::to_string(health).map_err(|_| failed("a health that cannot be written"))?;
                 let sql = "UPDATE agents SET health = ?2, version = json_extract(?2, '$.version') WHERE name = ?1";
@@ -108,26 +108,33 @@ fn insert(
 }
 
 /// The rule as it is now, and its hour's sum.
-fn of_outcome(connection: &Connection, seen: &AcceptedObservation, outcome: &Outcome) -> Result<(), StoreError> {
+fn of_outcome(
+    connection: &Connection,
+    seen: &AcceptedObservation,
+    outcome: &Outcome,
+    received: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    // a clock that is ahead does not keep what comes later out
+    let (agent, seen) = (&seen.id.agent, seen.time.min(received));
     let text = serde_json::to_string(outcome).map_err(|_| failed("an outcome that cannot be written"))?;
     let (source, table, rule) = (outcome.source.as_str(), outcome.table.to_string(), outcome.rule.as_str());
     // what comes late does not replace what is newer
-    let sql = "INSERT INTO rules (source, of_table, rule, time, agent, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-               ON CONFLICT (source, of_table, rule) DO UPDATE SET time = ?4, agent = ?5, outcome = ?6
-               WHERE rules.time IS NULL OR rules.time <= ?4";
-    let time = stored(seen.time);
-    connection.prepare_cached(sql)?.execute(params![source, table, rule, time, seen.id.agent, text])?;
-    let hour = seen.time.duration_trunc(TimeDelta::hours(1)).unwrap_or(seen.time);
+    let sql = "INSERT INTO rules (source, of_table, rule, agent, time, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+               ON CONFLICT (source, of_table, rule, agent) DO UPDATE SET time = ?5, outcome = ?6
+               WHERE rules.time IS NULL OR rules.time <= ?5";
+    connection.prepare_cached(sql)?.execute(params![source, table, rule, agent, stored(seen), text])?;
+    let hour = seen.duration_trunc(TimeDelta::hours(1)).unwrap_or(seen);
     let is = |status| i64::from(outcome.status == status);
-    let sql = "INSERT INTO hours VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-               ON CONFLICT (source, of_table, rule, hour) DO UPDATE SET
-               checks = checks + 1, passed = passed + ?5, failed = failed + ?6, inconclusive = inconclusive + ?7,
-               not_evaluated = not_evaluated + ?8, checked_rows = checked_rows + ?9, failed_rows = failed_rows + ?10,
-               worst = max(coalesce(worst, ?11), coalesce(?11, worst))";
+    let sql = "INSERT INTO hours VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+               ON CONFLICT (source, of_table, rule, agent, hour) DO UPDATE SET
+               checks = checks + 1, passed = passed + ?6, failed = failed + ?7, inconclusive = inconclusive + ?8,
+               not_evaluated = not_evaluated + ?9, checked_rows = checked_rows + ?10, failed_rows = failed_rows + ?11,
+               worst = max(coalesce(worst, ?12), coalesce(?12, worst))";
     connection.prepare_cached(sql)?.execute(params![
         source,
         table,
         rule,
+        agent,
         stored(hour),
         is(Status::Passed),
         is(Status::Failed),
@@ -141,21 +148,27 @@ fn of_outcome(connection: &Connection, seen: &AcceptedObservation, outcome: &Out
 }
 
 /// The state that a rule is in now.
-fn of_state(connection: &Connection, seen: &AcceptedObservation, change: &StateChange) -> Result<(), StoreError> {
+fn of_state(
+    connection: &Connection,
+    seen: &AcceptedObservation,
+    change: &StateChange,
+    received: DateTime<Utc>,
+) -> Result<(), StoreError> {
     let (Some(table), Some(rule)) = (&change.table, &change.rule) else { return Ok(()) };
-    let sql = "INSERT INTO rules (source, of_table, rule, state, state_reason, state_since, state_time)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-               ON CONFLICT (source, of_table, rule) DO UPDATE SET
-               state = ?4, state_reason = ?5, state_since = ?6, state_time = ?7
-               WHERE rules.state_time IS NULL OR rules.state_time <= ?7";
+    let sql = "INSERT INTO rules (source, of_table, rule, agent, state, state_reason, state_since, state_time)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+               ON CONFLICT (source, of_table, rule, agent) DO UPDATE SET
+               state = ?5, state_reason = ?6, state_since = ?7, state_time = ?8
+               WHERE rules.state_time IS NULL OR rules.state_time <= ?8";
     connection.prepare_cached(sql)?.execute(params![
         change.source.as_str(),
         table.to_string(),
         rule.as_str(),
+        seen.id.agent,
         change.to.as_str(),
         change.reason,
         stored(change.since),
-        stored(seen.time),
+        stored(seen.time.min(received)),
     ])?;
     Ok(())
 }
@@ -216,6 +229,7 @@ pub(super) fn retain(connection: &Connection, now: DateTime<Utc>, keep: Keep) ->
     }
     if let Some(before) = before(keep.rollups) {
         connection.execute("DELETE FROM hours WHERE hour < ?1", [stored(before)])?;
+        connection.execute("DELETE FROM audit WHERE time < ?1", [stored(before)])?;
     }
     Ok(removed as u64)
 }
