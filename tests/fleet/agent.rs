@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long an event may take on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(90);
+pub(super) const DEADLINE: Duration = Duration::from_secs(90);
 
 /// A database of its own, with a connection of the application.
-struct Database {
-    url: String,
+pub(super) struct Database {
+    pub(super) url: String,
     connection: PgConnection,
 }
 
 impl Database {
-    async fn new(sql: &str) -> Self {
+    pub(super) async fn new(sql: &str) -> Self {
         let server = Server::get().await.unwrap();
         let url = server.url(USER, &server.database("template kinds").await.unwrap());
         let mut database = Self { connection: PgConnection::connect(&url).await.unwrap(), url };
@@ -36,8 +36,8 @@ impl Database {
 }
 
 /// An agent that runs.
-struct Agent {
-    folder: TempDir,
+pub(super) struct Agent {
+    pub(super) folder: TempDir,
     process: Child,
     log: Option<BufReader<ChildStderr>>,
     /// Its own API, and its collector where that runs inside.
@@ -47,12 +47,12 @@ struct Agent {
 }
 
 const RULES: &str = "version: 1\ntable: shop.orders\nrules:\n  - { not_null: [status], severity: page }\n  - in_range: { column: total, min: 0 }\n";
-const ORDERS: &str = "create table orders (id bigint primary key, status text, total numeric(12,2));
+pub(super) const ORDERS: &str = "create table orders (id bigint primary key, status text, total numeric(12,2));
     insert into orders select i, 'paid', i from generate_series(1, 2000) i; analyze orders";
 
 impl Agent {
     /// In a folder of its own, with what the configuration says beside its source.
-    fn start(url: &str, more: &str) -> Self {
+    pub(super) fn start(url: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::configure(&folder, url, more);
         std::fs::create_dir(folder.path().join("rules")).unwrap();
@@ -125,7 +125,7 @@ impl Agent {
     }
 
     /// Waits until it says of itself that this holds.
-    async fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(super) async fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
             let status = self.status().await;

@@ -1,6 +1,7 @@
 //! The collector as a process of its own, asked over its sockets.
 
 mod agent;
+mod between;
 mod boundaries;
 mod kill;
 mod people;

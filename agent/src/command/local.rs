@@ -1,7 +1,7 @@
 //! `before --open` and `after --close`: asked of the agent that runs on this machine.
 
 use super::migration::conclude;
-use super::{Ended, deliver, load, report_of};
+use super::{Ended, deliver, load, no_report, report_of};
 use crate::cli::{Common, Output};
 use crate::daemon::event::Judged;
 use crate::daemon::local::{ADDRESS, TOKEN};
@@ -55,6 +55,7 @@ impl Agent {
 
 /// Opens a migration of every source, or of those that are chosen.
 pub(super) async fn open(common: &Common, name: Option<&str>) -> Result<u8, Ended> {
+    no_report("before --open", common)?;
     let agent = agent(common)?;
     for source in &agent.sources {
         let body = name.map(|name| json!({ "name": name }).to_string()).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The daemon: checks, marks and looks at sources all the time, and reports what it sees.
 //!
-//! One loop owns all state ([`state::State`]): it takes an event, has `apply` say what is to be done, and has that done by others, who
+//! One loop owns all state (`state::State`): it takes an event, has `apply` say what is to be done, and has that done by others, who
 //! report back by events. Each source has a thread of its own, which does one job at a time over its own connection (`work`). What is
 //! observed goes to the spool (`recorder`) before it counts, and from there to the collector (`sender`), which runs inside where no
 //! other is configured.

@@ -35,8 +35,10 @@ const MOST: usize = 1_000;
 const SOURCES: usize = 10_000;
 
 fn asked(query: AskedFor) -> Result<Asked, Problem> {
-    let wrong =
-        |_| Problem::new(StatusCode::BAD_REQUEST, "what follows `?` makes no sense; /openapi.json says what may");
+    let wrong = |rejection: QueryRejection| {
+        let what: String = rejection.body_text().chars().filter(|c| !c.is_control()).take(200).collect();
+        Problem::new(StatusCode::BAD_REQUEST, format!("{what}; /openapi.json says what may follow `?`"))
+    };
     query.map(|Query(asked)| asked).map_err(wrong)
 }
 
