@@ -4,9 +4,9 @@ use super::event::{Answer, Ask, Done, Effect, Event, Job, Now, Plan};
 use super::recorder::Status;
 use super::remembered::{Announced, Remembered};
 use chrono::{DateTime, Utc};
-use fieldmark_model::SourceName;
 use fieldmark_model::observation::{Body, MarkSeen, MigrationSeen, NoticedBy, Phase, SourceFault, SourceSeen};
 use fieldmark_model::outcome::Nature;
+use fieldmark_model::{Finding, SourceName};
 use fieldmark_source::Fingerprint;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// How long a source that did not answer is left alone at most before the next look.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Time between two observations of a source of which nothing is new.
+/// Time between two observations of a source, or of a finding, of which nothing is new.
 const SOURCE_EVERY: Duration = Duration::from_secs(3_600);
 /// How long a recapture is tried again where what keeps it from being made passes, and how often where it does not.
 const TRIED: Duration = Duration::from_secs(3_600);
@@ -63,6 +63,8 @@ struct Source {
     checked: bool,
     /// What somebody has to look at, though it answers.
     unwell: Vec<String>,
+    /// What was found and is there still, and when it was told.
+    findings: Vec<(Finding, Duration)>,
     /// A mark did not fit the schema: the next look takes nothing for granted.
     doubted: bool,
 }
@@ -330,6 +332,7 @@ impl State {
                 let new = unwell.iter().filter(|what| !source.unwell.contains(what));
                 effects.extend(new.map(|what| Effect::Say(format!("{name}: {what}"))));
                 source.unwell = unwell;
+                source.found(&mut bodies, now);
                 let seen = SourceSeen {
                     source: name.clone(),
                     database: Some(database),
@@ -475,6 +478,17 @@ impl Source {
             self.fault = None;
             effects.push(Effect::Say(format!("{name}: it answers again")));
         }
+    }
+
+    /// Leaves out findings that were told a short time ago: every check meets them again.
+    fn found(&mut self, bodies: &mut Vec<Body>, now: Now) {
+        let told = std::mem::take(&mut self.findings);
+        bodies.retain(|body| {
+            let Body::Finding(finding) = body else { return true };
+            let known = told.iter().find(|(known, at)| known == finding && now.up.saturating_sub(*at) < SOURCE_EVERY);
+            self.findings.push((finding.clone(), known.map_or(now.up, |(_, at)| *at)));
+            known.is_none()
+        });
     }
 
     /// Tells all who wait for the migration.

@@ -454,6 +454,30 @@ fn when_it_ends_nothing_is_begun() {
 }
 
 #[test]
+fn what_is_found_again_and_again_is_told_once_an_hour() {
+    let mut case = Case::settled();
+    let finding = |what: &str| {
+        let (id, what, remedy) = ("invalid_encoding".into(), what.to_owned(), String::new());
+        Body::Finding(Finding { id, source: shop(), table: None, column: None, what, remedy })
+    };
+    let mut check = |minutes: u64, found: &[&str]| {
+        case.up += minutes * 60_000;
+        case.event(Event::Asked { ask: Ask::Check(shop()), ticket: 1 });
+        let bodies = found.iter().map(|what| finding(what)).collect();
+        let (database, address) = ("PostgreSQL 15".into(), "here".into());
+        let done = Done::Checked { bodies, database, address, tables: 1, rules: 2, unwell: Vec::new() };
+        let effects = case.done(Job::Check, done);
+        recorded(&effects).iter().filter(|body| matches!(body, Body::Finding(_))).count()
+    };
+    assert_eq!(check(5, &["a"]), 1);
+    assert_eq!(check(5, &["a", "b"]), 1, "what is new");
+    assert_eq!(check(49, &["a", "b"]), 0);
+    assert_eq!(check(6, &["a", "b"]), 1, "an hour after the first");
+    assert_eq!(check(5, &["b"]), 1, "and after the second");
+    assert_eq!(check(5, &["a"]), 1, "gone and there again");
+}
+
+#[test]
 fn a_source_is_told_of_when_it_is_another_thing_than_before() {
     let mut case = Case::settled();
     let sources = |effects: &[Effect]| recorded(effects).iter().filter(|body| matches!(body, Body::Source(_))).count();
