@@ -1,6 +1,6 @@
 //! The daemon: with the collector inside, and with one elsewhere.
 
-use super::{Collector, command, cryptography, json_of};
+use super::{Collector, command, cryptography, json_of, until};
 use crate::server::postgres::{PASSWORD, Server, USER};
 use reqwest::{Client, StatusCode};
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,9 +11,6 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStderr, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// How long an event may take on a busy machine.
-pub(super) const DEADLINE: Duration = Duration::from_secs(90);
 
 /// A database of its own, with a connection of the application.
 pub(super) struct Database {
@@ -126,15 +123,7 @@ impl Agent {
 
     /// Waits until it says of itself that this holds.
     pub(super) async fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        let begun = Instant::now();
-        loop {
-            let status = self.status().await;
-            if holds(&status) {
-                return status;
-            }
-            assert!(begun.elapsed() < DEADLINE, "never {what}: {status:#}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until(what, async || self.status().await, holds).await
     }
 
     /// A viewer of the collector inside.
@@ -178,15 +167,8 @@ async fn a_bad_migration_leads_to_a_verdict_with_nobody_touching_anything() {
             "begin; alter table orders add column note text; update orders set status = null where id % 10 = 0; commit",
         )
         .await;
-    let begun = Instant::now();
-    let migrations = loop {
-        let migrations = agent.told(&viewer, "/v1/migrations?source=shop").await;
-        if migrations.to_string().contains("\"judged\"") {
-            break migrations;
-        }
-        assert!(begun.elapsed() < DEADLINE, "{migrations:#}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
+    let told = async || agent.told(&viewer, "/v1/migrations?source=shop").await;
+    let migrations = until("judged", told, |migrations| migrations.to_string().contains("\"judged\"")).await;
     let seen: Vec<&Value> =
         migrations.as_array().unwrap().iter().map(|seen| &seen["body"]["migration"]).rev().collect();
     assert_eq!(seen.len(), 3, "open, ended, judged: {migrations:#}");
@@ -232,11 +214,8 @@ async fn a_migration_is_opened_and_closed_over_the_agents_own_api() {
     let (status, closed) = agent.ask("/v1/sources/shop/migrations/close", "").await;
     assert_eq!((status, &closed["told"]), (StatusCode::OK, &json!("surprising")));
     let viewer = agent.viewer();
-    let begun = Instant::now();
-    while agent.told(&viewer, "/v1/migrations").await.as_array().unwrap().len() < 3 {
-        assert!(begun.elapsed() < DEADLINE);
-    }
-    let migrations = agent.told(&viewer, "/v1/migrations").await;
+    let told = async || agent.told(&viewer, "/v1/migrations").await;
+    let migrations = until("told", told, |migrations| migrations.as_array().unwrap().len() >= 3).await;
     assert_eq!(migrations[0]["body"]["migration"]["name"], "0042_cents");
     assert_eq!(migrations[0]["body"]["migration"]["id"], opened["told"]);
 }
@@ -259,11 +238,8 @@ async fn k4_n1_nothing_observed_is_lost_by_kills_and_a_collector_that_is_away() 
         collector.store().query_row("SELECT count(*) FROM observations", [], |row| row.get(0)).unwrap()
     };
     for round in 1..=4 {
-        let (begun, before) = (Instant::now(), stored(&collector));
-        while stored(&collector) < before + 3 {
-            assert!(begun.elapsed() < DEADLINE, "nothing arrives in round {round}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let before = stored(&collector);
+        until(&format!("there in round {round}"), async || stored(&collector), |now| *now >= before + 3).await;
         let folder = agent.kill();
         agent = Agent::resume(folder);
     }
@@ -322,11 +298,8 @@ async fn c5_a_new_configuration_is_taken_as_a_whole_or_not_at_all() {
     assert!(degraded["degraded"][0].as_str().unwrap().contains("the old one stays"), "{degraded:#}");
     std::fs::write(&rules, format!("{RULES}  - {{ not_null: [total], id: total_is_there }}\n")).unwrap();
     agent.until("accepted", |status| status["degraded"].as_array().unwrap().is_empty()).await;
-    let begun = Instant::now();
-    while !agent.told(&viewer, "/v1/rules").await.to_string().contains("total_is_there") {
-        assert!(begun.elapsed() < DEADLINE);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let told = async || agent.told(&viewer, "/v1/rules").await;
+    until("checked", told, |rules| rules.to_string().contains("total_is_there")).await;
     // and when it is told to
     agent.signal(Signal::HUP);
     agent.until("checked", is_settled).await;
@@ -370,11 +343,8 @@ async fn nothing_of_a_row_and_no_secret_leaves_the_agent() {
     agent.until("settled", is_settled).await;
     database.sql("alter table orders add column more integer").await;
     let viewer = agent.viewer();
-    let begun = Instant::now();
-    while !agent.told(&viewer, "/v1/migrations").await.to_string().contains("\"judged\"") {
-        assert!(begun.elapsed() < DEADLINE);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let told = async || agent.told(&viewer, "/v1/migrations").await;
+    until("judged", told, |migrations| migrations.to_string().contains("\"judged\"")).await;
     let mut answers = String::new();
     for path in ["/v1/rules", "/v1/outcomes?limit=1000", "/v1/migrations", "/v1/sources", "/v1/agents", "/v1/findings"]
     {
@@ -419,15 +389,8 @@ async fn a_rule_that_does_not_fit_any_more_keeps_no_other_from_being_checked() {
     assert_eq!(blind["ready"], true, "the agent itself is well");
     let time = |rule: &Value| rule["time"].as_str().unwrap().to_owned();
     let before = agent.told(&viewer, "/v1/rules").await.as_array().unwrap().iter().map(time).max().unwrap();
-    let begun = Instant::now();
-    let rules = loop {
-        let rules = agent.told(&viewer, "/v1/rules").await;
-        if rules.as_array().unwrap().iter().all(|rule| time(rule) > before) {
-            break rules;
-        }
-        assert!(begun.elapsed() < DEADLINE, "{rules:#}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
+    let told = async || agent.told(&viewer, "/v1/rules").await;
+    let rules = until("anew", told, |rules| rules.as_array().unwrap().iter().all(|rule| time(rule) > before)).await;
     let statuses: Vec<&Value> = rules.as_array().unwrap().iter().map(|rule| &rule["outcome"]["status"]).collect();
     assert!(statuses.contains(&&json!("not_evaluated")) && statuses.contains(&&json!("passed")), "{rules:#}");
     assert!(rules.as_array().unwrap().iter().all(|rule| rule["state"].is_null()), "nobody has told a state yet");

@@ -1,8 +1,8 @@
 //! What stands between an agent and its collector, and does what it should not: connections that break anywhere, answers that are
 //! nobody's, refusals of one observation.
 
-use super::Collector;
-use super::agent::{Agent, DEADLINE, Database, ORDERS};
+use super::agent::{Agent, Database, ORDERS};
+use super::{Collector, until};
 use flate2::read::GzDecoder;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -15,7 +15,6 @@ use std::convert::Infallible;
 use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -38,14 +37,6 @@ fn stored(collector: &Collector) -> Vec<i64> {
     let mut statement = store.prepare("SELECT sequence FROM observations ORDER BY sequence").unwrap();
     let rows = statement.query_map([], |row| row.get(0)).unwrap();
     rows.map(Result::unwrap).collect()
-}
-
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < DEADLINE, "{what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 /// Passes on so many bytes and no more.
@@ -96,7 +87,8 @@ async fn n3_n4_connections_that_break_anywhere_lose_and_double_nothing() {
     let (database, collector) = (Database::new(ORDERS).await, Collector::start());
     let (address, broken) = breaking(collector.address.trim_start_matches("http://").to_owned()).await;
     let _agent = agent(&database, &collector, &address);
-    until("nothing arrives", || broken.load(Ordering::SeqCst) >= 12 && stored(&collector).len() >= 20).await;
+    let counts = async || (broken.load(Ordering::SeqCst), stored(&collector).len());
+    until("there", counts, |(broken, stored)| *broken >= 12 && *stored >= 20).await;
     let sequences = stored(&collector);
     assert_eq!(sequences, (1..=sequences.len() as i64).collect::<Vec<_>>(), "each once, and none is missing");
 }
@@ -188,7 +180,7 @@ async fn n5_n6_answers_that_are_not_the_collectors_are_not_believed() {
     let (database, collector) = (Database::new(ORDERS).await, Collector::start());
     let (address, batches) = meddling(collector.address.clone(), lies).await;
     let agent = agent(&database, &collector, &address);
-    until("nothing arrives", || batches.load(Ordering::SeqCst) >= 20).await;
+    until("there", async || batches.load(Ordering::SeqCst), |batches| *batches >= 20).await;
     agent.until("well", |status| status["degraded"] == json!([])).await;
     let sequences = stored(&collector);
     assert_eq!(sequences, (1..=sequences.len() as i64).collect::<Vec<_>>(), "each once, and none is missing");
@@ -209,22 +201,15 @@ async fn n6_what_is_refused_for_good_is_kept_aside_and_the_rest_goes_on() {
     let (database, collector) = (Database::new(ORDERS).await, Collector::start());
     let (address, _) = meddling(collector.address.clone(), poisoned).await;
     let agent = agent(&database, &collector, &address);
-    until("nothing arrives", || stored(&collector).len() >= 12).await;
+    until("there", async || stored(&collector).len(), |stored| *stored >= 12).await;
     let sequences = stored(&collector);
     let rest = (1..).filter(|sequence| *sequence != 5).take(sequences.len()).collect::<Vec<i64>>();
     assert_eq!(sequences, rest, "all but the one");
     let aside: Vec<_> = std::fs::read_dir(agent.folder.path().join("state/spool/refused")).unwrap().collect();
     assert_eq!(aside.len(), 1);
     let viewer = collector.enrol("ann", "viewer");
-    let begun = Instant::now();
-    let losses = loop {
-        let losses = collector.told(&viewer, "/v1/losses").await;
-        if losses != json!([]) {
-            break losses;
-        }
-        assert!(begun.elapsed() < DEADLINE, "the loss is not told");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
+    let told = async || collector.told(&viewer, "/v1/losses").await;
+    let losses = until("told", told, |losses| *losses != json!([])).await;
     let loss = &losses[0]["body"]["loss"];
     assert_eq!(
         (&loss["why"], &loss["first"], &loss["records"]),

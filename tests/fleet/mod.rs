@@ -13,16 +13,34 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::fmt::Debug;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// One provider of cryptography for all.
 fn cryptography() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+}
+
+/// How long an event may take on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// What is told, as soon as it is as it is to be.
+async fn until<T: Debug>(what: &str, tell: impl AsyncFn() -> T, holds: impl Fn(&T) -> bool) -> T {
+    let begun = Instant::now();
+    loop {
+        let told = tell().await;
+        if holds(&told) {
+            return told;
+        }
+        assert!(begun.elapsed() < DEADLINE, "never {what}: {told:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// A collector with a folder of its own.

@@ -60,7 +60,8 @@ pub(crate) async fn check_source(
     };
     let default_schema = reader.facts().default_schema.clone();
     let found = session.tables_of(&source.name, &catalogue, default_schema.as_deref());
-    let mut tables = session.accept(source, found, (&catalogue, default_schema.as_deref()), report)?;
+    let (mut tables, unfit) = session.accept(source, found, (&catalogue, default_schema.as_deref()))?;
+    report.findings.extend(unfit);
     let mut settings = session.settings(source);
     if let Some(whole) = whole {
         tables.retain(|rules| {

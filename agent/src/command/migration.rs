@@ -271,7 +271,8 @@ pub(crate) async fn mark(
         leave_to_come(rules, &catalogue, default_schema.as_deref(), report);
     }
     problems.append(declarations_fit(&tables, &catalogue, default_schema.as_deref()));
-    let tables = session.accept(source, (tables, problems), (&catalogue, default_schema.as_deref()), report)?;
+    let (tables, unfit) = session.accept(source, (tables, problems), (&catalogue, default_schema.as_deref()))?;
+    report.findings.extend(unfit);
     let rules: Vec<&TableRules> = tables.iter().collect();
     let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await;
     let settings = session.settings(source);

@@ -69,7 +69,8 @@ async fn plan(session: &Session, source: &SourceConfig) -> Result<Result<Vec<Tab
         Err(error) => return Ok(Err(error)),
     };
     let default_schema = reader.facts().default_schema.clone();
-    let tables = session.good_tables(source, &catalogue, default_schema.as_deref())?;
+    let found = session.tables_of(&source.name, &catalogue, default_schema.as_deref());
+    let (tables, _) = session.accept(source, found, (&catalogue, default_schema.as_deref()))?;
     let settings = session.settings(source);
     let mut check = SourceCheck {
         reader: &mut reader,

@@ -303,23 +303,8 @@ impl Session {
         (tables, problems)
     }
 
-    /// The same, and nothing wrong with it.
-    ///
-    /// # Errors
-    /// Every problem.
-    pub(crate) fn good_tables(
-        &self,
-        source: &SourceConfig,
-        catalogue: &Catalogue,
-        default_schema: Option<&str>,
-    ) -> Result<Vec<TableRules>, Ended> {
-        let (tables, mut problems) = self.tables_of(&source.name, catalogue, default_schema);
-        problems.append(self.validate(source, &tables, catalogue, default_schema));
-        problems.into_result(tables).map_err(|problems| Ended::Problems(problems, Problems::default()))
-    }
-
-    /// What of these can be used, problems beside. They end the run or, in a lenient one, are findings: a rule about a column that is not
-    /// there cannot be evaluated, and the others can.
+    /// What of these can be used, with problems of them and what else is wrong with them. That ends the run or, in a lenient one, is told as
+    /// findings: a rule about a column that is not there cannot be evaluated, and the others can.
     ///
     /// # Errors
     /// Every problem.
@@ -328,19 +313,19 @@ impl Session {
         source: &SourceConfig,
         (mut tables, mut problems): (Vec<TableRules>, Problems),
         (catalogue, default_schema): (&Catalogue, Option<&str>),
-        report: &mut Report,
-    ) -> Result<Vec<TableRules>, Ended> {
+    ) -> Result<(Vec<TableRules>, Vec<Finding>), Ended> {
         problems.append(self.validate(source, &tables, catalogue, default_schema));
         if !self.manner.lenient {
-            return problems.into_result(tables).map_err(|problems| Ended::Problems(problems, Problems::default()));
+            let accepted = problems.into_result((tables, Vec::new()));
+            return accepted.map_err(|problems| Ended::Problems(problems, Problems::default()));
         }
         for rules in &mut tables {
             let Ok(table) = resolve_table(rules, catalogue, default_schema) else { continue };
             let schema = table.arrow_schema(table.columns.iter().map(|column| column.name.as_str()));
             rules.rules.retain(|rule| !is_denied(source, rule, &schema));
         }
-        report.findings.extend(problems.in_order().into_iter().map(|problem| unfit(&source.name, problem)));
-        Ok(tables)
+        let findings = problems.in_order().into_iter().map(|problem| unfit(&source.name, problem)).collect();
+        Ok((tables, findings))
     }
 
     /// Everything that rule files say of this source, held against its catalogue and its settings.

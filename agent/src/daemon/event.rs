@@ -9,6 +9,7 @@ use fieldmark_model::migration::MigrationReport;
 use fieldmark_model::observation::{Body, SourceFault};
 use fieldmark_source::Fingerprint;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -79,7 +80,7 @@ pub(super) enum Coming {
     /// Somebody asks.
     Asked { ask: Ask, answer: oneshot::Sender<Result<Answer, String>> },
     /// How it is, all of it.
-    Health { answer: oneshot::Sender<String> },
+    Health { answer: oneshot::Sender<Value> },
 }
 
 /// What somebody asks of the daemon.

@@ -118,12 +118,12 @@ impl State {
     }
 
     /// All of it, for whoever asks.
-    pub(super) fn told(&self, now: Now, spool: &Status) -> String {
+    pub(super) fn told(&self, now: Now, spool: &Status) -> Value {
         let sources: Vec<Value> = self.sources.iter().map(|(name, source)| source.told(name, now)).collect();
         let ready = self.sources.values().all(|source| source.checked || source.fault.is_some());
         let spool = json!({ "records": spool.records, "bytes": spool.bytes, "lost": spool.lost });
         let ready = ready && self.degraded.is_empty();
-        json!({ "ready": ready, "degraded": self.degraded(), "spool": spool, "sources": sources }).to_string()
+        json!({ "ready": ready, "degraded": self.degraded(), "spool": spool, "sources": sources })
     }
 
     /// Takes what happened, and says what is to be done about it.

@@ -48,10 +48,8 @@ impl Worker {
             let mut at_work = AtWork { source, loaded, folder, signals, idle: None, base: None, latest: None };
             runtime.block_on(async {
                 while let Some(job) = coming.recv().await {
-                    let mut promised = Promised { source: &at_work.source.clone(), job: Some(job), events: &events };
-                    let Some(job) = &promised.job else { continue };
-                    let done = at_work.perform(job).await;
-                    promised.keep(done);
+                    let promised = Promised { job: Some((at_work.source.clone(), job.clone())), events: &events };
+                    promised.keep(at_work.perform(&job).await);
                 }
             });
         })?;
@@ -79,24 +77,26 @@ pub(super) fn broken(what: &str) -> Done {
 
 /// A job that is told of in any case: one that broke off as well.
 struct Promised<'a> {
-    source: &'a SourceName,
-    job: Option<Job>,
+    job: Option<(SourceName, Job)>,
     events: &'a mpsc::UnboundedSender<Coming>,
 }
 
 impl Promised<'_> {
-    fn keep(&mut self, done: Done) {
-        if let Some(job) = self.job.take() {
-            let event = Event::Done { source: self.source.clone(), job, done };
+    fn keep(mut self, done: Done) {
+        self.tell(done);
+    }
+
+    fn tell(&mut self, done: Done) {
+        if let Some((source, job)) = self.job.take() {
             // a daemon that has ended asks for nothing more
-            self.events.send(Coming::Event(event)).ok();
+            self.events.send(Coming::Event(Event::Done { source, job, done })).ok();
         }
     }
 }
 
 impl Drop for Promised<'_> {
     fn drop(&mut self) {
-        self.keep(broken("a job broke off"));
+        self.tell(broken("a job broke off"));
     }
 }
 

@@ -135,7 +135,6 @@ const QUESTION: Duration = Duration::from_millis(100);
 pub async fn connect(options: &ConnectOptions) -> Result<PostgresSource, Error> {
     let server = connect::Server::new(options)?;
     let address = server.address.clone();
-    let label = server.label.clone();
     let interrupt = Arc::new(Interrupt::new(server.clone()));
     let (session, greeting) = Session::open(server, options.limits).await?;
     let facts = Facts {
@@ -153,18 +152,25 @@ pub async fn connect(options: &ConnectOptions) -> Result<PostgresSource, Error> 
     };
     // one that the role may not use is among them: what is missing is then told, and does not look like nothing
     let schemas = options.schemas.clone().unwrap_or(greeting.named);
-    Ok(PostgresSource {
-        facts,
-        schemas,
-        session,
-        interrupt,
-        layouts: HashMap::new(),
-        frame: None,
-        touched: 0,
-        snapshot: None,
-        label,
-        version: greeting.number,
-    })
+    Ok(PostgresSource::new(facts, schemas, (session, greeting.number), interrupt))
+}
+
+impl PostgresSource {
+    /// Over a session that is open, with the number of the server's version.
+    fn new(facts: Facts, schemas: Vec<String>, (session, version): (Session, u32), interrupt: Arc<Interrupt>) -> Self {
+        Self {
+            facts,
+            schemas,
+            session,
+            label: interrupt.server().label.clone(),
+            interrupt,
+            layouts: HashMap::new(),
+            frame: None,
+            touched: 0,
+            snapshot: None,
+            version,
+        }
+    }
 }
 
 /// One statement and how its rows are read.
@@ -419,25 +425,13 @@ impl Source for PostgresSource {
 
     async fn beside(&mut self) -> Result<Box<dyn Source>, Error> {
         let interrupt = Arc::new(self.interrupt.beside());
-        let server = interrupt.server().clone();
-        let label = server.label.clone();
-        let (session, greeting) = Session::open(server, self.session.limits()).await?;
+        let (session, greeting) = Session::open(interrupt.server().clone(), self.session.limits()).await?;
         let other = self.session.identity().zip(session.identity()).is_some_and(|(one, other)| one != other);
         if other {
             return Err(Error::FailedOver);
         }
-        Ok(Box::new(Self {
-            facts: self.facts.clone(),
-            schemas: self.schemas.clone(),
-            session,
-            interrupt,
-            layouts: HashMap::new(),
-            frame: None,
-            touched: 0,
-            snapshot: None,
-            label,
-            version: greeting.number,
-        }))
+        let version = greeting.number;
+        Ok(Box::new(Self::new(self.facts.clone(), self.schemas.clone(), (session, version), interrupt)))
     }
 
     async fn hold_snapshot(&mut self, hold: bool) -> Result<(), Error> {
