@@ -1,6 +1,12 @@
 //! The command line: arguments in, nothing else.
 
+mod lineage;
+
+pub use lineage::{Change, Diff, Export, Form, Impact, Lineage, Question, Reach, Reading, Sql};
+
 use crate::config::Overrides;
+use crate::lineage::Planned;
+use chrono::{DateTime, Utc};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use fieldmark_collector::Role;
@@ -152,6 +158,50 @@ Examples:
   fieldmark agents list
   fieldmark agents revoke ann")]
     Agents(Agents),
+    /// What somebody has to know of: print it, take it up
+    #[command(after_help = "\
+Works on the collector's store itself, on its machine, whether it runs or not; people elsewhere use its API.
+
+Examples:
+  fieldmark incidents
+  fieldmark incidents show ID
+  fieldmark incidents acknowledge ID --note 'rolling 0042 back'")]
+    Incidents(Incidents),
+    /// Keep incidents from being told for a while: now, or in a maintenance window
+    #[command(after_help = "\
+What is silenced is seen and pages nobody; what is open still when the silence ends is told then.
+
+Examples:
+  fieldmark silence add --source shop --for 2h --why 'restore of the shop'
+  fieldmark silence add --table public.orders --from 2026-11-28T22:00:00Z --for 4h --why 'migration 0042'
+  fieldmark silence list
+  fieldmark silence end 3")]
+    Silence(Silence),
+    /// Try the ways that incidents are told over
+    #[command(after_help = "\
+Tells a test, marked as one, over the routes of the configuration.
+
+Examples:
+  fieldmark route test
+  fieldmark route test pager
+
+Exit codes: 0 every receiver has taken it, 1 one has not, 78 the configuration is wrong.")]
+    Route(Routes),
+    /// Tell transient from systemic in a stream of what happened to a fleet
+    #[command(after_help = "\
+Reads one JSON object a line from standard input, and writes what it says of it (docs/guide/on-call.md).
+
+Examples:
+  fieldmark classify < events.jsonl > verdicts.jsonl
+  fieldmark classify --lockstep                       answers each line, and then `{\"ack\": seq}`")]
+    Classify(Classify),
+    /// Which column is made from which: what feeds it, what breaks if it goes
+    #[command(after_help = "\
+Examples:
+  fieldmark lineage up public.revenue.total
+  fieldmark lineage impact public.orders.status --change dropped
+  fieldmark lineage export --as mermaid")]
+    Lineage(Lineage),
     /// Print the effective configuration, with where each value came from; secrets are not printed
     #[command(after_help = "\
 Each key has an environment variable: FIELDMARK_ and the key in capitals, levels joined by two underscores.
@@ -251,9 +301,49 @@ pub struct Demo {
     pub url: Option<DemoUrl>,
 }
 
-/// The command line itself, for completions and the man page.
+/// The command line itself: what parses it, completes it and tells of it. Of the flags that mean the same everywhere each command shows those that it goes by.
 pub fn command() -> clap::Command {
-    Cli::command()
+    let mut program = Cli::command();
+    // the flags come to the commands only now
+    program.build();
+    program.mut_subcommands(|command| {
+        let flags = flags_of(command.get_name());
+        showing(command, flags)
+    })
+}
+
+/// A command, and those below it, that shows these of the flags that mean the same everywhere.
+fn showing(command: clap::Command, flags: &[&str]) -> clap::Command {
+    let hides = |flag: &clap::Arg| flag.is_global_set() && !flags.contains(&flag.get_id().as_str());
+    let shown = command.mut_args(|flag| if hides(&flag) { flag.hide(true) } else { flag });
+    shown.mut_subcommands(|below| showing(below, flags))
+}
+
+/// The flags, of those that mean the same everywhere, by which a command goes.
+fn flags_of(command: &str) -> &'static [&'static str] {
+    match command {
+        "guard" => &[
+            "config", "source", "table", "rule", "full", "sample", "seed", "output", "report", "quiet", "no_color",
+            "strict",
+        ],
+        "check" | "before" => {
+            &["config", "source", "table", "rule", "full", "sample", "seed", "output", "report", "quiet", "no_color"]
+        }
+        "after" => &["config", "source", "full", "sample", "seed", "output", "report", "quiet", "no_color", "strict"],
+        "agent" => &["config", "source", "table", "rule", "full", "sample", "seed", "quiet", "no_color"],
+        "demo" => &["full", "sample", "seed", "quiet", "no_color", "strict"],
+        "init" => &["config", "source", "table", "full", "sample", "seed", "output", "quiet", "no_color"],
+        "baseline" => &["config", "source", "rule", "full", "sample", "seed", "output", "quiet", "no_color"],
+        "test" => &["config", "source", "table", "rule", "seed", "output", "report", "quiet", "no_color"],
+        "doctor" => &["config", "source", "table", "rule", "output", "report", "quiet", "no_color"],
+        "status" | "lineage" => &["config", "source", "output", "no_color"],
+        "config" => &["config", "full", "sample", "output", "no_color"],
+        "agents" | "incidents" | "silence" => &["config", "output", "no_color"],
+        "collector" => &["config", "quiet", "no_color"],
+        "route" => &["config", "no_color"],
+        // `classify`, `rules`, `schema`, `completions`, `man`, `help`: by none
+        _ => &[],
+    }
 }
 
 /// An address with what may be a password.
@@ -308,6 +398,121 @@ pub enum Enrolment {
         /// Whose
         name: String,
     },
+}
+
+/// Of `incidents`.
+#[derive(Clone, Debug, Args)]
+pub struct Incidents {
+    /// What to do [default: print those that are open]
+    #[command(subcommand)]
+    pub what: Option<Upon>,
+    /// Print those that are over, too
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// What `incidents` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Upon {
+    /// Print one, with all that is known of it
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Take one up: it is not told to others for want of an answer
+    Acknowledge {
+        /// Its id
+        id: String,
+        /// What you say of it
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+}
+
+/// Of `silence`.
+#[derive(Clone, Debug, Args)]
+pub struct Silence {
+    /// What to do
+    #[command(subcommand)]
+    pub what: Hush,
+}
+
+/// What `silence` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Hush {
+    /// Silence what all of this is true of
+    Add(Box<NewSilence>),
+    /// Print those that are in force, or will be
+    List,
+    /// End one before its time
+    End {
+        /// Its number
+        id: i64,
+    },
+}
+
+/// A silence.
+#[derive(Clone, Debug, Args)]
+pub struct NewSilence {
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+    /// For how long: 30m, 2h, 1d
+    #[arg(long = "for", value_name = "TIME", value_parser = duration, required_unless_present = "until")]
+    pub time: Option<Duration>,
+    /// Until when (RFC 3339)
+    #[arg(long, value_name = "WHEN", conflicts_with = "time")]
+    pub until: Option<DateTime<Utc>>,
+    /// From when on (RFC 3339) [default: now]
+    #[arg(long, value_name = "WHEN")]
+    pub from: Option<DateTime<Utc>>,
+    /// About this source
+    #[arg(long)]
+    pub source: Option<String>,
+    /// About this table: `table`, `schema.table`, `source.schema.table`
+    #[arg(long)]
+    pub table: Option<String>,
+    /// About this rule
+    #[arg(long)]
+    pub rule: Option<String>,
+    /// Of this owner
+    #[arg(long)]
+    pub owner: Option<String>,
+    /// That this agent sees
+    #[arg(long)]
+    pub agent: Option<String>,
+    /// This incident, by its id
+    #[arg(long, value_name = "ID")]
+    pub incident: Option<String>,
+}
+
+/// Of `route`.
+#[derive(Clone, Debug, Args)]
+pub struct Routes {
+    /// What to do
+    #[command(subcommand)]
+    pub what: Routing,
+}
+
+/// What `route` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Routing {
+    /// Tell a test, marked as one, and that it is over
+    Test {
+        /// The routes [default: all]
+        routes: Vec<String>,
+    },
+}
+
+/// Of `classify`.
+#[derive(Clone, Debug, Args)]
+pub struct Classify {
+    /// Answer each line at once, and say so
+    #[arg(long)]
+    pub lockstep: bool,
+    /// How long things are given to heal by themselves
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
+    pub patience: Duration,
 }
 
 fn role(word: &str) -> Result<Role, String> {
@@ -385,18 +590,25 @@ pub struct Check {
 }
 
 /// Of `before`, `after` and `guard`.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Marking {
     /// Folder for marks that several machines share [default: the state folder's]; marks with `pii` columns are read by agents with the
     /// same `digest.key` in their state folders
     #[arg(long, value_name = "DIR")]
     pub mark_dir: Option<PathBuf>,
+    /// The scripts of the migration, of one source: a folder of a tool's, or one file. What they rename is followed, and what their
+    /// statements write is known to lineage. They are read before; `after` by itself knows other names alone
+    #[arg(long, value_name = "PATH")]
+    pub migrations: Option<PathBuf>,
     /// Time to watch ordinary writes, before and after; `0s` for none
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub control: Duration,
     /// A mark that is not removed, however old it is.
     #[arg(skip)]
     pub in_use: Option<String>,
+    /// What the scripts say.
+    #[arg(skip)]
+    pub planned: Planned,
 }
 
 /// Of `after` and `guard`.
@@ -525,7 +737,7 @@ where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
-    let read = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let read = command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     read.map_err(|error| {
         let good = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         let rendered = error.render();
@@ -546,21 +758,7 @@ fn usage_hint() -> &'static str {
 }
 
 /// Commands, flags and forms of the documentation that this version lacks.
-const LATER: [&str; 13] = [
-    "incident",
-    "lineage",
-    "classify",
-    "route",
-    "rehearse",
-    "gate",
-    "contract",
-    "plan",
-    "drift",
-    "audit",
-    "import",
-    "--migrations",
-    "--serve",
-];
+const LATER: [&str; 9] = ["incident", "rehearse", "gate", "contract", "plan", "drift", "audit", "import", "--serve"];
 
 /// What of a later version was asked for, in quotes.
 fn lacking(error: &clap::Error) -> Option<String> {
@@ -610,6 +808,40 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_shows_the_flags_that_it_goes_by() {
+        let all: Vec<String> = (Cli::command().get_arguments())
+            .filter(|flag| flag.is_global_set())
+            .map(|flag| flag.get_id().to_string())
+            .collect();
+        let named = "demo init check before after guard baseline test doctor status agent collector agents incidents silence route config lineage";
+        let none = "classify rules schema completions man";
+        let commands: Vec<String> =
+            Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        for command in &commands {
+            let flags = flags_of(command);
+            assert!(flags.iter().all(|flag| all.iter().any(|own| own == flag)), "{command}: {flags:?}");
+            assert_eq!(flags.is_empty(), none.split(' ').any(|own| own == command), "{command}");
+            let help = read(&format!("{command} --help")).unwrap_err().text;
+            for flag in &all {
+                let shown = help.contains(&format!("--{}", flag.replace('_', "-")));
+                // a mention beside, in an example or in another flag's help, is none of the flag
+                let own = help.lines().any(|line| {
+                    let line = line.trim_start();
+                    let line = line.split_once(", --").map_or(line, |(_, long)| long).trim_start_matches("--");
+                    line.split([' ', '=']).next() == Some(flag.replace('_', "-").as_str())
+                });
+                assert_eq!(own && shown, flags.contains(&flag.as_str()), "{command}: {flag}: {help}");
+            }
+        }
+        assert_eq!(commands.len(), named.split(' ').chain(none.split(' ')).count());
+        // those that a command has of its own are shown, and what is hidden is taken all the same
+        let help = read("silence add --help").unwrap_err().text;
+        assert!(help.contains("--table <TABLE>") && !help.contains("--strict"), "{help}");
+        assert!(read("status --strict").is_ok());
     }
 
     #[test]
@@ -635,7 +867,6 @@ mod tests {
             ("incident", 64, true, "error: 'incident' is not in this version of Fieldmark"),
             ("before --open --name x --name y", 64, true, "--name"),
             ("after --close --rollback", 64, true, "cannot be used with"),
-            ("guard --migrations x -- y", 64, true, "error: '--migrations' is not in this version of Fieldmark"),
         ] {
             let ended = read(line).unwrap_err();
             assert_eq!((ended.code, ended.to_stderr), (code, stderr), "{line}: {}", ended.text);

@@ -4,10 +4,11 @@ use crate::budget::Budget;
 use crate::state::Balance;
 use arrow::array::RecordBatch;
 use chrono::Utc;
-use fieldmark_model::{Catalogue, Chunk, Counters, Table};
+use fieldmark_model::{Catalogue, Chunk, Counters, Dialect, Table};
 use fieldmark_source::{
-    Answered, BlockDraw, BlockSample, Check, Cursor, Error, Facts, Fingerprint, Horizon, Label, Name, Pace, Preview,
-    Privileges, Query, Read, Recovery, Reference, ScanChunk, Sessions, Source, Standing,
+    Answered, BlockDraw, BlockSample, Check, Courtesy, Cursor, Definition, Error, Facts, Fingerprint, Horizon, Label,
+    Made, Name, Pace, Preview, Privileges, Query, Read, Recovery, Reference, ScanChunk, SeenStatement, Sessions,
+    Source, Standing,
 };
 use rand::Rng as _;
 use rand::RngExt as _;
@@ -15,6 +16,7 @@ use rand_chacha::ChaCha12Rng;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// What reading has cost so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,6 +29,8 @@ pub struct Usage {
     pub time: Duration,
     /// Blocks of the database that they touched, as far as the source can tell.
     pub blocks: u64,
+    /// Those of ours that waited for a lock, and gave up.
+    pub lock_timeouts: u64,
 }
 
 /// A source with a pace, a cancel token and an account of what was used.
@@ -53,6 +57,24 @@ struct Own {
     spent: Duration,
 }
 
+/// A call of a source in a trace: what is called and where, in the words of OpenTelemetry's conventions for databases; never SQL.
+fn call_of(name: &'static str, facts: &Facts) -> tracing::Span {
+    let system = match facts.dialect {
+        Dialect::Postgres => "postgresql",
+        Dialect::MySql => "mariadb",
+        Dialect::Sqlite => "sqlite",
+        Dialect::Files => "other_sql",
+    };
+    tracing::info_span!(
+        "call",
+        otel.name = name,
+        otel.kind = "client",
+        db.system.name = system,
+        db.operation.name = name,
+        db.collection.name = tracing::field::Empty
+    )
+}
+
 /// Tries of a call that meets a passing fault.
 const TRIES: u32 = 3;
 /// Tries where the connection was lost: a server that restarts is away for a second or two.
@@ -60,10 +82,10 @@ const TRIES_TO_CONNECT: u32 = 6;
 
 /// Times, counts, rests, retries: round any call of a source.
 macro_rules! politely {
-    ($reader:ident, $answer:ident => $rows:expr, $call:expr) => {
-        politely!($reader, $answer, _took => $rows, {}, $call)
+    ($reader:ident, $name:literal $(of $table:expr)?, $answer:ident => $rows:expr, $call:expr) => {
+        politely!($reader, $name $(of $table)?, $answer, _took => $rows, {}, $call)
     };
-    ($reader:ident, $answer:ident, $took:ident => $rows:expr, $then:block, $call:expr) => {{
+    ($reader:ident, $name:literal $(of $table:expr)?, $answer:ident, $took:ident => $rows:expr, $then:block, $call:expr) => {{
         let (mut tried, mut lost) = (0, false);
         loop {
             if $reader.cancel.is_cancelled() {
@@ -78,8 +100,10 @@ macro_rules! politely {
             }
             let canceller = $reader.source.canceller();
             let began = Instant::now();
+            let span = call_of($name, $reader.source.facts());
+            $(span.record("db.collection.name", $table.name.to_string());)?
             let answer = {
-                let call = $call;
+                let call = $call.instrument(span);
                 tokio::pin!(call);
                 tokio::select! {
                     biased;
@@ -111,6 +135,7 @@ macro_rules! politely {
             let blocks = touched.saturating_sub($reader.usage.blocks);
             $reader.usage.blocks = touched;
             let short_of_blocks = $reader.budget.used(took, blocks, Instant::now());
+            $reader.usage.lock_timeouts += u64::from(matches!(answer, Err(Error::Locked)));
             match answer {
                 Ok($answer) => {
                     let rows: usize = $rows;
@@ -182,7 +207,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn beside(&mut self) -> Result<Self, Error> {
-        let mut source = politely!(self, source => 0, self.source.beside())?;
+        let mut source = politely!(self, "beside", source => 0, self.source.beside())?;
         source.label(Label { agent: self.agent.clone(), rule: None });
         Ok(Self {
             source,
@@ -204,6 +229,7 @@ impl Reader {
         self.beside.statements += usage.statements;
         self.beside.time += usage.time;
         self.beside.blocks += usage.blocks;
+        self.beside.lock_timeouts += usage.lock_timeouts;
     }
 
     /// From now on draws are those of this seed.
@@ -220,7 +246,7 @@ impl Reader {
             // whatever was spent and whoever has cancelled: what is held is let go of
             return self.source.hold_snapshot(false).await;
         }
-        politely!(self, held => 0, self.source.hold_snapshot(true))
+        politely!(self, "hold_snapshot", held => 0, self.source.hold_snapshot(true))
     }
 
     /// What kind of database it is and where.
@@ -236,7 +262,13 @@ impl Reader {
             statements: own.statements + beside.statements,
             time: own.time + beside.time,
             blocks: own.blocks + beside.blocks,
+            lock_timeouts: own.lock_timeouts + beside.lock_timeouts,
         }
+    }
+
+    /// What was done so far for others who waited for what statements of ours held.
+    pub fn courtesy(&self) -> Courtesy {
+        self.source.courtesy()
     }
 
     /// What is left of the source's budget of time, to be kept for the next run.
@@ -271,7 +303,31 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn catalogue(&mut self) -> Result<Catalogue, Error> {
-        politely!(self, catalogue => 0, self.source.catalogue())
+        politely!(self, "catalogue", catalogue => 0, self.source.catalogue())
+    }
+
+    /// See [`Source::definitions`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn definitions(&mut self) -> Result<Vec<Definition>, Error> {
+        politely!(self, "definitions", definitions => 0, self.source.definitions())
+    }
+
+    /// See [`Source::outline`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn outline(&mut self) -> Result<Vec<Made>, Error> {
+        politely!(self, "outline", outline => 0, self.source.outline())
+    }
+
+    /// See [`Source::statements`].
+    ///
+    /// # Errors
+    /// As the source.
+    pub async fn statements(&mut self) -> Result<Vec<SeenStatement>, Error> {
+        politely!(self, "statements", statements => 0, self.source.statements())
     }
 
     /// See [`Source::fingerprint`].
@@ -279,7 +335,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn fingerprint(&mut self, known: Option<&Fingerprint>) -> Result<Fingerprint, Error> {
-        politely!(self, fingerprint => 0, self.source.fingerprint(known))
+        politely!(self, "fingerprint", fingerprint => 0, self.source.fingerprint(known))
     }
 
     /// The next chunk of a pass, of the size that the pace allows.
@@ -290,7 +346,7 @@ impl Reader {
         loop {
             let scanned = politely!(
                 self,
-                scanned, took => scanned.chunk.rows(),
+                "scan" of read.table, scanned, took => scanned.chunk.rows(),
                 { self.pace.took(scanned.chunk.rows(), took) },
                 self.source.scan(read, from, self.pace.rows())
             );
@@ -306,7 +362,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn by_key(&mut self, read: &Read<'_>, key: &[String], keys: &RecordBatch) -> Result<Chunk, Error> {
-        politely!(self, chunk => chunk.rows(), self.source.by_key(read, key, keys))
+        politely!(self, "by_key" of read.table, chunk => chunk.rows(), self.source.by_key(read, key, keys))
     }
 
     /// See [`Source::extremes`].
@@ -314,7 +370,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn extremes(&mut self, table: &Table, column: &str) -> Result<Chunk, Error> {
-        politely!(self, chunk => 0, self.source.extremes(table, column))
+        politely!(self, "extremes" of table, chunk => 0, self.source.extremes(table, column))
     }
 
     /// See [`Source::blocks`].
@@ -322,7 +378,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn blocks(&mut self, read: &Read<'_>, draw: &BlockDraw) -> Result<BlockSample, Error> {
-        politely!(self, sample => sample.chunk.rows(), self.source.blocks(read, draw))
+        politely!(self, "blocks" of read.table, sample => sample.chunk.rows(), self.source.blocks(read, draw))
     }
 
     /// See [`Source::sharing`].
@@ -336,7 +392,7 @@ impl Reader {
         values: &RecordBatch,
         at_most: u32,
     ) -> Result<Chunk, Error> {
-        politely!(self, chunk => chunk.rows(), self.source.sharing(read, columns, values, at_most))
+        politely!(self, "sharing" of read.table, chunk => chunk.rows(), self.source.sharing(read, columns, values, at_most))
     }
 
     /// See [`Source::has_parent`].
@@ -344,7 +400,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn has_parent(&mut self, reference: &Reference<'_>, values: &RecordBatch) -> Result<Vec<bool>, Error> {
-        politely!(self, found => found.len(), self.source.has_parent(reference, values))
+        politely!(self, "has_parent", found => found.len(), self.source.has_parent(reference, values))
     }
 
     /// See [`Source::orphans`].
@@ -358,7 +414,7 @@ impl Reader {
         keys: &RecordBatch,
         reference: &Reference<'_>,
     ) -> Result<Chunk, Error> {
-        politely!(self, chunk => chunk.rows(), self.source.orphans(read, key, keys, reference))
+        politely!(self, "orphans" of read.table, chunk => chunk.rows(), self.source.orphans(read, key, keys, reference))
     }
 
     /// See [`Source::key_after`].
@@ -372,7 +428,7 @@ impl Reader {
         after: Option<&RecordBatch>,
         step: u64,
     ) -> Result<RecordBatch, Error> {
-        politely!(self, batch => batch.num_rows(), self.source.key_after(table, key, after, step))
+        politely!(self, "key_after" of table, batch => batch.num_rows(), self.source.key_after(table, key, after, step))
     }
 
     /// See [`Source::between`].
@@ -386,7 +442,7 @@ impl Reader {
         bounds: (Option<&RecordBatch>, Option<&RecordBatch>),
         rows: usize,
     ) -> Result<Chunk, Error> {
-        politely!(self, chunk => chunk.rows(), self.source.between(read, key, bounds, rows))
+        politely!(self, "between" of read.table, chunk => chunk.rows(), self.source.between(read, key, bounds, rows))
     }
 
     /// See [`Source::counters`].
@@ -394,7 +450,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn counters(&mut self, table: &Table) -> Result<Counters, Error> {
-        politely!(self, counters => 0, self.source.counters(table))
+        politely!(self, "counters" of table, counters => 0, self.source.counters(table))
     }
 
     /// See [`Source::horizon`].
@@ -402,7 +458,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn horizon(&mut self) -> Result<Horizon, Error> {
-        politely!(self, horizon => 0, self.source.horizon())
+        politely!(self, "horizon", horizon => 0, self.source.horizon())
     }
 
     /// See [`Source::standing`].
@@ -410,7 +466,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn standing(&mut self) -> Result<Standing, Error> {
-        politely!(self, standing => 0, self.source.standing())
+        politely!(self, "standing", standing => 0, self.source.standing())
     }
 
     /// Waits so long, or until the run is cancelled.
@@ -423,7 +479,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn transactions(&mut self, sessions: &[Sessions]) -> Result<BTreeSet<u64>, Error> {
-        politely!(self, transactions => 0, self.source.transactions(sessions))
+        politely!(self, "transactions", transactions => 0, self.source.transactions(sessions))
     }
 
     /// See [`Source::query`].
@@ -431,7 +487,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn query(&mut self, query: &Query<'_>) -> Result<Answered, Error> {
-        politely!(self, answered => answered.shown.len(), self.source.query(query))
+        politely!(self, "query", answered => answered.shown.len(), self.source.query(query))
     }
 
     /// See [`Source::expected_cost`].
@@ -439,7 +495,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn expected_cost(&mut self, query: &Query<'_>) -> Result<Option<f64>, Error> {
-        politely!(self, cost => 0, self.source.expected_cost(query))
+        politely!(self, "expected_cost", cost => 0, self.source.expected_cost(query))
     }
 
     /// See [`Source::blocks_seen`].
@@ -447,7 +503,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn blocks_seen(&mut self, tables: &[&Table]) -> Result<Option<u64>, Error> {
-        politely!(self, blocks => 0, self.source.blocks_seen(tables))
+        politely!(self, "blocks_seen", blocks => 0, self.source.blocks_seen(tables))
     }
 
     /// See [`Source::privileges`].
@@ -455,7 +511,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn privileges(&mut self) -> Result<Option<Privileges>, Error> {
-        politely!(self, privileges => 0, self.source.privileges())
+        politely!(self, "privileges", privileges => 0, self.source.privileges())
     }
 
     /// See [`Source::preview`].
@@ -463,7 +519,7 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn preview(&mut self, read: &Read<'_>, ask: Preview<'_>) -> Result<Vec<(Name, String)>, Error> {
-        politely!(self, statements => 0, self.source.preview(read, ask))
+        politely!(self, "preview" of read.table, statements => 0, self.source.preview(read, ask))
     }
 
     /// See [`Source::checks`].
@@ -471,6 +527,6 @@ impl Reader {
     /// # Errors
     /// As the source.
     pub async fn checks(&mut self) -> Result<Vec<Check>, Error> {
-        politely!(self, checks => checks.len(), self.source.checks())
+        politely!(self, "checks", checks => checks.len(), self.source.checks())
     }
 }

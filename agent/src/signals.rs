@@ -58,9 +58,11 @@ impl Signals {
         let signals = Self::default();
         let taken = signals.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        let (mut interrupt, mut terminate) = {
+        let (mut interrupt, mut terminate, mut too_large) = {
             let _inside = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+            // a file that may not grow (`ulimit -f`) is a disk that takes nothing, and no reason to end
+            let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(too_large)?)
         };
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             runtime.block_on(async move {
@@ -68,6 +70,7 @@ impl Signals {
                     let received = tokio::select! {
                         Some(()) = interrupt.recv() => Signal::Interrupt,
                         Some(()) = terminate.recv() => Signal::Terminate,
+                        Some(()) = too_large.recv() => continue,
                         else => return,
                     };
                     if let Effect::Exit(signal) = taken.receive(received) {

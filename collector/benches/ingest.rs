@@ -4,6 +4,7 @@
 //! `cargo bench -p fieldmark-collector`; in a folder of the system's, or of `TMPDIR`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement")]
 
+use fieldmark_classify::Patience;
 use fieldmark_collector::store::sqlite::SqliteStore;
 use fieldmark_collector::store::{Accepted, Store};
 use fieldmark_collector::{Clock, Collector, Limits, Listening, Principal, Role, Token, serve};
@@ -29,14 +30,16 @@ fn batch(agent: &str, first: u64) -> String {
         }
     };
     let observations = (first..first + BATCH).map(observation).collect();
-    serde_json::to_string(&Batch { version: VERSION, agent: agent.into(), incarnation: 7, observations }).unwrap()
+    serde_json::to_string(&Batch { version: VERSION, agent: agent.into(), incarnation: 7, sent: None, observations })
+        .unwrap()
 }
 
 #[tokio::main]
 async fn main() {
     rustls::crypto::ring::default_provider().install_default().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let alone = SqliteStore::open(&folder.path().join("alone.db")).unwrap();
+    let patience = Patience::new(Duration::from_secs(900));
+    let alone = SqliteStore::open(&folder.path().join("alone.db"), patience).unwrap();
     let began = Instant::now();
     for round in 0..BATCHES * 4 {
         let batch = batch("alone", 1 + round * BATCH);
@@ -45,7 +48,7 @@ async fn main() {
     }
     let single = (BATCHES * 4 * BATCH) as f64 / began.elapsed().as_secs_f64();
 
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("fleet.db")).unwrap());
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("fleet.db"), patience).unwrap());
     let mut tokens = Vec::new();
     for agent in 0..AGENTS {
         let token = Token::random().unwrap();
@@ -55,8 +58,8 @@ async fn main() {
     }
     let listening =
         Listening { address: "127.0.0.1:0".parse().unwrap(), certificate: None, plain_beyond_loopback: false };
-    let collector = Collector::new(Arc::clone(&store), Clock::system(), Limits::default());
-    let served = serve(collector, &listening, axum::Router::new()).await.unwrap();
+    let collector = Collector::new(Arc::clone(&store), Clock::system(), Limits::default(), patience);
+    let served = serve(collector, &listening).await.unwrap();
     let client = reqwest::Client::new();
     let began = Instant::now();
     let mut tasks = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::api::Problem;
 use crate::store::{Accepted, Life, StoreError, Unacceptable};
-use crate::{Collector, Principal};
+use crate::{Collector, Principal, meters};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -74,6 +74,7 @@ async fn is_own(collector: &Collector, principal: &Principal, agent: &str) -> Re
     if principal.name == agent {
         return Ok(());
     }
+    meters::refused("identity_forged");
     collector.refused(&principal.name, "identity_forged", &format!("reported as {agent}")).await?;
     Err(Problem::new(StatusCode::FORBIDDEN, "an agent reports as itself alone"))
 }
@@ -85,13 +86,16 @@ pub(crate) async fn ingest(
     headers: HeaderMap,
     sent: Body,
 ) -> Result<Json<Receipt>, Problem> {
-    let bytes = body(&collector, &headers, sent).await?;
+    let bytes = body(&collector, &headers, sent).await.inspect_err(|problem| {
+        meters::refused(if problem.is(StatusCode::PAYLOAD_TOO_LARGE) { "too_large" } else { "malformed" });
+    })?;
     let (received, most) = (collector.clock.now(), collector.limits.observations);
     let read = tokio::task::spawn_blocking(move || Accepted::read(&bytes, received, most));
     let read = read.await.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the batch cannot be read"))?;
     let batch = match read {
         Ok(batch) => batch,
         Err(wrong) => {
+            meters::refused("malformed");
             collector.refused(&principal.name, "batch_refused", &wrong.to_string()).await?;
             let problem = Problem::new(StatusCode::BAD_REQUEST, wrong.to_string());
             // of another version the same batch may be taken when this collector is
@@ -102,15 +106,19 @@ pub(crate) async fn ingest(
     is_own(&collector, &principal, &batch.agent).await?;
     let ((first, last), agent, incarnation) = (batch.range(), batch.agent.clone(), batch.incarnation);
     let sha256 = batch.sha256.clone();
-    match collector.store.ingest(batch).await {
+    match collector.take(batch).await {
         Ok(stored) => Ok(Json(Receipt { agent, incarnation, first, last, sha256, repeated: stored.repeated })),
         Err(refused @ (StoreError::AnotherDigest { .. } | StoreError::Fenced { .. })) => {
             let what =
                 if matches!(refused, StoreError::Fenced { .. }) { "identity_conflict" } else { "digest_mismatch" };
+            meters::refused(what);
             collector.refused(&principal.name, what, &refused.to_string()).await?;
             Err(Problem::new(StatusCode::CONFLICT, refused.to_string()).kind(what))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            meters::refused("store");
+            Err(error.into())
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use crate::tls::{Certificate, TlsError};
 use crate::{Collector, api};
 use axum::Router;
 use axum::body::Body;
+use fieldmark_model::metric::CONNECTIONS;
+use fieldmark_telemetry::Measure as _;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -75,11 +77,11 @@ impl Served {
     }
 }
 
-/// Serves a collector, with other routes beside its own.
+/// Serves a collector.
 ///
 /// # Errors
 /// [`Refused`].
-pub async fn serve(collector: Collector, listening: &Listening, beside: Router) -> Result<Served, Refused> {
+pub async fn serve(collector: Collector, listening: &Listening) -> Result<Served, Refused> {
     let address = listening.address;
     if listening.certificate.is_none() && !address.ip().is_loopback() && !listening.plain_beyond_loopback {
         return Err(Refused::Plain { address });
@@ -90,7 +92,7 @@ pub async fn serve(collector: Collector, listening: &Listening, beside: Router) 
     let address = listener.local_addr().map_err(refused)?;
     let stop = CancellationToken::new();
     let limits = collector.limits;
-    let router = api::router(collector).merge(beside);
+    let router = api::router(collector);
     let task = tokio::spawn(accept(listener, tls, router, limits, stop.clone()));
     Ok(Served { address, stop, task })
 }
@@ -127,10 +129,12 @@ async fn accept(
         };
         // one more than there are places for is closed at once, and the others are served
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        let open = limits.connections.saturating_sub(places.available_permits());
+        CONNECTIONS.set([], open as f64);
         stream.set_nodelay(true).ok();
         let (builder, router, tls, watcher) = (builder.clone(), router.clone(), tls.clone(), graceful.watcher());
+        let left = Arc::clone(&places);
         tokio::spawn(async move {
-            let _place = place;
             match tls {
                 None => answer(&builder, Prompt::new(stream, limits.head), router, watcher).await,
                 Some(tls) => {
@@ -139,6 +143,8 @@ async fn accept(
                     }
                 }
             }
+            drop(place);
+            CONNECTIONS.set([], limits.connections.saturating_sub(left.available_permits()) as f64);
         });
     }
     drop(listener);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -27,8 +28,27 @@ impl Database {
         database
     }
 
-    async fn sql(&mut self, sql: &str) {
+    pub(super) async fn sql(&mut self, sql: &str) {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.connection).await.unwrap();
+    }
+}
+
+impl Database {
+    /// What a query counts.
+    pub(super) async fn count(&mut self, sql: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.connection).await.unwrap()
+    }
+
+    /// Nobody reaches it any more.
+    pub(super) async fn close(self) {
+        let (server, name) = self.url.rsplit_once('/').unwrap();
+        let mut beside = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
+        for sql in [
+            format!("alter database {name} allow_connections false"),
+            format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"),
+        ] {
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut beside).await.unwrap();
+        }
     }
 }
 
@@ -38,9 +58,11 @@ pub(super) struct Agent {
     process: Child,
     log: Option<BufReader<ChildStderr>>,
     /// Its own API, and its collector where that runs inside.
-    address: String,
+    pub(super) address: String,
     inside: Option<String>,
-    client: Client,
+    pub(super) client: Client,
+    /// What it said while it started.
+    said: String,
 }
 
 const RULES: &str = "version: 1\ntable: shop.orders\nrules:\n  - { not_null: [status], severity: page }\n  - in_range: { column: total, min: 0 }\n";
@@ -50,11 +72,17 @@ pub(super) const ORDERS: &str = "create table orders (id bigint primary key, sta
 impl Agent {
     /// In a folder of its own, with what the configuration says beside its source.
     pub(super) fn start(url: &str, more: &str) -> Self {
+        Self::with(url, more, |_| {}, &[])
+    }
+
+    /// The same in a folder that was made ready, with these variables in its environment.
+    pub(super) fn with(url: &str, more: &str, ready: impl FnOnce(&Path), environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::configure(&folder, url, more);
         std::fs::create_dir(folder.path().join("rules")).unwrap();
         std::fs::write(folder.path().join("rules/orders.yaml"), RULES).unwrap();
-        Self::resume(folder)
+        ready(folder.path());
+        Self::resume_with(folder, environment)
     }
 
     fn configure(folder: &TempDir, url: &str, more: &str) {
@@ -65,9 +93,15 @@ impl Agent {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    fn resume(folder: TempDir) -> Self {
+    pub(super) fn resume(folder: TempDir) -> Self {
+        Self::resume_with(folder, &[])
+    }
+
+    fn resume_with(folder: TempDir, environment: &[(&str, &str)]) -> Self {
         cryptography();
-        let mut process = command(&folder).arg("agent").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut process = command(&folder);
+        process.arg("agent").envs(environment.iter().copied());
+        let mut process = process.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let (mut address, mut inside, mut said) = (None, None, String::new());
         let elsewhere = std::fs::read_to_string(folder.path().join("fieldmark.yaml")).unwrap().contains("\ncollector:");
@@ -78,10 +112,14 @@ impl Agent {
             if let Some((_, rest)) = line.split_once("listens on http://") {
                 address = Some(format!("http://{}", rest.split(' ').next().unwrap()));
             } else if let Some((_, rest)) = line.split_once("the collector inside listens on ") {
-                inside = Some(format!("http://{}", rest.trim()));
+                inside = Some(format!("http://{}", rest.trim().trim_end_matches("\"}")));
             }
         }
-        Self { folder, process, log: Some(log), address: address.unwrap(), inside, client: Client::new() }
+        Self { said, folder, process, log: Some(log), address: address.unwrap(), inside, client: Client::new() }
+    }
+
+    pub(super) fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
     }
 
     fn signal(&self, signal: Signal) {
@@ -89,14 +127,19 @@ impl Agent {
     }
 
     /// Ends it as a power failure would; its folder.
-    fn kill(mut self) -> TempDir {
+    pub(super) fn kill(mut self) -> TempDir {
         self.signal(Signal::KILL);
         self.process.wait().unwrap();
+        self.into_folder()
+    }
+
+    /// The folder of one that has ended.
+    pub(super) fn into_folder(mut self) -> TempDir {
         std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
     }
 
     /// Ends it as systemd does: its exit code, how long it took, and what it said.
-    fn terminate(&mut self) -> (i32, Duration, String) {
+    pub(super) fn terminate(&mut self) -> (i32, Duration, String) {
         let begun = Instant::now();
         self.signal(Signal::TERM);
         let status = self.process.wait().unwrap();
@@ -116,9 +159,32 @@ impl Agent {
         (response.status(), json_of(response).await)
     }
 
-    async fn status(&self) -> Value {
+    pub(super) async fn status(&self) -> Value {
         let request = self.client.get(format!("{}/v1/status", self.address)).bearer_auth(self.token());
         json_of(request.send().await.unwrap()).await
+    }
+
+    /// Its metrics.
+    pub(super) async fn metrics(&self) -> String {
+        self.client.get(format!("{}/metrics", self.address)).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// The sum of the metrics whose lines begin so.
+    pub(super) async fn told_metric(&self, begins: &str) -> f64 {
+        let metrics = self.metrics().await;
+        let lines = metrics.lines().filter(|line| line.starts_with(begins));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// Waits until such a sum has grown by so much.
+    pub(super) async fn goes_on(&self, begins: &str, by: f64) {
+        let before = self.told_metric(begins).await;
+        until(begins, async || self.told_metric(begins).await, |now| *now >= before + by).await;
+    }
+
+    /// What it said after these words while it started.
+    pub(super) fn said_after(&self, words: &str) -> &str {
+        self.said.split_once(words).unwrap_or_else(|| panic!("{words} is not in {}", self.said)).1
     }
 
     /// Waits until it says of itself that this holds.
@@ -127,13 +193,18 @@ impl Agent {
     }
 
     /// A viewer of the collector inside.
-    fn viewer(&self) -> String {
+    pub(super) fn viewer(&self) -> String {
         let output = command(&self.folder).args(["agents", "enrol", "ann", "--role", "viewer"]).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    async fn told(&self, viewer: &str, path: &str) -> Value {
+    pub(super) async fn text(&self, viewer: &str, path: &str) -> String {
+        let url = format!("{}{path}", self.inside.as_deref().unwrap());
+        self.client.get(url).bearer_auth(viewer).send().await.unwrap().text().await.unwrap()
+    }
+
+    pub(super) async fn told(&self, viewer: &str, path: &str) -> Value {
         let url = format!("{}{path}", self.inside.as_deref().unwrap());
         json_of(self.client.get(url).bearer_auth(viewer).send().await.unwrap()).await
     }
@@ -147,10 +218,10 @@ impl Drop for Agent {
 }
 
 /// With ports of its own, and quick.
-const QUICK: &str =
+pub(super) const QUICK: &str =
     "agent: { name: db-1, listen: '127.0.0.1:0', every: 1s, catalogue_every: 1s }\nserve: { listen: '127.0.0.1:0' }";
 
-fn is_settled(status: &Value) -> bool {
+pub(super) fn is_settled(status: &Value) -> bool {
     let source = &status["sources"][0];
     source["checked"] == true && source["mark"].is_string() && source["busy"].is_null()
 }
@@ -232,8 +303,8 @@ async fn k4_n1_nothing_observed_is_lost_by_kills_and_a_collector_that_is_away() 
              collector: {{ url: '{address}', token_file: token }}"
         )
     };
-    let mut agent = Agent::start(&database.url, &more(&collector.address));
-    std::fs::write(agent.folder.path().join("token"), &token).unwrap();
+    let enrolled = |folder: &Path| std::fs::write(folder.join("token"), &token).unwrap();
+    let mut agent = Agent::with(&database.url, &more(&collector.address), enrolled, &[]);
     let stored = |collector: &Collector| -> i64 {
         collector.store().query_row("SELECT count(*) FROM observations", [], |row| row.get(0)).unwrap()
     };
@@ -265,7 +336,7 @@ async fn k4_n1_nothing_observed_is_lost_by_kills_and_a_collector_that_is_away() 
     assert_eq!(code, 0, "{said}");
     assert!(took < Duration::from_secs(10), "{took:?}");
     // what was left when it ended goes out when it is started again
-    let folder = std::mem::replace(&mut agent.folder, tempfile::tempdir().unwrap());
+    let folder = agent.into_folder();
     let agent = Agent::resume(folder);
     agent
         .until("well", |status| {
@@ -328,6 +399,11 @@ async fn d12_two_agents_do_not_share_a_state_folder_and_a_bad_configuration_does
         "all at once: {said}"
     );
     assert!(!said.contains(PASSWORD), "{said}");
+    Agent::configure(&folder, &database.url, "collector: { url: 'https://elsewhere.example', token_file: nowhere }");
+    let refused = command(&folder).arg("agent").output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(78), "{said}");
+    assert!(said.contains("nowhere") && said.contains("agents enrol"), "{said}");
 }
 
 /// A password, and values of rows that fail: nowhere but in the mark.
@@ -393,7 +469,10 @@ async fn a_rule_that_does_not_fit_any_more_keeps_no_other_from_being_checked() {
     let rules = until("anew", told, |rules| rules.as_array().unwrap().iter().all(|rule| time(rule) > before)).await;
     let statuses: Vec<&Value> = rules.as_array().unwrap().iter().map(|rule| &rule["outcome"]["status"]).collect();
     assert!(statuses.contains(&&json!("not_evaluated")) && statuses.contains(&&json!("passed")), "{rules:#}");
-    assert!(rules.as_array().unwrap().iter().all(|rule| rule["state"].is_null()), "nobody has told a state yet");
+    assert!(
+        rules.as_array().unwrap().iter().all(|rule| rule["state"].is_null()),
+        "what could not be checked moves no state"
+    );
 }
 
 /// Killed with a migration open: it is open when the agent is there again, and judged by the mark of before it.

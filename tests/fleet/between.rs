@@ -20,15 +20,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// An agent that reports to this address, of which it thinks that it is the collector's.
 fn agent(database: &Database, collector: &Collector, address: &str) -> Agent {
-    let agent = Agent::start(
-        &database.url,
-        &format!(
-            "agent: {{ name: db-1, listen: '127.0.0.1:0', every: 1s, catalogue_every: 1s, marks_every: 0s }}\n\
-             collector: {{ url: '{address}', token_file: token }}"
-        ),
+    let token = collector.enrol("db-1", "agent");
+    let more = format!(
+        "agent: {{ name: db-1, listen: '127.0.0.1:0', every: 1s, catalogue_every: 1s, marks_every: 0s }}\n\
+         collector: {{ url: '{address}', token_file: token }}"
     );
-    std::fs::write(agent.folder.path().join("token"), collector.enrol("db-1", "agent")).unwrap();
-    agent
+    Agent::with(&database.url, &more, |folder| std::fs::write(folder.join("token"), &token).unwrap(), &[])
 }
 
 /// Numbers of all that is stored.
@@ -216,4 +213,6 @@ async fn n6_what_is_refused_for_good_is_kept_aside_and_the_rest_goes_on() {
         (&json!("refused"), &json!(5), &json!(1)),
         "{losses:#}"
     );
+    let counted = |text: &String| text.contains("fieldmark_spool_lost_total{reason=\"refused\"} 1\n");
+    until("counted", async || agent.metrics().await, counted).await;
 }

@@ -39,7 +39,11 @@ async fn n11_n12_bodies_are_bounded_and_nonsense_is_refused() {
         if let Some(encoding) = encoding {
             request = request.header("content-encoding", encoding);
         }
-        let response = request.send().await.unwrap();
+        let response = match request.send().await {
+            // what is too large may be cut off before the answer is read
+            Err(_) if status == 413 => continue,
+            sent => sent.unwrap(),
+        };
         assert_eq!(response.status(), status, "{case}");
         assert_eq!(response.headers()["content-type"], "application/problem+json", "{case}");
         assert_eq!(json_of(response).await["status"], status, "{case}");
@@ -63,7 +67,9 @@ async fn n11_n12_bodies_are_bounded_and_nonsense_is_refused() {
 /// Half a request on each of two hundred connections, and then nothing: others are served, and these are ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn n10_slow_heads_are_ended_and_others_are_served() {
-    let collector = Collector::start();
+    // a connection that is kept for the next request has begun none, and is ended like those
+    let unpooled = reqwest::Client::builder().pool_max_idle_per_host(0);
+    let collector = Collector::with("{ listen: '127.0.0.1:0' }", |_| {}, unpooled);
     let viewer = collector.enrol("ann", "viewer");
     let host = collector.address.strip_prefix("http://").unwrap();
     let mut slow: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(host).unwrap()).collect();

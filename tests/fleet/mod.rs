@@ -3,9 +3,16 @@
 mod agent;
 mod between;
 mod boundaries;
+mod causes;
+mod faults;
+mod incidents;
 mod kill;
+mod lineage;
 mod people;
 mod reports;
+mod routes;
+mod servers;
+mod telemetry;
 mod tls;
 
 use crate::journeys::program;
@@ -58,10 +65,19 @@ impl Collector {
 
     /// With these settings of `serve`, in a folder that was made ready.
     fn with(serve: &str, ready: impl FnOnce(&TempDir), client: reqwest::ClientBuilder) -> Self {
+        Self::configured(&format!("serve: {serve}"), ready, client)
+    }
+
+    /// The same with routes.
+    fn telling(serve: &str, routes: &str, ready: impl FnOnce(&TempDir)) -> Self {
+        Self::configured(&format!("serve: {serve}\nroutes: {routes}"), ready, Client::builder())
+    }
+
+    fn configured(said: &str, ready: impl FnOnce(&TempDir), client: reqwest::ClientBuilder) -> Self {
         cryptography();
         let folder = tempfile::tempdir().unwrap();
         ready(&folder);
-        let configuration = format!("version: 1\nstate_dir: state\nserve: {serve}\n");
+        let configuration = format!("version: 1\nstate_dir: state\n{said}\n");
         std::fs::write(folder.path().join("fieldmark.yaml"), configuration).unwrap();
         let (process, address) = Self::process(&folder);
         Self { folder, process, address, client: client.build().unwrap() }

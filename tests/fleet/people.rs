@@ -121,25 +121,69 @@ fn validate(schema: &Value, document: &Value) {
 async fn the_description_tells_of_every_place_and_answers_are_as_it_says() {
     let collector = Collector::start();
     let (agent, admin) = (collector.enrol("db-1", "agent"), collector.enrol("eve", "admin"));
-    let sent = batch("db-1", 7, vec![finding("db-1", 7, 1, "one")]);
+    let state = json!({ "agent": "db-1", "incarnation": 7, "sequence": 2, "time": "2026-01-02T03:04:05Z", "body": { "state": {
+        "source": "shop", "table": "public.orders", "rule": "paid", "from": "suspect", "to": "systemic",
+        "reason": "3 of 100 rows fail", "since": "2026-01-02T03:00:00Z", "severity": "page", "owner": null, "migration": null } } });
+    let edge = json!({ "source": { "table": "public.orders", "column": "total" }, "target": { "table": "public.sums", "column": "total" },
+        "kind": "aggregation" });
+    let lineage = json!({ "agent": "db-1", "incarnation": 7, "sequence": 3, "time": "2026-01-02T03:04:05Z", "body": { "lineage": {
+        "source": "shop", "part": { "origin": { "name": "view public.sums", "kind": "view", "certainty": "exact", "edges": [edge],
+        "unresolved": [{ "reason": "why", "line": 1, "column": 1, "text": "x" }] } } } } });
+    let read = json!({ "source": { "table": "public.orders", "column": "total" }, "kind": "filter",
+        "target": { "table": "rule paid on public.orders", "column": "*" } });
+    let rule = json!({ "agent": "db-1", "incarnation": 7, "sequence": 4, "time": "2026-01-02T03:04:05Z", "body": { "lineage": {
+        "source": "shop", "part": { "origin": { "name": "rule paid on public.orders", "kind": "rule", "certainty": "declared",
+        "edges": [read] } } } } });
+    let sent = batch("db-1", 7, vec![finding("db-1", 7, 1, "one"), state, lineage, rule]);
     let receipt = json_of(collector.post(&agent, "/v1/ingest", sent).send().await.unwrap()).await;
     let document = json_of(collector.client.get(collector.url("/openapi.json")).send().await.unwrap()).await;
     let mut answers: Vec<(Value, Value)> = Vec::new();
+    let incidents = collector.told(&admin, "/v1/incidents").await;
+    let id = incidents[0]["id"].as_str().unwrap().to_owned();
+    let until = chrono::Utc::now() + chrono::TimeDelta::hours(1);
+    let silence = json!({ "matches": { "source": "shop" }, "until": until.to_rfc3339(), "why": "a restore" });
+    let silenced = collector.post(&admin, "/v1/silences", silence.to_string()).send().await.unwrap();
+    assert_eq!(silenced.status(), StatusCode::CREATED);
+    assert_eq!(collector.told(&admin, "/v1/incidents").await[0]["silenced"]["by"], "eve");
     let schema =
         |name: &str| json!({ "$ref": format!("#/components/schemas/{name}"), "components": document["components"] });
     answers.push((schema("Receipt"), receipt));
     let mut asked = 0;
     for (path, operations) in document["paths"].as_object().unwrap() {
         let Some(get) = operations.get("get") else { continue };
-        let path = path.replace("{source}", "shop").replace("{table}", "public.orders").replace("{rule}", "paid");
+        let path = path
+            .replace("{source}", "shop")
+            .replace("{table}", "public.orders")
+            .replace("{rule}", "paid")
+            .replace("{id}", &id);
+        let path = match path.as_str() {
+            "/v1/lineage/up" | "/v1/lineage/down" | "/v1/lineage/impact" => format!("{path}?table=public.orders"),
+            "/v1/lineage/difference" => format!("{path}?source=shop&from=2026-01-01T00:00:00Z"),
+            _ => path,
+        };
+        let content = &get["responses"]["200"]["content"];
+        if let Some(text) = content.get("text/plain") {
+            let answer = collector.get(&admin, &path).send().await.unwrap();
+            assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/plain"), "{path}");
+            answers.push((
+                json!({ "$ref": text["schema"]["$ref"], "components": document["components"] }),
+                answer.text().await.unwrap().into(),
+            ));
+            asked += 1;
+            continue;
+        }
         let answer = collector.told(&admin, &path).await;
-        let content = &get["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
+        let content = &content["application/json"]["schema"]["$ref"];
         answers.push((schema(content.as_str().unwrap().rsplit('/').next().unwrap()), answer));
         asked += 1;
-        let problem = collector.get(&admin, &format!("{path}?no-such-key=1")).send().await.unwrap();
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let problem = collector.get(&admin, &format!("{path}{sign}no-such-key=1")).send().await.unwrap();
         assert!(matches!(problem.status().as_u16(), 200 | 400), "{path}");
     }
-    assert_eq!(asked, 15);
+    assert_eq!(asked, 28);
+    let below = collector.told(&admin, &format!("/v1/incidents/{id}/downstream")).await;
+    let of_it = &below["downstream"][0];
+    assert_eq!((&of_it["columns"], &of_it["hit"][0]["table"]), (&json!(["total"]), &json!("public.sums")), "{below}");
     let problem = json_of(collector.client.get(collector.url("/nowhere")).send().await.unwrap()).await;
     answers.push((schema("Problem"), problem));
     for (schema, answer) in answers {

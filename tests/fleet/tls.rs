@@ -7,23 +7,28 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Who signs certificates.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut parameters = CertificateParams::default();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap())
     }
 
     /// Writes a certificate for the name, and its key.
-    fn issue(&self, folder: &Path, name: &str) {
+    pub(super) fn issue(&self, folder: &Path, name: &str) {
         let key = KeyPair::generate().unwrap();
         let parameters = CertificateParams::new([name.to_owned()]).unwrap();
         let certificate = parameters.signed_by(&key, &self.0).unwrap();
         // as whoever renews one does it: the pair is right only when both are there
         std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
         std::fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
+    }
+
+    /// Writes its own certificate.
+    pub(super) fn write(&self, path: &Path) {
+        std::fs::write(path, self.0.pem()).unwrap();
     }
 
     /// A client that trusts it alone.

@@ -41,6 +41,7 @@ fn the_json_has_every_documented_key_and_nothing_else_is_printed() {
         "fraction",
         "interval",
         "level",
+        "design_effect",
         "tolerance",
         "detect",
         "severity",

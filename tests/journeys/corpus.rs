@@ -291,3 +291,34 @@ fn hostile_rule_files_are_refused_soon_and_in_little_memory() {
     assert!(highest > 20 << 10, "nothing was measured");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// A fleet's worth of rules, of which one table's are wanted: they are read, all of them, in little memory.
+#[test]
+fn c2_tens_of_thousands_of_rules_are_read_in_little_memory() {
+    let shop = shop();
+    std::fs::remove_file(shop.path("rules/orders.yaml")).ok();
+    for table in 0..400 {
+        let mut text = format!("version: 1\ntable: shop.t{table}\nrules:\n");
+        for rule in 0..100 {
+            let line = format!(
+                "  - {{ id: r{table}_{rule}, in_range: {{ column: id, min: {rule}, max: {} }} }}\n",
+                rule + 1000
+            );
+            text.push_str(&line);
+        }
+        std::fs::write(shop.path(&format!("rules/t{table}.yaml")), text).unwrap();
+    }
+    std::fs::write(
+        shop.path("rules/wrong.yaml"),
+        "version: 1\ntable: shop.wrong\nrules:\n  - { id: r7_7, not_null: id }\n",
+    )
+    .unwrap();
+    let (ended, peak) = watched(&shop);
+    let said = shop.read("err");
+    assert_eq!(ended.and_then(|ended| ended.code()), Some(78), "{said}");
+    assert!(
+        said.contains("r7_7") && said.contains("rules/t7.yaml"),
+        "every one was read and held against the others: {said}"
+    );
+    assert!((20 << 10..MOST_MEMORY).contains(&peak), "{peak} KiB");
+}

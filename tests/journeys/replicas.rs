@@ -87,9 +87,7 @@ async fn what_a_failover_has_lost_is_not_blamed_on_a_migration() {
     let turnout = Turnout::to(primary).await.unwrap();
     let served = shop(&Pair::url(turnout.port()), &pair).await;
     // the standby does not get what the application writes last, and the mark has it
-    run(&pair.standby(), "alter system set primary_conninfo = ''").await;
-    run(&pair.standby(), "select pg_reload_conf()").await;
-    run(&pair.standby(), &until("not exists (select from pg_stat_wal_receiver)")).await;
+    pair.cut_off().await.unwrap();
     run(&pair.primary(), "update t set n = n + 1").await;
     served.run(&["before", "--control", "0s"]).await.gives(0);
     pair.fail_over().await.unwrap();

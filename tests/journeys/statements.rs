@@ -21,12 +21,13 @@ const OF_NEED: [Name; 1] = [Name::Terminate];
 const OF_OTHER_WAYS: [Name; 2] = [Name::RowsBetween, Name::KeyAfter];
 
 /// What MariaDB is sent.
-const OF_MARIADB: [Name; 24] = [
+const OF_MARIADB: [Name; 30] = [
     Name::Greeting,
     Name::Settings,
     Name::Unlock,
     Name::Cancel,
     Name::Waiting,
+    Name::Standing,
     Name::Tables,
     Name::Columns,
     Name::Indexes,
@@ -46,6 +47,11 @@ const OF_MARIADB: [Name; 24] = [
     Name::Orphans,
     Name::Query,
     Name::Explain,
+    Name::Definitions,
+    Name::Routines,
+    Name::Triggers,
+    Name::Computed,
+    Name::StatementLog,
 ];
 
 /// Ids of the rules for whose sake alone statements are sent.
@@ -66,6 +72,7 @@ async fn everything() -> Vec<Sent> {
     let configuration = logged.shop.read("fieldmark.yaml");
     let movers = configuration.replace(", sql: allow", ", migrations_by: { application_name: mover }, sql: allow");
     logged.shop.write("fieldmark.yaml", &movers);
+    logged.shop.write("change.sql", "update keyed set code = code;");
     let mut sent = Vec::new();
     for (arguments, code) in [
         (&["check", "--plan"][..], 0),
@@ -74,9 +81,10 @@ async fn everything() -> Vec<Sent> {
         (&["check", "--full", "--duty", "100%"], 1),
         (&["baseline", "--rule", "orphaned", "--seed", "1"], 0),
         (&["check", "--no-enlarge", "--duty", "100%", "--seed", "2"], 0),
-        (&["before", "--control", "200ms", "--seed", "1"], 0),
+        (&["before", "--migrations", "change.sql", "--control", "200ms", "--seed", "1"], 0),
         (&["after", "--control", "200ms", "--seed", "1"], 0),
         (&["doctor", "--allow-writes"], 0),
+        (&["lineage", "coverage"], 0),
         (&["init", "--table", "parents", "--duty", "100%", "--seed", "1"], 0),
     ] {
         let (run, of_run) = logged.run(arguments).await;

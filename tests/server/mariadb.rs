@@ -5,7 +5,9 @@ use anyhow::{Context as _, ensure};
 use regex::Regex;
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -19,22 +21,44 @@ pub(crate) const PASSWORD: &str = "not-so-secret";
 /// The running server.
 pub(crate) struct Server {
     watched: Watched,
+    /// Its program, the one that makes its folder, and what else it is told.
+    words: [OsString; 3],
 }
 
-/// The shell's work. `$3` is the server's program, `$4` the one that makes its folder.
-const WATCH: &str = r#"
-trap '' INT TERM HUP PIPE
+/// A server with a replica of it, for one test.
+pub(crate) struct Pair {
+    pub(crate) primary: Server,
+    pub(crate) replica: Server,
+}
+
+impl Pair {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let primary = Server::start("--log-bin=log --server-id=1").await?;
+        let replica = Server::start("--server-id=2").await?;
+        let port = primary.watched.port;
+        let follow = format!(
+            "change master to master_host = '127.0.0.1', master_port = {port}, master_user = '{USER}', \
+             master_password = '{PASSWORD}', master_use_gtid = slave_pos; start slave"
+        );
+        replica.run("", &follow).await?;
+        Ok(Self { primary, replica })
+    }
+}
+
+/// What a shell is told of the server. `$1` is its folder, `$2` its port, `$3` its program, `$4` the one that makes its folder, `$5` what else it is told.
+const SERVER: &str = r#"
 owner=$(id -u mysql >/dev/null 2>&1 && echo mysql || echo nobody)
 as() { if [ "$(id -u)" = 0 ]; then runuser -u "$owner" -- "$@"; else "$@"; fi; }
-if [ "$(id -u)" = 0 ]; then chown "$owner" "$1"; fi
-cd "$1" || exit 1
-start() {
+make() {
   as "$4" --no-defaults --datadir="$1/data" --auth-root-authentication-method=normal --skip-test-db --skip-name-resolve \
-    >"$1/log" 2>&1 </dev/null || return 1
+    >"$1/log" 2>&1 </dev/null
+}
+begin() {
+  rm -f "$1/socket" "$1/pid"
   as "$3" --no-defaults --datadir="$1/data" --socket="$1/socket" --port="$2" --bind-address=127.0.0.1 --pid-file="$1/pid" \
     --init-file="$1/users.sql" --skip-name-resolve --character-set-server=utf8mb4 --max-connections=300 \
     --innodb-buffer-pool-size=64M --innodb-log-file-size=32M --innodb-flush-log-at-trx-commit=0 --innodb-flush-method=nosync \
-    --max-allowed-packet=64M --general-log-file="$1/general_log" >"$1/server.log" 2>&1 </dev/null &
+    --max-allowed-packet=64M --general-log-file="$1/general_log" $5 >>"$1/server.log" 2>&1 </dev/null &
   looks=0
   until [ -S "$1/socket" ]; do
     looks=$((looks + 1))
@@ -42,7 +66,19 @@ start() {
     sleep 0.05
   done
 }
-if start "$@"; then echo ready; else echo failed; fi
+stop() {
+  server=$(cat "$1/pid") && kill "-$6" "$server" || return 1
+  while kill -0 "$server" 2>/dev/null; do sleep 0.05; done
+}
+"#;
+
+/// The shell's work.
+const WATCH: &str = r#"
+trap '' INT TERM HUP PIPE
+. "$1/server.sh"
+if [ "$(id -u)" = 0 ]; then chown "$owner" "$1"; fi
+cd "$1" || exit 1
+if make "$@" && begin "$@"; then echo ready; else echo failed; fi
 cat >/dev/null
 [ -s "$1/pid" ] && kill -9 "$(cat "$1/pid")"
 wait
@@ -67,22 +103,64 @@ impl Server {
         if let Some(server) = SERVER.get() {
             return Ok(server);
         }
+        let server = Self::start("").await?;
+        Ok(SERVER.get_or_init(|| server))
+    }
+
+    /// A server of its own, with more options.
+    pub(crate) async fn start(options: &'static str) -> anyhow::Result<Self> {
         let server = program(&["mariadbd", "mysqld"])?;
         let install = program(&["mariadb-install-db", "mysql_install_db"])?;
+        // what is done to users is not replicated; the file is run at every start
         let users = format!(
-            "create user {USER}@'%' identified by '{PASSWORD}';\ngrant all on *.* to {USER}@'%' with grant option;\n"
+            "set sql_log_bin = 0;\ncreate user if not exists {USER}@'%' identified by '{PASSWORD}';\n\
+             grant all on *.* to {USER}@'%' with grant option;\n"
         );
+        let words = [server.into_os_string(), install.into_os_string(), options.into()];
+        let told = words.clone();
         let begin = move || {
-            let more = [server.as_os_str(), install.as_os_str()];
-            Watch { name: "mariadb", script: WATCH, more: &more, files: &[("users.sql", &users)] }.start()
+            let more = told.each_ref().map(OsString::as_os_str);
+            let files = [("users.sql", users.as_str()), ("server.sh", SERVER)];
+            Watch { name: "mariadb", script: WATCH, more: &more, files: &files }.start()
         };
-        let watched = tokio::task::spawn_blocking(begin).await??;
-        Ok(SERVER.get_or_init(|| Self { watched }))
+        Ok(Self { watched: tokio::task::spawn_blocking(begin).await??, words })
+    }
+
+    /// Stops it, in an orderly way.
+    pub(crate) fn stop(&self) -> anyhow::Result<()> {
+        self.control("stop", "TERM")
+    }
+
+    /// Stops it as a crash does.
+    pub(crate) fn crash(&self) -> anyhow::Result<()> {
+        self.control("stop", "KILL")
+    }
+
+    /// Starts it again.
+    pub(crate) fn begin(&self) -> anyhow::Result<()> {
+        self.control("begin", "")
+    }
+
+    /// Has the shell do one of the things that it is told of the server, with a signal where it takes one.
+    fn control(&self, what: &str, signal: &str) -> anyhow::Result<()> {
+        let control = format!(". \"$1/server.sh\"; cd \"$1\" && {what} \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &control, "control"]).arg(&self.watched.folder).arg(self.watched.port.to_string());
+        command.args(&self.words).arg(signal);
+        ensure!(command.status()?.success(), "MariaDB does not {what}");
+        Ok(())
     }
 
     /// A connection of the user who may do anything; the server runs its file of users before it takes connections.
     pub(crate) async fn keeper(&self, database: &str) -> anyhow::Result<MySqlConnection> {
         Ok(MySqlConnection::connect(&self.url(USER, database)).await?)
+    }
+
+    /// Runs statements as the user who may do anything.
+    pub(crate) async fn run(&self, database: &str, sql: &str) -> anyhow::Result<()> {
+        let mut keeper = self.keeper(database).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut keeper).await?;
+        Ok(keeper.close().await?)
     }
 
     /// A fresh database; its name.

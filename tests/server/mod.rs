@@ -2,10 +2,15 @@
 //! shell watches over each: when the test process ends, however it ends, the pipe to the shell closes, and the shell stops the server
 //! and removes the folder.
 
+pub(crate) mod alertmanager;
+pub(crate) mod hook;
 pub(crate) mod mariadb;
+pub(crate) mod otlp;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
+pub(crate) mod prometheus;
 pub(crate) mod s3;
+pub(crate) mod smtp;
 pub(crate) mod standby;
 pub(crate) mod turnout;
 
@@ -33,6 +38,33 @@ struct Watch<'a> {
     more: &'a [&'a OsStr],
     /// Files of the folder, and what is in them.
     files: &'a [(&'a str, &'a str)],
+}
+
+/// The shell's work for a server that says itself over HTTP whether it is ready: `$3` and what follows are its program and its words.
+const UNTIL_READY: &str = r#"
+trap '' INT TERM HUP PIPE
+cd "$1" || exit 1
+folder=$1 address=127.0.0.1:$2
+shift 2
+"$@" --web.listen-address="$address" --log.level=warn >>log 2>&1 </dev/null &
+server=$!
+is_ready() { curl --silent --fail --output /dev/null "http://$address/-/ready"; }
+i=0
+while [ $i -lt 500 ] && kill -0 $server 2>/dev/null; do
+  if is_ready; then break; fi
+  sleep 0.05; i=$((i + 1))
+done
+if is_ready; then echo ready; else echo failed; fi
+cat >/dev/null
+kill $server; wait $server
+cd / && rm -rf "$folder"
+"#;
+
+impl<'a> Watch<'a> {
+    /// Of Prometheus, or of a program that is told and asked as it is: `words` are the program and what it is told beside its address.
+    fn until_ready(name: &'a str, words: &'a [&'a OsStr], files: &'a [(&'a str, &'a str)]) -> Self {
+        Self { name, script: UNTIL_READY, more: words, files }
+    }
 }
 
 impl Watch<'_> {

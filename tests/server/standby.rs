@@ -1,9 +1,9 @@
 //! A PostgreSQL with a standby that replays what it does, for one test. The standby waits a minute for those who read there.
 
-use super::postgres::programs;
+use super::postgres::{programs, until};
 use super::{Watch, Watched};
 use anyhow::ensure;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::ffi::OsStr;
 use std::process::Command;
 
@@ -49,6 +49,17 @@ impl Pair {
         self.control("restart", mode)
     }
 
+    /// Stops the primary; `mode` is one of `pg_ctl`'s.
+    pub(crate) fn stop(&self, mode: &str) -> anyhow::Result<()> {
+        self.control("stop", mode)
+    }
+
+    /// Starts it again.
+    pub(crate) fn begin(&self) -> anyhow::Result<()> {
+        // of the mode that stops it nothing is taken
+        self.control("restart", "immediate")
+    }
+
     /// Has `pg_ctl` do something with the primary.
     fn control(&self, what: &str, mode: &str) -> anyhow::Result<()> {
         let control = r#"
@@ -62,11 +73,35 @@ cd "$1" && as "$2/pg_ctl" -D primary -l primary.log -m "$3" -w -t 60 "$4" >>log 
 
     /// Stops the primary as a crash does; the standby takes its place.
     pub(crate) async fn fail_over(&self) -> anyhow::Result<()> {
-        self.control("stop", "immediate")?;
+        self.stop("immediate")?;
+        self.promote().await
+    }
+
+    /// The standby takes the place of the primary, which has stopped.
+    pub(crate) async fn promote(&self) -> anyhow::Result<()> {
         let mut standby = PgConnection::connect(&self.standby()).await?;
         let promoted: bool = sqlx::query_scalar("select pg_promote()").fetch_one(&mut standby).await?;
         ensure!(promoted, "the standby is not promoted");
         Ok(())
+    }
+
+    /// Waits until the standby shows this.
+    pub(crate) async fn shows(&self, condition: &str) -> anyhow::Result<()> {
+        self.on_standby(&until(condition)).await
+    }
+
+    /// From now on the standby gets nothing of what the primary writes.
+    pub(crate) async fn cut_off(&self) -> anyhow::Result<()> {
+        self.on_standby("alter system set primary_conninfo = ''").await?;
+        self.on_standby("select pg_reload_conf()").await?;
+        self.shows("not exists (select from pg_stat_wal_receiver)").await
+    }
+
+    /// Has the standby run a statement.
+    pub(crate) async fn on_standby(&self, sql: &str) -> anyhow::Result<()> {
+        let mut standby = PgConnection::connect(&self.standby()).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut standby).await?;
+        Ok(standby.close().await?)
     }
 
     pub(crate) fn ports(&self) -> (u16, u16) {

@@ -1,6 +1,8 @@
 //! Why a read did not succeed. Messages name places and codes, never a row's value or a secret.
 
 use fieldmark_model::NotEvaluated;
+use fieldmark_model::code::{Meaning, meaning_of};
+use fieldmark_model::outcome::Nature;
 use thiserror::Error;
 
 /// Why a source did not answer.
@@ -17,6 +19,14 @@ pub enum Error {
     /// The database refused user or password.
     #[error("{address} refused the login ({code})")]
     LoginRefused {
+        /// Where, without secrets.
+        address: String,
+        /// The database's code.
+        code: String,
+    },
+    /// The server has no database of that name.
+    #[error("{address} has no such database ({code})")]
+    NoDatabase {
         /// Where, without secrets.
         address: String,
         /// The database's code.
@@ -49,6 +59,12 @@ pub enum Error {
     /// The rule's own time was up.
     #[error("the rule's timeout was over before it had its answer")]
     RuleTimeout,
+    /// The database ended the statement so that others, who waited for it while it waited for them, could go on.
+    #[error("the database ended the statement to resolve a deadlock ({code})")]
+    Deadlock {
+        /// The database's code.
+        code: String,
+    },
     /// A lock could not be had at once: somebody changes the table.
     #[error("the table is locked by somebody who changes it")]
     Locked,
@@ -136,9 +152,12 @@ impl Error {
     /// What may help.
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::ConnectionLost { .. } | Self::Timeout | Self::Locked | Self::GaveWay | Self::Cancelled => {
-                Recovery::Retry
-            }
+            Self::ConnectionLost { .. }
+            | Self::Timeout
+            | Self::Deadlock { .. }
+            | Self::Locked
+            | Self::GaveWay
+            | Self::Cancelled => Recovery::Retry,
             Self::Unreachable { address, .. } if address.starts_with("s3://") => Recovery::Operator(
                 "AWS_ENDPOINT_URL and AWS_REGION say where the store is, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY who asks; \
                  profiles are not read",
@@ -159,6 +178,7 @@ impl Error {
                 "GRANT SELECT on a table of the database TO the user, or correct the database in the source's url",
             ),
             Self::LoginRefused { .. } => Recovery::Operator("correct user and password of the source's url"),
+            Self::NoDatabase { .. } => Recovery::Operator("create the database, or correct the source's url"),
             Self::Address { .. } => Recovery::Operator("correct the source's url"),
             Self::PermissionDenied { .. } => Recovery::Operator("grant SELECT to the role"),
             Self::StoreRefused { .. } => Recovery::Operator(
@@ -182,17 +202,33 @@ impl Error {
         matches!(self, Self::Cancelled | Self::ConnectionLost { .. } | Self::FailedOver)
     }
 
+    /// Whether waiting may help. A login that is refused, and a database that there is not, are put right by somebody.
+    pub fn nature(&self) -> Nature {
+        match (self, self.recovery()) {
+            (Self::LoginRefused { .. } | Self::NoDatabase { .. } | Self::Address { .. }, _) => Nature::Permanent,
+            (_, Recovery::Retry) => Nature::Transient,
+            (Self::Database { code }, _) => match meaning_of(code) {
+                Meaning::Passing | Meaning::Unknown => Nature::Transient,
+                Meaning::Resource => Nature::Resource,
+                Meaning::Table | Meaning::Source => Nature::Permanent,
+            },
+            (_, Recovery::Operator(_)) => self.not_evaluated().nature(),
+            (_, Recovery::Bug) => Nature::Permanent,
+        }
+    }
+
     /// How an outcome calls it.
     pub fn not_evaluated(&self) -> NotEvaluated {
         match self {
             Self::Unreachable { .. }
             | Self::LoginRefused { .. }
+            | Self::NoDatabase { .. }
             | Self::Address { .. }
             | Self::ConnectionLost { .. }
             | Self::FailedOver
             | Self::SnapshotEnded { gave_way: false } => NotEvaluated::ConnectionLost,
             Self::StaleReplica | Self::NoReplica => NotEvaluated::StaleReplica,
-            Self::Timeout | Self::RuleTimeout | Self::Cancelled => NotEvaluated::Timeout,
+            Self::Timeout | Self::Deadlock { .. } | Self::RuleTimeout | Self::Cancelled => NotEvaluated::Timeout,
             Self::Locked | Self::GaveWay | Self::SnapshotEnded { gave_way: true } => NotEvaluated::YieldedToMigration,
             Self::BudgetSpent => NotEvaluated::BudgetSpent,
             Self::PermissionDenied { .. } | Self::PartitionsDenied | Self::StoreRefused { .. } => {

@@ -107,6 +107,18 @@ names! {
     Touched = "touched",
     /// What the role may do.
     Privileges = "privileges",
+    /// Views and rules with what they are made of, for lineage.
+    Definitions = "definitions",
+    /// Routines with their bodies, for lineage.
+    Routines = "routines",
+    /// Triggers with their bodies, for lineage.
+    Triggers = "triggers",
+    /// Columns that the database computes from others, for lineage.
+    Computed = "computed",
+    /// Statements that the database has seen others send, without their literals, for lineage.
+    StatementLog = "statement_log",
+    /// What there is, as statements that make it anew without rows, for a shadow database.
+    Outline = "outline",
     /// Columns that CHECK constraints are about, for `init`.
     Checks = "checks",
     /// The next rows of a pass over a whole table.

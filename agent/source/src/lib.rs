@@ -8,6 +8,7 @@
 
 mod activity;
 mod checks;
+pub mod definition;
 mod draw;
 mod error;
 pub mod files;
@@ -27,6 +28,7 @@ mod standing;
 mod watch;
 
 pub use activity::{Horizon, Sessions};
+pub use definition::{Definition, Made, MadeOf, SeenStatement};
 pub use error::{Error, Recovery};
 pub use fingerprint::Fingerprint;
 pub use grant::{Grant, grants, script};
@@ -35,7 +37,8 @@ pub use pace::Pace;
 pub use preview::Preview;
 pub use privilege::{Privileges, SchemaPrivileges, TablePrivileges};
 pub use request::{Answered, BlockDraw, BlockSample, Check, Cursor, Facts, Query, Read, Reference, ScanChunk};
-pub use standing::{ServerIdentity, Standing};
+pub use standing::{Position, ServerIdentity, Standing};
+pub use watch::Courtesy;
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -80,6 +83,24 @@ pub trait Source: Send {
 
     /// Every table of the configured schemas, with columns, keys and constraints.
     async fn catalogue(&mut self) -> Result<Catalogue, Error>;
+
+    /// Views, routines, triggers and computed columns of the schemas, with what they are made of.
+    async fn definitions(&mut self) -> Result<Vec<Definition>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Statements that the database has seen others send, those that were run most often; none where it keeps no log of them.
+    async fn statements(&mut self) -> Result<Vec<SeenStatement>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// The database without its rows, as statements that make it anew elsewhere, in an order in which most of them can be run.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where nothing is analysed elsewhere.
+    async fn outline(&mut self) -> Result<Vec<Made>, Error> {
+        Err(Error::Unsupported { what: "analysing statements on a shadow database" })
+    }
 
     /// What the schemas are like; `known` is what they were like when they were last looked at.
     async fn fingerprint(&mut self, _: Option<&Fingerprint>) -> Result<Fingerprint, Error> {
@@ -158,6 +179,11 @@ pub trait Source: Send {
     /// where the database has no shared blocks.
     fn blocks_touched(&self) -> u64 {
         0
+    }
+
+    /// What was done so far for others who waited for what statements of ours held.
+    fn courtesy(&self) -> Courtesy {
+        Courtesy::default()
     }
 
     /// How far transactions have come, where the database tells.

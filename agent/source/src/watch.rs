@@ -45,6 +45,17 @@ pub(crate) struct Run {
     idle: bool,
 }
 
+/// What was done for others who waited for what statements of ours held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Courtesy {
+    /// Statements that were ended for them.
+    pub gave_way: u64,
+    /// How long they may have waited until these had ended, at most: from the last look at which nobody did.
+    pub imposed: Duration,
+    /// Longest time between two looks while a statement ran.
+    pub lag: Duration,
+}
+
 /// How a database is asked, over a connection of the watchdog's own.
 #[async_trait]
 pub(crate) trait Eye: Send + 'static {
@@ -64,6 +75,8 @@ struct Seated {
     run: Option<Run>,
     /// Whether the statement that runs was ended for somebody who waited.
     gave_way: bool,
+    /// When nobody was seen to wait for it last.
+    clear: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -79,6 +92,8 @@ struct State {
     /// It could not look then.
     blind: Option<Instant>,
     closed: bool,
+    /// What was done for others so far.
+    courtesy: Courtesy,
 }
 
 impl State {
@@ -101,8 +116,12 @@ impl Shared {
     }
 
     /// It has looked at all that runs.
-    fn has_looked(&self) {
+    fn has_looked(&self, at: &[Run]) {
         let mut state = self.lock();
+        let since = at.iter().map(|run| state.looked.map_or(run.began, |looked| looked.max(run.began))).min();
+        if let Some(since) = since.filter(|_| state.blind.is_none()) {
+            state.courtesy.lag = state.courtesy.lag.max(since.elapsed());
+        }
         state.looked = Some(Instant::now());
         state.blind = None;
     }
@@ -194,16 +213,26 @@ impl Watch {
         let mut state = self.dog.shared.lock();
         state.runs += 1;
         let number = state.runs;
-        state.seats.insert(self.seat, Seated { run: Some(Run { number, ..run }), gave_way: false });
+        state.seats.insert(self.seat, Seated { run: Some(Run { number, ..run }), ..Seated::default() });
         drop(state);
         self.dog.shared.changed.notify_one();
     }
 
     /// It has ended.
     pub(crate) fn end(&self) {
-        if let Some(seat) = self.dog.shared.lock().seats.get_mut(&self.seat) {
-            seat.run = None;
+        let state = &mut *self.dog.shared.lock();
+        if let Some(seat) = state.seats.get_mut(&self.seat)
+            && let Some(run) = seat.run.take()
+            && seat.gave_way
+        {
+            state.courtesy.gave_way += 1;
+            state.courtesy.imposed += seat.clear.unwrap_or(run.began).elapsed();
         }
+    }
+
+    /// What was done for others so far, by all seats before this watchdog.
+    pub(crate) fn courtesy(&self) -> Courtesy {
+        self.dog.shared.lock().courtesy
     }
 
     /// Whether the statement that runs, or ran last, was ended because somebody waited for it.
@@ -280,7 +309,7 @@ async fn watch(shared: &Shared, mut eye: Box<dyn Eye>) {
             }
         }
         match looked {
-            Ok(()) => shared.has_looked(),
+            Ok(()) => shared.has_looked(&runs),
             Err(_) => {
                 eye.close();
                 unseen = shared.is_blind_now();
@@ -309,7 +338,13 @@ async fn look(
     if asked.is_some() && (run.idle || !hard) {
         return Ok(());
     }
+    let begun = Instant::now();
     if asked.is_none() && !tokio::time::timeout(QUESTION, eye.waited_for(run)).await.map_err(late)?? {
+        let mut state = shared.lock();
+        let seat = state.seats.values_mut().find(|seat| seat.run.as_ref().is_some_and(|now| now.number == run.number));
+        if let Some(seat) = seat {
+            seat.clear = Some(begun);
+        }
         return Ok(());
     }
     {
@@ -372,7 +407,13 @@ mod tests {
             scene.done.notified().await;
         }
         assert_eq!(scene.ends.lock().unwrap()[..2], [false, true]);
+        assert_eq!(watch.courtesy().gave_way, 0, "it has not ended yet");
         watch.end();
+        watch.end();
+        let courtesy = watch.courtesy();
+        assert_eq!(courtesy.gave_way, 1);
+        // from the second look, at which nobody waited yet, to the end: some looks and the patience with it
+        assert!(courtesy.imposed >= PATIENCE && courtesy.lag >= EVERY, "{courtesy:?}");
         watch.begin(7, Some(TableName::new("s", "t")));
         assert!(!watch.gave_way(), "that was another statement");
         assert_eq!(watch.limit(Duration::from_secs(1), Duration::from_millis(50)), Duration::from_secs(1));

@@ -83,6 +83,19 @@ pub enum Why {
     Refused,
 }
 
+impl Why {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Damaged => "damaged",
+            Self::CutOff => "cut_off",
+            Self::NeverWritten => "never_written",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// Records that are lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {

@@ -324,6 +324,14 @@ impl TableCheck<'_> {
             Some(newest) => {
                 let lag = (self.run.now - newest).as_seconds_f64();
                 let fails = lag > within.as_secs_f64();
+                // what the replica lacks still may be newer
+                if fails && let Some(behind) = behind(reader, lag - within.as_secs_f64()).await {
+                    let [age, behind] = [lag, behind].map(words::duration);
+                    let reason = format!(
+                        "the newest {column} here is {age} old, {allowed} is allowed, and the replica is {behind} behind its primary"
+                    );
+                    return refused(outcome, &Refusal { why: NotEvaluated::StaleReplica, reason });
+                }
                 outcome.status = if fails { Status::Failed } else { Status::Passed };
                 outcome.failed = u64::from(fails);
                 outcome.value = Some(lag);
@@ -339,6 +347,13 @@ impl TableCheck<'_> {
         }
         outcome
     }
+}
+
+/// By how many seconds the replica that is read is behind its primary, where that is so many at least.
+async fn behind(reader: &mut Reader, least: f64) -> Option<f64> {
+    // whatever cannot be told of it has no lag
+    let standing = reader.standing().await.unwrap_or_default();
+    standing.behind_seconds.filter(|behind| *behind >= least)
 }
 
 /// What is known of a database's error by its code alone.

@@ -4,8 +4,10 @@
 //! itself (`lookup`), counts become outcomes (`outcome`). Nothing here owns a command line: a call with a [`Reader`],
 //! which can be cancelled.
 
+mod blinded;
 mod draw;
 mod example;
+mod fixes;
 mod gathered;
 mod known;
 mod lookup;
@@ -17,12 +19,14 @@ mod reading;
 mod recent;
 mod segments;
 mod setting;
+mod sql;
 mod table;
 mod texts;
 mod values;
 mod walked;
 mod whole;
 
+pub(crate) use blinded::help;
 pub use draw::{Drawn, DrawnBlocks};
 pub(crate) use example::show_row;
 pub(crate) use outcome::fill;

@@ -1,7 +1,9 @@
 //! From what was counted to outcomes.
 
+use super::fixes::fixes;
 use super::measured::{RowBounds, row_count};
 use super::reading::{Reading, Unread};
+use super::sql::{Target, list, orphans};
 use super::table::TableCheck;
 use crate::reader::Reader;
 use crate::report::words;
@@ -74,6 +76,9 @@ impl TableCheck<'_> {
                 }
                 (_, None) => blank,
             };
+            if outcome.status == Status::Failed {
+                outcome.fixes = fixes(rules, self.table, &self.key, rule, &plan, reader.facts().dialect);
+            }
             if !matches!(plan, Plan::Sql { .. }) {
                 outcome.sql = outcome.sql.and_then(|sql| spelled(sql, reader.facts().dialect));
             }
@@ -166,6 +171,7 @@ pub(crate) fn fill(outcome: &mut Outcome, estimate: &Estimate, criterion: Criter
     outcome.fraction = estimate.fraction;
     outcome.interval = estimate.interval().map(|interval| [interval.low, interval.high]);
     outcome.level = estimate.interval().map(|_| estimate.level.confidence());
+    outcome.design_effect = estimate.fraction.map(|_| estimate.design_effect);
     outcome.sampled = !estimate.all_rows;
     outcome.status = match decide(estimate, criterion) {
         Decision::Passed => Status::Passed,
@@ -222,9 +228,6 @@ fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan, dialect: Dialect)
         Dialect::Sqlite | Dialect::Files => text.to_owned(),
     };
     let filter = rule.filter.as_ref().map(|filter| format!("({})", runs(filter.value.trim())));
-    let list = |columns: &[String], prefix: &str| {
-        columns.iter().map(|column| format!("{prefix}{}", quote_identifier(column))).collect::<Vec<_>>().join(", ")
-    };
     let shown = |prefix: &str| if check.key.is_empty() { format!("{prefix}*") } else { list(&check.key, prefix) };
     match plan {
         Plan::Row { .. } | Plan::Expression { .. } => {
@@ -253,20 +256,9 @@ fn reproduce(check: &TableCheck<'_>, rule: &Rule, plan: &Plan, dialect: Dialect)
             ))
         }
         Plan::References { columns, to_schema, to_table, to_columns } => {
-            let schema = to_schema.as_ref().unwrap_or(&check.table.name.schema);
-            let to = TableName::new(schema.as_str(), to_table.as_str()).quoted();
-            let join: Vec<String> = (columns.iter().zip(to_columns))
-                .map(|(column, to)| format!("p.{} = c.{}", quote_identifier(to), quote_identifier(column)))
-                .collect();
-            let present: Vec<String> =
-                columns.iter().map(|column| format!("c.{} IS NOT NULL", quote_identifier(column))).collect();
-            let filter = filter.map(|filter| format!("{filter} AND ")).unwrap_or_default();
-            Some(format!(
-                "SELECT {} FROM {table} AS c WHERE {filter}{} AND NOT EXISTS (SELECT 1 FROM {to} AS p WHERE {}) LIMIT 100",
-                shown("c."),
-                present.join(" AND "),
-                join.join(" AND ")
-            ))
+            let to = Target::of(&check.table.name, to_schema.as_ref(), to_table, to_columns);
+            let orphans = orphans(&check.table.name, columns, &to, filter.as_deref());
+            Some(format!("SELECT {} {orphans} LIMIT 100", shown("c.")))
         }
         Plan::Fresh { .. } | Plan::RowCount { .. } | Plan::Distribution { .. } | Plan::Sql { .. } => None,
     }

@@ -1,7 +1,7 @@
 //! `before`, `after`, `guard`.
 
 use super::guarded::{self, Trace};
-use super::{Ended, Manner, Session, SourceReport, begin, deliver};
+use super::{Ended, Manner, Session, SourceReport, begin, deliver, traced};
 use crate::cli::{After, Before, Common, Guard, Marking, Output, USAGE};
 use crate::config::{Address, SourceConfig};
 use crate::mark::{Mark, MarkError, MarkStore};
@@ -28,7 +28,8 @@ pub(crate) async fn before(common: &Common, arguments: &Before, signals: &Signal
     let session = Session::open(common, signals, MANNER)?;
     let mut report = begin("before", common, &session.run);
     report.migration = Some(MigrationSummary::default());
-    mark_all(&session, &arguments.marking, &mut report).await?;
+    let marking = traced::before(&session, &arguments.marking, &mut report).await?;
+    mark_all(&session, &marking, &mut report).await?;
     if signals.received().is_some() {
         // it came while the mark was written; whoever sent it does not expect the migration to follow
         return Err(Ended::Interrupted);
@@ -53,7 +54,7 @@ pub(crate) async fn after(common: &Common, arguments: &After, signals: &Signals)
     for source in &session.config.sources {
         let mark = arguments.mark.as_deref();
         let (marking, wait) = (&arguments.marking, arguments.waiting.wait);
-        let with = Recapture { mark, marking, wait, direction, transactions: BTreeSet::new() };
+        let with = Recapture { mark, marking, wait, direction, transactions: BTreeSet::new(), traced: true };
         recapture(&session, source, with, &mut report).await?;
     }
     conclude(&mut report);
@@ -69,7 +70,8 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
     if arguments.rollback {
         marked.extend(session.config.sources.iter().map(|source| (source.name.clone(), arguments.mark.clone())));
     } else {
-        let all_marked = mark_all(&session, &arguments.marking, &mut report).await?;
+        let marking = traced::before(&session, &arguments.marking, &mut report).await?;
+        let all_marked = mark_all(&session, &marking, &mut report).await?;
         let marks = report.migration.iter().flat_map(|migration| &migration.marks);
         marked.extend(marks.map(|mark| (mark.source.clone(), Some(mark.id.clone()))));
         if !all_marked && !arguments.proceed_unmarked {
@@ -112,7 +114,7 @@ pub(crate) async fn guard(common: &Common, arguments: &Guard, signals: &Signals)
         if let Some((_, mark)) = marked.iter().find(|(name, _)| *name == source.name) {
             let transactions = seen.remove(&source.name).unwrap_or_default();
             let (marking, wait) = (&arguments.marking, arguments.waiting.wait);
-            let with = Recapture { mark: mark.as_deref(), marking, wait, direction, transactions };
+            let with = Recapture { mark: mark.as_deref(), marking, wait, direction, transactions, traced: true };
             match recapture(&session, source, with, &mut report).await {
                 Ok(()) => {}
                 Err(Ended::Interrupted) => return Err(Ended::Unjudged(later(arguments))),
@@ -292,6 +294,7 @@ pub(crate) async fn mark(
         Ok(taken) => taken,
         Err(error) => return failed(&source.name, &error, report).map(|()| false),
     };
+    taken.marked.mark.planned.clone_from(&marking.planned);
     let store = store(session, &source.name, marking);
     let lock = session.folder.lock_within(&source.name, crate::state::PATIENCE)?;
     let kept = store.keep(&mut taken.marked).and_then(|stored| {
@@ -357,12 +360,21 @@ pub(crate) struct Recapture<'a> {
     direction: Direction,
     /// Seen to be the migration's.
     transactions: BTreeSet<u64>,
+    /// Whether lineage is taken as well; the daemon does so by itself.
+    traced: bool,
 }
 
 impl<'a> Recapture<'a> {
     /// Of this mark, after a migration forward of which no transactions are known.
     pub(crate) fn forward(mark: &'a str, marking: &'a Marking, wait: Duration) -> Self {
-        Self { mark: Some(mark), marking, wait, direction: Direction::Forward, transactions: BTreeSet::new() }
+        Self {
+            mark: Some(mark),
+            marking,
+            wait,
+            direction: Direction::Forward,
+            transactions: BTreeSet::new(),
+            traced: false,
+        }
     }
 }
 
@@ -414,6 +426,7 @@ pub(crate) async fn recapture(
     let rules: Vec<&TableRules> = tables.iter().collect();
     let seen = session.blocks_seen(&mut reader, &catalogue, &tables).await;
     let settings = session.settings(source);
+    let renames = traced::renames(with.marking, &marked.mark, reader.facts())?;
     let recapture = SourceRecapture {
         reader: &mut reader,
         source: &source.name,
@@ -426,6 +439,7 @@ pub(crate) async fn recapture(
         control: with.marking.control,
         direction: with.direction,
         transactions: &with.transactions,
+        renames: &renames,
     };
     let mut recaptured = match recapture.judge().await {
         Ok(recaptured) => recaptured,
@@ -440,6 +454,10 @@ pub(crate) async fn recapture(
     of_source.used(&reader, rules.len() as u64, seen.map(|(after, before)| after.saturating_sub(before)));
     of_source.checked(&recaptured.checked);
     session.remember(&source.name, &recaptured.checked, &mut reader, report);
+    drop(reader);
+    if with.traced {
+        traced::after(session, source, &marked.mark, report).await;
+    }
     Ok(())
 }
 

@@ -2,8 +2,11 @@
 
 mod baseline;
 pub(crate) mod check;
+mod classify;
 mod collector;
 mod guarded;
+mod incidents;
+mod lineage;
 mod local;
 pub(crate) mod migration;
 mod plan;
@@ -12,18 +15,21 @@ mod session;
 mod show;
 mod status;
 mod test;
+mod traced;
 
 use crate::check::RunFacts;
 use crate::cli::{Cli, Command, Common, Output};
-use crate::config::{self, Environment, Style};
+use crate::config::{self, Config, Environment, Style};
 use crate::report::{self, Report, exit_code, html, json, junit, markdown, terminal};
 use crate::signals::Signals;
 use crate::state::StateError;
 use fieldmark_document::Problems;
 use fieldmark_model::outcome::Nature;
+use fieldmark_telemetry::{About, Telemetry};
 use std::io::Write as _;
 
 pub(crate) use collector::Running;
+pub(crate) use selection::Selection;
 pub(crate) use session::{Manner, Session, SourceReport, read, tables_hidden, tables_read, with_sources};
 
 /// Why a command ended without a report.
@@ -74,6 +80,11 @@ pub async fn run(cli: Cli, signals: &Signals) -> u8 {
         Command::Agent => crate::daemon::run(&cli.common, signals).await,
         Command::Collector => collector::run(&cli.common, signals).await,
         Command::Agents(arguments) => collector::agents(&cli.common, arguments).await,
+        Command::Incidents(arguments) => incidents::incidents(&cli.common, arguments).await,
+        Command::Silence(arguments) => incidents::silence(&cli.common, arguments).await,
+        Command::Route(arguments) => incidents::route(&cli.common, arguments).await,
+        Command::Classify(arguments) => classify::run(&cli.common, arguments),
+        Command::Lineage(arguments) => lineage::run(&cli.common, arguments, signals).await,
         Command::Config => show::config(&cli.common),
         Command::Rules(arguments) => show::rules(arguments),
         Command::Schema(arguments) => show::schema(arguments),
@@ -174,6 +185,24 @@ pub(crate) fn no_report(command: &str, common: &Common) -> Result<(), Ended> {
         crate::cli::USAGE,
         format!("`{command}` makes no report: {why} is not for it; there is --output json"),
     ))
+}
+
+/// Begins to tell of a process that runs all the time.
+pub(crate) fn telemetry(
+    service: &'static str,
+    instance: &str,
+    config: &Config,
+    common: &Common,
+) -> Result<Telemetry, Ended> {
+    let about = About {
+        service,
+        instance: instance.to_owned(),
+        version: env!("CARGO_PKG_VERSION"),
+        logs: config.telemetry.logs.value,
+        otlp: config.telemetry.otlp.value,
+        quiet: common.quiet,
+    };
+    Telemetry::start(&about).map_err(|unusable| Ended::Because(WRONG_CONFIGURATION, unusable.to_string()))
 }
 
 /// Reads the configuration as the command line and the environment have it.

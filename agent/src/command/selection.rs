@@ -2,6 +2,7 @@
 
 use super::Ended;
 use crate::cli::{Common, USAGE};
+use fieldmark_engine::language::resolve_table;
 use fieldmark_engine::rule::{Rule, TableRules};
 use fieldmark_model::name::fits;
 use fieldmark_model::{Catalogue, SourceName, Table, TableName};
@@ -13,18 +14,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Selection {
     tables: Vec<String>,
     rules: Vec<String>,
+    /// Tables of a source's catalogue that are meant, whatever they were called.
+    only: Option<BTreeSet<TableName>>,
     /// Names that met something in a source's catalogue.
     met: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Selection {
     pub(super) fn of(common: &Common) -> Self {
-        Self { tables: common.table.clone(), rules: common.rule.clone(), met: Arc::default() }
+        Self { tables: common.table.clone(), rules: common.rule.clone(), ..Self::default() }
+    }
+
+    /// These tables of a source.
+    pub(crate) fn of_tables(tables: &[TableName]) -> Self {
+        Self { only: Some(tables.iter().cloned().collect()), ..Self::default() }
     }
 
     /// Whether some tables were named, and not all are meant.
     pub(crate) fn some_tables(&self) -> bool {
-        !self.tables.is_empty()
+        !self.tables.is_empty() || self.only.is_some()
     }
 
     /// Whether some rules were named.
@@ -56,7 +64,7 @@ impl Selection {
                 return Err(unknown("rule", given, ids.collect()));
             }
         }
-        if self.some_tables() {
+        if !self.tables.is_empty() {
             documents.retain(|rules| self.tables.iter().any(|given| is_named(rules, given)));
         }
         if self.some_rules() {
@@ -71,9 +79,19 @@ impl Selection {
     }
 
     /// What is left of the tables that documents speak of. A pattern's rule may be named by the pattern's id.
-    pub(super) fn narrow(&self, tables: &mut Vec<TableRules>, documents: &[&TableRules], catalogue: &Catalogue) {
+    pub(super) fn narrow(
+        &self,
+        tables: &mut Vec<TableRules>,
+        documents: &[&TableRules],
+        (catalogue, default_schema): (&Catalogue, Option<&str>),
+    ) {
+        if let Some(only) = &self.only {
+            let table =
+                |rules: &TableRules| resolve_table(rules, catalogue, default_schema).map(|table| table.name.clone());
+            tables.retain(|rules| table(rules).is_ok_and(|table| only.contains(&table)));
+        }
         let patterns = || documents.iter().filter(|rules| rules.pattern.is_any());
-        if self.some_tables() {
+        if !self.tables.is_empty() {
             let of_pattern = |rules: &TableRules, given: &String| {
                 patterns().any(|pattern| names(pattern).contains(given) && pattern.may_mean(&name(rules), None))
             };

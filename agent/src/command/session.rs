@@ -8,7 +8,7 @@ use crate::cli::Common;
 use crate::config::{Address, Config, SampleSize, SourceConfig, SqlRules};
 use crate::progress::Progress;
 use crate::reader::Reader;
-use crate::report::{ErrorSummary, Report, SampleSummary, SourceSummary, words};
+use crate::report::{CourtesySummary, ErrorSummary, Report, SampleSummary, SourceSummary, words};
 use crate::signals::Signals;
 use crate::state::{LastCheck, Pass, SourceState, StateFolder, Watermark};
 use arrow::datatypes::Schema;
@@ -18,7 +18,6 @@ use fieldmark_engine::evaluate::{Names, check_expression};
 use fieldmark_engine::kind::Plan;
 use fieldmark_engine::language::{check_catalogue, check_sources, expand_patterns, parse_rule_files, resolve_table};
 use fieldmark_engine::rule::{Rule, SampleWish, TableRules};
-use fieldmark_model::outcome::Nature;
 use fieldmark_model::{Catalogue, Dialect, Finding, NotEvaluated, Outcome, SourceName, Status, Table, TableName};
 use fieldmark_source::files::StoreSettings;
 use fieldmark_source::postgres::{self, ConnectOptions};
@@ -299,7 +298,7 @@ impl Session {
     ) -> (Vec<TableRules>, Problems) {
         let documents = self.rules_of(source);
         let (mut tables, problems) = expand_patterns(&documents, catalogue, default_schema);
-        self.selection.narrow(&mut tables, &documents, catalogue);
+        self.selection.narrow(&mut tables, &documents, (catalogue, default_schema));
         (tables, problems)
     }
 
@@ -389,7 +388,7 @@ impl SourceReport<'_> {
     /// Where the source is and what reading it has cost.
     pub(crate) fn used(&mut self, reader: &Reader, tables: u64, server_blocks: Option<u64>) {
         let facts = reader.facts();
-        let usage = reader.usage();
+        let (usage, courtesy) = (reader.usage(), reader.courtesy());
         let database = match facts.dialect {
             Dialect::Postgres => format!("PostgreSQL {}", facts.version),
             Dialect::MySql => format!("MariaDB {}", facts.version),
@@ -406,6 +405,12 @@ impl SourceReport<'_> {
             statement_seconds: usage.time.as_secs_f64(),
             blocks: (facts.dialect == Dialect::Postgres).then_some(usage.blocks),
             server_blocks,
+            courtesy: CourtesySummary {
+                gave_way: courtesy.gave_way,
+                lock_timeouts: usage.lock_timeouts,
+                imposed_wait_seconds: courtesy.imposed.as_secs_f64(),
+                watchdog_lag_seconds: courtesy.lag.as_secs_f64(),
+            },
         };
         match self.report.sources.iter_mut().find(|source| source.name == *self.name) {
             Some(before) => {
@@ -414,6 +419,11 @@ impl SourceReport<'_> {
                 before.statement_seconds += summary.statement_seconds;
                 before.blocks = before.blocks.zip(summary.blocks).map(|(one, other)| one + other);
                 before.server_blocks = before.server_blocks.zip(summary.server_blocks).map(|(one, other)| one + other);
+                let (before, more) = (&mut before.courtesy, summary.courtesy);
+                before.gave_way += more.gave_way;
+                before.lock_timeouts += more.lock_timeouts;
+                before.imposed_wait_seconds += more.imposed_wait_seconds;
+                before.watchdog_lag_seconds = before.watchdog_lag_seconds.max(more.watchdog_lag_seconds);
             }
             None => self.report.sources.push(summary),
         }
@@ -462,10 +472,7 @@ impl SourceReport<'_> {
             table: table.cloned(),
             what: error.to_string(),
             remedy: Some(remedy.to_owned()),
-            nature: Some(match error.recovery() {
-                Recovery::Retry => Nature::Transient,
-                Recovery::Operator(_) | Recovery::Bug => error.not_evaluated().nature(),
-            }),
+            nature: Some(error.nature()),
         });
     }
 }

@@ -58,6 +58,20 @@ impl ServerAddress {
     }
 }
 
+impl ServerAddress {
+    /// Whether both are on one server, as far as their words say it.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        let place = |address: &Self| {
+            let url = Url::parse(address.url.expose()).ok()?;
+            let said = |name: &str| url.query_pairs().find(|(own, _)| own == name).map(|(_, value)| value.into_owned());
+            let host = said("host").or_else(|| url.host_str().map(str::to_lowercase));
+            let port = said("port").and_then(|port| port.parse().ok()).or_else(|| url.port());
+            Some((host.unwrap_or_else(|| "localhost".to_owned()), port.unwrap_or(5432)))
+        };
+        place(self).is_some_and(|own| place(other) == Some(own))
+    }
+}
+
 impl Address {
     /// The address as it may be shown.
     pub fn shown(&self) -> String {

@@ -1,7 +1,9 @@
 //! `agent`, `collector` and `serve`: of the processes that run all the time.
 
 use super::origin::{Origin, Setting};
+use super::routes::Said;
 use crate::state::host_name;
+use fieldmark_collector::route::{Key, Value as Kept};
 use fieldmark_document::{MapReader, Placed, Problem, Problems};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,10 @@ pub(super) const AGENT_PER_BLOCK: u32 = 25;
 pub(super) const MARKS_EVERY: Duration = Duration::from_secs(600);
 /// Time between two looks at a catalogue unless told otherwise.
 pub(super) const CATALOGUE_EVERY: Duration = Duration::from_secs(5);
+/// How long things are given to heal by themselves unless told otherwise.
+pub(super) const PATIENCE: Duration = Duration::from_secs(900);
+/// The longest that it can be.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 /// Bytes of the spool unless told otherwise.
 pub(super) const SPOOL: u64 = 256 << 20;
 /// The least that it can be.
@@ -24,6 +30,8 @@ const SMALLEST_SPOOL: u64 = 1 << 20;
 pub(super) const KEEP_OUTCOMES: Duration = Duration::from_secs(30 * 86_400);
 /// How long sums and all else are kept unless told otherwise.
 pub(super) const KEEP_ROLLUPS: Duration = Duration::from_secs(400 * 86_400);
+/// Time between two heartbeats unless told otherwise.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Where an agent's local API listens unless told otherwise.
 pub(super) const AGENT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9465);
 /// Where a collector listens unless told otherwise.
@@ -46,6 +54,8 @@ pub struct AgentConfig {
     pub catalogue_every: Setting<Duration>,
     /// Most bytes of the spool.
     pub spool: Setting<u64>,
+    /// How long things are given to heal by themselves.
+    pub patience: Setting<Duration>,
 }
 
 /// A collector that runs elsewhere.
@@ -59,6 +69,15 @@ pub struct CollectorConfig {
     pub ca_file: Setting<Option<PathBuf>>,
 }
 
+/// Who is told what happens in the form of OpenLineage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenLineageConfig {
+    /// Its address, to which `/api/v1/lineage` is added: `https://…`, or `http://` of a loopback address.
+    pub url: Setting<Url>,
+    /// A file with a token for it.
+    pub token_file: Setting<Option<PathBuf>>,
+}
+
 /// The collector itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServeConfig {
@@ -70,10 +89,16 @@ pub struct ServeConfig {
     pub keep_outcomes: Setting<Duration>,
     /// How long sums of them are kept, and all that is no outcome.
     pub keep_rollups: Setting<Duration>,
+    /// Its address for people and programs elsewhere, where what is told of an incident leads.
+    pub url: Setting<Option<Url>>,
+    /// Whether routes may run programs.
+    pub allow_exec: Setting<bool>,
+    /// What is asked every so often, and missed when it is not: `url`, or where it is read from, and time between.
+    pub heartbeat: Option<(Setting<Said>, Setting<Duration>)>,
 }
 
 /// An address with its port.
-fn address(keys: &mut MapReader<'_>, key: &str, problems: &mut Problems) -> Option<Placed<SocketAddr>> {
+pub(super) fn address(keys: &mut MapReader<'_>, key: &str, problems: &mut Problems) -> Option<Placed<SocketAddr>> {
     let text = keys.text(key, problems)?;
     match text.value.parse() {
         Ok(address) => Some(Placed::new(address, text.place)),
@@ -109,6 +134,7 @@ pub(super) fn read_agent(file: &mut MapReader<'_>, problems: &mut Problems) -> A
         marks_every: Setting::default_of(MARKS_EVERY),
         catalogue_every: Setting::default_of(CATALOGUE_EVERY),
         spool: Setting::default_of(SPOOL),
+        patience: Setting::default_of(PATIENCE),
     };
     let Some(mut keys) = file.map("agent", problems) else { return agent };
     if let Some(name) = keys.text("name", problems) {
@@ -145,6 +171,12 @@ pub(super) fn read_agent(file: &mut MapReader<'_>, problems: &mut Problems) -> A
         }
         agent.spool = Setting { value: spool.value, origin: Origin::of(&spool.place) };
     }
+    let patience = keys.duration("patience", problems);
+    let patience = at_least(patience, "patience", Duration::from_secs(1), problems);
+    if let Some(long) = patience.as_ref().filter(|patience| patience.value > LONGEST_PATIENCE) {
+        problems.push(Problem::new("`patience` is too long", &long.place).allowed("7 days or less"));
+    }
+    agent.patience = Setting::or(patience, PATIENCE);
     keys.finish(problems);
     agent
 }
@@ -179,8 +211,32 @@ pub(super) fn read_collector(
     Some(CollectorConfig { url: url?, token_file: token_file.map(path)?, ca_file })
 }
 
+pub(super) fn read_openlineage(
+    file: &mut MapReader<'_>,
+    folder: &Path,
+    problems: &mut Problems,
+) -> Option<OpenLineageConfig> {
+    let mut keys = file.map("openlineage", problems)?;
+    let url = keys.require_text("url", problems);
+    let token_file = keys.text("token_file", problems);
+    keys.finish(problems);
+    let url = url.and_then(|text| match Url::parse(&text.value) {
+        Ok(url) if is_private(&url) && url.username().is_empty() && url.password().is_none() => {
+            Some(Setting { value: url, origin: Origin::of(&text.place) })
+        }
+        _ => {
+            let problem =
+                Problem::new("the `url` of OpenLineage's receiver has to be an https:// address", &text.place);
+            problems.push(problem.help("http:// is for one on this machine alone, and a token goes into `token_file`"));
+            None
+        }
+    });
+    let token_file = token_file.map(|text| text.map(|path| Some(folder.join(path))));
+    Some(OpenLineageConfig { url: url?, token_file: Setting::or(token_file, None) })
+}
+
 /// Nobody reads along.
-fn is_private(url: &Url) -> bool {
+pub(super) fn is_private(url: &Url) -> bool {
     let host = url.host_str().unwrap_or("");
     let local = host == "localhost"
         || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
@@ -193,6 +249,9 @@ pub(super) fn read_serve(file: &mut MapReader<'_>, folder: &Path, problems: &mut
         tls: Setting::default_of(None),
         keep_outcomes: Setting::default_of(KEEP_OUTCOMES),
         keep_rollups: Setting::default_of(KEEP_ROLLUPS),
+        url: Setting::default_of(None),
+        allow_exec: Setting::default_of(false),
+        heartbeat: None,
     };
     let Some(mut keys) = file.map("serve", problems) else { return serve };
     let listen = address(&mut keys, "listen", problems);
@@ -205,6 +264,32 @@ pub(super) fn read_serve(file: &mut MapReader<'_>, folder: &Path, problems: &mut
             serve.tls = Setting { value: Some(files), origin: Origin::of(&cert.place) };
         }
         tls.finish(problems);
+    }
+    if let Some(text) = keys.text("url", problems) {
+        match Url::parse(&text.value) {
+            Ok(url) if matches!(url.scheme(), "https" | "http") && url.host().is_some() => {
+                serve.url = Setting { value: Some(url), origin: Origin::of(&text.place) };
+            }
+            _ => {
+                problems.push(Problem::new("`url` has to be an address such as https://fieldmark.example", &text.place))
+            }
+        }
+    }
+    if let Some(allow) = keys.bool("allow_exec", problems) {
+        serve.allow_exec = Setting { value: allow.value, origin: Origin::of(&allow.place) };
+    }
+    if let Some(mut heartbeat) = keys.map("heartbeat", problems) {
+        let key = Key::required("url", Kept::Url, "what is asked every so often, and missed when it is not");
+        let is_there = super::routes::has(&heartbeat, &key);
+        let url = super::routes::of_key(&mut heartbeat, &key, folder, problems);
+        let every = heartbeat.duration("every", problems);
+        let every = at_least(every, "every", Duration::from_secs(1), problems);
+        if url.is_none() && !is_there {
+            let problem = Problem::new("a heartbeat needs the address that is asked", heartbeat.place());
+            problems.push(problem.allowed("url, url_env or url_file"));
+        }
+        serve.heartbeat = url.map(|url| (url, Setting::or(every, HEARTBEAT)));
+        heartbeat.finish(problems);
     }
     if let Some(mut keep) = keys.map("keep", problems) {
         let hour = Duration::from_secs(3_600);

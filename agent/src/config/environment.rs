@@ -79,7 +79,7 @@ enum Shape {
 }
 
 /// Keys of the whole file.
-const KEYS: [(&[&str], Shape); 28] = [
+const KEYS: [(&[&str], Shape); 33] = [
     (&["state_dir"], Shape::Text),
     (&["rules"], Shape::List),
     (&["marks", "keep"], Shape::Scalar),
@@ -95,9 +95,12 @@ const KEYS: [(&[&str], Shape); 28] = [
     (&["agent", "marks_every"], Shape::Scalar),
     (&["agent", "catalogue_every"], Shape::Scalar),
     (&["agent", "spool"], Shape::Scalar),
+    (&["agent", "patience"], Shape::Scalar),
     (&["collector", "url"], Shape::Text),
     (&["collector", "token_file"], Shape::Text),
     (&["collector", "ca_file"], Shape::Text),
+    (&["openlineage", "url"], Shape::Text),
+    (&["openlineage", "token_file"], Shape::Text),
     (&["serve", "listen"], Shape::Text),
     (&["serve", "store"], Shape::Text),
     (&["serve", "tls", "cert_file"], Shape::Text),
@@ -105,13 +108,15 @@ const KEYS: [(&[&str], Shape); 28] = [
     (&["serve", "keep", "outcomes"], Shape::Scalar),
     (&["serve", "keep", "rollups"], Shape::Scalar),
     (&["scan"], Shape::Section),
-    (&["telemetry"], Shape::Section),
-    (&["routes"], Shape::List),
+    (&["telemetry", "otlp"], Shape::Text),
+    (&["telemetry", "prometheus"], Shape::Scalar),
+    (&["telemetry", "listen"], Shape::Text),
+    (&["telemetry", "logs"], Shape::Text),
     (&["maintenance"], Shape::List),
 ];
 
 /// Keys of a source.
-const SOURCE_KEYS: [(&[&str], Shape); 22] = [
+const SOURCE_KEYS: [(&[&str], Shape); 23] = [
     (&["url"], Shape::Text),
     (&["url_env"], Shape::Text),
     (&["url_file"], Shape::Text),
@@ -126,6 +131,7 @@ const SOURCE_KEYS: [(&[&str], Shape); 22] = [
     (&["budget", "rows_per_check"], Shape::Scalar),
     (&["examples"], Shape::Scalar),
     (&["full_every"], Shape::Scalar),
+    (&["dbt"], Shape::Scalar),
     (&["migrations_by", "role"], Shape::Text),
     (&["migrations_by", "application_name"], Shape::Text),
     (&["scan_connections"], Shape::Scalar),

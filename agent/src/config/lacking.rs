@@ -12,16 +12,10 @@ enum Stands {
 }
 
 /// Of the whole file.
-const FILE: [(&str, Stands); 5] = [
-    ("contracts", Stands::Empty),
-    ("scan", Stands::Empty),
-    ("telemetry", Stands::Empty),
-    ("routes", Stands::Empty),
-    ("maintenance", Stands::Empty),
-];
+const FILE: [(&str, Stands); 2] = [("contracts", Stands::Empty), ("scan", Stands::Empty)];
 
 /// Of a source.
-const SOURCE: [(&str, Stands); 2] = [("quiet_hours", Stands::Empty), ("shadow_url", Stands::Empty)];
+const SOURCE: [(&str, Stands); 1] = [("quiet_hours", Stands::Empty)];
 
 /// Takes the keys of the whole file that this version lacks.
 pub(super) fn of_file(file: &mut MapReader<'_>, problems: &mut Problems) {

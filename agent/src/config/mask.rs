@@ -19,12 +19,19 @@ pub fn mask(text: &str, secrets: &[&str]) -> String {
         start += line.len();
     }
     for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
-        for (at, _) in text.match_indices(*secret) {
+        for (at, _) in text.match_indices(*secret).filter(|(at, _)| !is_in_a_word(text, *at, secret)) {
             hide(&mut bytes, at, at + secret.len());
         }
     }
     // only whole characters were overwritten
     String::from_utf8(bytes).unwrap_or_else(|_| "***".to_owned())
+}
+
+/// A secret that is a word is no part of a longer one: our own sentences stay readable.
+fn is_in_a_word(text: &str, at: usize, secret: &str) -> bool {
+    let before = text.get(..at).and_then(|before| before.chars().next_back());
+    let after = text.get(at + secret.len()..).and_then(|after| after.chars().next());
+    secret.chars().all(char::is_alphabetic) && [before, after].into_iter().flatten().any(char::is_alphabetic)
 }
 
 fn hide(bytes: &mut [u8], from: usize, to: usize) {
@@ -88,6 +95,7 @@ mod tests {
             ("db_password: hunter2\nb: c", "db_password: *******\nb: c"),
             ("encrypt_with: null", "encrypt_with: null"),
             ("a: planted", "a: *******"),
+            ("a: implanted, replanted; planted", "a: implanted, replanted; *******"),
             ("no secret here", "no secret here"),
             ("url: postgres://u:pä@h", "url: postgres://u:***@h"),
             ("unknown key: `postgres://u:hunte…`; allowed: a", "unknown key: `postgres://u:*****…`; allowed: a"),

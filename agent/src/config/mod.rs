@@ -14,20 +14,25 @@ mod lacking;
 mod mask;
 mod origin;
 mod render;
+mod routes;
 mod rule_files;
 mod schema;
 mod secret;
 mod show;
 mod source;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
 pub use address::{Address, ServerAddress};
-pub use daemon::{AgentConfig, CollectorConfig, ServeConfig};
+pub use daemon::{AgentConfig, CollectorConfig, OpenLineageConfig, ServeConfig};
 pub use environment::Environment;
 pub use mask::mask;
 pub use origin::{Origin, Setting};
 pub use render::{Style, render};
+pub use routes::{RouteConfig, Said, SecretBy};
+
+use fieldmark_collector::store::Silenced;
 pub use rule_files::{DEFAULTS, FIXTURES, RuleFile, RuleFiles};
 pub(crate) use rule_files::{name_of, nearest_file, read_text_within, reason};
 pub use schema::schema;
@@ -37,6 +42,7 @@ pub use source::{
     AddressBy, BLOCKS_PER_MINUTE, Budget, DETECT, Examples, FULL_EVERY, MigrationsBy, PER_BLOCK, ROWS_PER_CHECK,
     SAMPLE_ROWS, SERVER_TIME, SampleConfig, SampleSize, SourceConfig, SqlRules,
 };
+pub use telemetry::TelemetryConfig;
 
 use fieldmark_document::{MapReader, Node, NodeKind, Placed, Problem, Problems, parse};
 pub(crate) use origin::nowhere;
@@ -78,6 +84,14 @@ pub struct Config {
     pub collector: Option<CollectorConfig>,
     /// The collector, wherever it runs.
     pub serve: ServeConfig,
+    /// Who is told of incidents; the first that matches.
+    pub routes: Vec<RouteConfig>,
+    /// Windows in which nobody is told of what happens.
+    pub maintenance: Setting<Vec<Silenced>>,
+    /// What leaves sideways.
+    pub telemetry: TelemetryConfig,
+    /// Who is told what happens in the form of OpenLineage.
+    pub openlineage: Option<OpenLineageConfig>,
 }
 
 /// How marks are kept.
@@ -245,6 +259,15 @@ fn check(
     let agent = daemon::read_agent(&mut keys, problems);
     let collector = daemon::read_collector(&mut keys, around.folder, problems);
     let serve = daemon::read_serve(&mut keys, around.folder, problems);
+    let routes = routes::read(&mut keys, around.folder, problems);
+    if collector.is_none() && !sources.is_empty() {
+        routes::check_sources(&routes, &sources, problems);
+    }
+    routes::check_escalations(&routes, problems);
+    routes::check_ways(&routes, serve.allow_exec.value, problems);
+    let maintenance = routes::maintenance(&mut keys, problems);
+    let telemetry = telemetry::read(&mut keys, problems);
+    let openlineage = daemon::read_openlineage(&mut keys, around.folder, problems);
     lacking::of_file(&mut keys, problems);
     keys.finish(problems);
 
@@ -265,6 +288,10 @@ fn check(
         agent,
         collector,
         serve,
+        routes,
+        maintenance,
+        telemetry,
+        openlineage,
     });
     (config, patterns)
 }

@@ -29,6 +29,13 @@ impl Origin {
     }
 }
 
+impl Origin {
+    /// The file and the line, where it is in one.
+    pub fn place(&self) -> Option<&Place> {
+        if let Self::File(place) = self { Some(place) } else { None }
+    }
+}
+
 impl fmt::Display for Origin {
     /// `default`, `file:line`, `environment variable NAME` or the flag.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,9 @@
 use super::Config;
 use super::address::Address;
 use super::origin::{Origin, Setting};
+use super::routes::{RouteConfig, Said, SecretBy};
 use super::source::{AddressBy, SampleSize, SourceConfig};
+use fieldmark_collector::store::Silenced;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -68,12 +70,20 @@ impl Config {
         push(all, at("agent", "marks_every"), &agent.marks_every, |every| json!(duration_text(*every)));
         push(all, at("agent", "catalogue_every"), &agent.catalogue_every, |every| json!(duration_text(*every)));
         push(all, at("agent", "spool"), &agent.spool, |bytes| bytes_value(*bytes));
+        push(all, at("agent", "patience"), &agent.patience, |patience| json!(duration_text(*patience)));
         match &self.collector {
             None => push(all, vec![Part::Key("collector")], &Setting::default_of(()), |()| Value::Null),
             Some(collector) => {
                 push(all, at("collector", "url"), &collector.url, |url| json!(url.as_str()));
                 push(all, at("collector", "token_file"), &collector.token_file, |path| shown(path));
                 push(all, at("collector", "ca_file"), &collector.ca_file, |path| json!(path.as_deref().map(shown)));
+            }
+        }
+        match &self.openlineage {
+            None => push(all, vec![Part::Key("openlineage")], &Setting::default_of(()), |()| Value::Null),
+            Some(own) => {
+                push(all, at("openlineage", "url"), &own.url, |url| json!(url.as_str()));
+                push(all, at("openlineage", "token_file"), &own.token_file, |path| json!(path.as_deref().map(shown)));
             }
         }
         let serve = &self.serve;
@@ -90,6 +100,37 @@ impl Config {
         let kept = |key: &'static str| vec![Part::Key("serve"), Part::Key("keep"), Part::Key(key)];
         push(all, kept("outcomes"), &serve.keep_outcomes, |keep| json!(duration_text(*keep)));
         push(all, kept("rollups"), &serve.keep_rollups, |keep| json!(duration_text(*keep)));
+        push(all, at("serve", "url"), &serve.url, |url| json!(url.as_ref().map(|url| url.as_str())));
+        push(all, at("serve", "allow_exec"), &serve.allow_exec, |allow| json!(allow));
+        if let Some((url, every)) = &serve.heartbeat {
+            let of = |key: &'static str| vec![Part::Key("serve"), Part::Key("heartbeat"), Part::Key(key)];
+            let (key, value) = match &url.value {
+                Said::Secret(SecretBy::Variable(name)) => ("url_env", json!(name)),
+                Said::Secret(SecretBy::File(path)) => ("url_file", shown(path)),
+                Said::Text(_) | Said::Texts(_) | Said::Url(_) | Said::Flag(_) => ("url", json!("***")),
+            };
+            push(all, of(key), url, |_| value.clone());
+            push(all, of("every"), every, |every| json!(duration_text(*every)));
+        }
+        let origin = self.routes.first().map_or(Origin::Default, |route| route.name.origin.clone());
+        let routes = Setting { value: self.routes.iter().map(RouteConfig::shown).collect::<Vec<Value>>(), origin };
+        push(all, vec![Part::Key("routes")], &routes, |routes| json!(routes));
+        push(all, vec![Part::Key("maintenance")], &self.maintenance, |windows| {
+            let window = |own: &Silenced| {
+                let mut shown = json!({ "from": own.from, "until": own.until, "why": own.why });
+                if let (false, Some(shown)) = (own.matches.is_blank(), shown.as_object_mut()) {
+                    shown.insert("match".to_owned(), serde_json::to_value(&own.matches).unwrap_or_default());
+                }
+                shown
+            };
+            json!(windows.iter().map(window).collect::<Vec<_>>())
+        });
+        let telemetry = &self.telemetry;
+        let otlp = |is_auto: &bool| json!(if *is_auto { "auto" } else { "off" });
+        push(all, at("telemetry", "otlp"), &telemetry.otlp, otlp);
+        push(all, at("telemetry", "prometheus"), &telemetry.prometheus, |is_told| json!(is_told));
+        push(all, at("telemetry", "listen"), &telemetry.listen, |listen| json!(listen.map(|at| at.to_string())));
+        push(all, at("telemetry", "logs"), &telemetry.logs, |format| json!(format.as_str()));
     }
 
     /// The effective file in YAML; each line says where its value came from.
@@ -177,6 +218,8 @@ impl SourceConfig {
         push(all, at(&["budget", "blocks_per_minute"]), &self.budget.blocks_per_minute, |blocks| json!(blocks));
         push(all, at(&["budget", "rows_per_check"]), &self.budget.rows_per_check, |rows| json!(rows));
         push(all, at(&["examples"]), &self.examples, |examples| json!(examples.as_str()));
+        push(all, at(&["shadow_url"]), &self.shadow_url, |shadow| json!(shadow.as_ref().map(|shadow| &shadow.shown)));
+        push(all, at(&["dbt"]), &self.dbt, |path| json!(path.as_ref().map(|path| path.display().to_string())));
         push(all, at(&["full_every"]), &self.full_every, |every| json!(duration_text(*every)));
         push(all, at(&["scan_connections"]), &self.scan_connections, |connections| json!(connections));
         push(all, at(&["snapshot"]), &self.snapshot, |snapshot| json!(snapshot));

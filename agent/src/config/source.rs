@@ -1,6 +1,6 @@
 //! One source of the configuration.
 
-use super::address::{self, Address};
+use super::address::{self, Address, ServerAddress};
 use super::environment::Environment;
 use super::lacking;
 use super::origin::{Origin, Setting};
@@ -45,6 +45,10 @@ pub struct SourceConfig {
     pub sql: Setting<SqlRules>,
     /// The source whose migrations arrive here by replication.
     pub replica_of: Setting<Option<SourceName>>,
+    /// A scratch server on which a migration's statements are analysed; `None`: a private one is started.
+    pub shadow_url: Setting<Option<ServerAddress>>,
+    /// The manifest of the dbt project that makes tables here, absolute.
+    pub dbt: Setting<Option<PathBuf>>,
 }
 
 /// How an address was given.
@@ -221,6 +225,8 @@ pub(super) fn read(
     let migrations_by = read_migrations_by(&mut source, problems);
     let sql = source.word("sql", &SqlRules::WORDS, problems);
     let replica_of = read_replica_of(&mut source, problems);
+    let shadow_url = read_shadow(&mut source, address.as_ref().map(|(read, _)| &read.value), secrets, problems);
+    let dbt = source.text("dbt", problems).map(|read| read.map(|path| Some(around.folder.join(path))));
     let connections = source.integer("scan_connections", 1..=MOST_CONNECTIONS, problems);
     let connections = connections.map(|read| read.map(|value| u32::try_from(value).unwrap_or(1)));
     let scan_connections = Setting::or(connections, 1);
@@ -274,6 +280,8 @@ pub(super) fn read(
         migrations_by,
         sql: Setting::or(sql, SqlRules::Deny),
         replica_of,
+        shadow_url,
+        dbt: Setting::or(dbt, None),
     })
 }
 
@@ -312,20 +320,56 @@ fn read_replica_of(source: &mut MapReader<'_>, problems: &mut Problems) -> Setti
     }
 }
 
-/// The source that each replica names is another one, and both are on PostgreSQL.
+/// A scratch server, which is another one than the source's.
+fn read_shadow(
+    source: &mut MapReader<'_>,
+    of: Option<&Address>,
+    secrets: &mut Vec<Secret>,
+    problems: &mut Problems,
+) -> Setting<Option<ServerAddress>> {
+    let none = Setting::default_of(None);
+    let Some(text) = source.secret_text("shadow_url", problems) else { return none };
+    let wrong = |what: &str, help: &'static str| Problem::new(what, &text.place).help(help);
+    let such = "`postgres://user@host/database`, of a role that may make databases";
+    let shadow = match address::read(&text.value, Path::new("/")) {
+        Ok(Address::Postgres(shadow)) => shadow,
+        Ok(_) | Err(_) => {
+            secrets.push(Secret::new(&text.value));
+            problems.push(Problem::new("`shadow_url` is no URL of a PostgreSQL server", &text.place).allowed(such));
+            return none;
+        }
+    };
+    secrets.extend(Address::Postgres(shadow.clone()).secrets());
+    match of {
+        Some(Address::Postgres(own)) if own.is_beside(&shadow) => {
+            let what =
+                "`shadow_url` names the server of the source itself: what is tried there would be tried in production";
+            problems.push(wrong(what, "name another server, or leave it out: a private one is started then"));
+        }
+        Some(Address::MySql(_) | Address::Sqlite(_) | Address::Files(_)) => {
+            problems.push(wrong("`shadow_url` is for a source that is a PostgreSQL server", "leave it out"));
+        }
+        Some(Address::Postgres(_)) | None => {}
+    }
+    Setting { value: Some(shadow), origin: Origin::of(&text.place) }
+}
+
+/// The source that each replica names is another one, and both are servers of one kind.
 pub(super) fn check_replicas(sources: &[SourceConfig], problems: &mut Problems) {
     for source in sources {
         let (Some(primary), Origin::File(place)) = (&source.replica_of.value, &source.replica_of.origin) else {
             continue;
         };
-        let is_server = |source: &SourceConfig| matches!(source.address.value, Address::Postgres(_));
+        let are_alike = |one: &SourceConfig, other: &SourceConfig| {
+            let addresses = (&one.address.value, &other.address.value);
+            matches!(addresses, (Address::Postgres(_), Address::Postgres(_)) | (Address::MySql(_), Address::MySql(_)))
+        };
         let others = || sources.iter().filter(|other| other.name != source.name);
         let nearest: Vec<&str> = others().map(|other| other.name.as_str()).collect();
         let (wrong, nearest) = match others().find(|other| other.name == *primary) {
             None => ("`replica_of` names no other source", nearest),
-            Some(other) if !is_server(other) || !is_server(source) => {
-                let what =
-                    "`replica_of` needs PostgreSQL on both sides: of others it is not known how far they have come";
+            Some(other) if !are_alike(other, source) => {
+                let what = "`replica_of` needs PostgreSQL, or MariaDB, on both sides: of others it is not known how far they have come";
                 (what, Vec::new())
             }
             Some(_) => continue,

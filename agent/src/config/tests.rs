@@ -80,6 +80,8 @@ sources:
       blocks_per_minute: 200000  # default
       rows_per_check: 200000  # default
     examples: keys  # default
+    shadow_url: null  # default
+    dbt: null  # default
     full_every: 24h  # default
     scan_connections: 1  # default
     snapshot: false  # default
@@ -100,13 +102,24 @@ agent:
   marks_every: 10m  # default
   catalogue_every: 5s  # default
   spool: 256MiB  # default
+  patience: 15m  # default
 collector: null  # default
+openlineage: null  # default
 serve:
   listen: \"127.0.0.1:9466\"  # default
   tls: null  # default
   keep:
     outcomes: 30d  # default
     rollups: 400d  # default
+  url: null  # default
+  allow_exec: false  # default
+routes: []  # default
+maintenance: []  # default
+telemetry:
+  otlp: auto  # default
+  prometheus: true  # default
+  listen: null  # default
+  logs: text  # default
 ";
     assert_eq!(config.to_yaml(), of_this_machine(expected));
     // what is printed is read back as the same
@@ -188,6 +201,8 @@ sources:
       blocks_per_minute: 200000  # default
       rows_per_check: 200000  # default
     examples: redacted  # fieldmark.yaml:4
+    shadow_url: null  # default
+    dbt: null  # default
     full_every: 1h30m  # fieldmark.yaml:4
     scan_connections: 1  # default
     snapshot: false  # default
@@ -209,6 +224,8 @@ sources:
       blocks_per_minute: 1000  # fieldmark.yaml:9
       rows_per_check: 50000  # fieldmark.yaml:9
     examples: keys  # default
+    shadow_url: null  # default
+    dbt: null  # default
     full_every: 24h  # default
     scan_connections: 1  # default
     snapshot: false  # default
@@ -229,6 +246,8 @@ sources:
       blocks_per_minute: 200000  # default
       rows_per_check: 200000  # default
     examples: keys  # default
+    shadow_url: null  # default
+    dbt: null  # default
     full_every: 24h  # default
     scan_connections: 1  # default
     snapshot: false  # default
@@ -249,13 +268,24 @@ agent:
   marks_every: 10m  # default
   catalogue_every: 5s  # default
   spool: 256MiB  # default
+  patience: 15m  # default
 collector: null  # default
+openlineage: null  # default
 serve:
   listen: \"127.0.0.1:9466\"  # default
   tls: null  # default
   keep:
     outcomes: 30d  # default
     rollups: 400d  # default
+  url: null  # default
+  allow_exec: false  # default
+routes: []  # default
+maintenance: []  # default
+telemetry:
+  otlp: auto  # default
+  prometheus: true  # default
+  listen: null  # default
+  logs: text  # default
 ";
     assert_eq!(config.to_yaml(), of_this_machine(expected));
 }

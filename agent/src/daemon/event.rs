@@ -1,15 +1,19 @@
 //! What happens to the daemon, and what it has done.
 
+use super::episodes::Episodes;
 use super::remembered::Remembered;
 use crate::config::Config;
+use crate::lineage::Told;
 use crate::report::SourceSummary;
 use chrono::{DateTime, Utc};
-use fieldmark_model::SourceName;
+use fieldmark_classify::Patience;
 use fieldmark_model::migration::MigrationReport;
 use fieldmark_model::observation::{Body, SourceFault};
+use fieldmark_model::{SourceName, TableName};
 use fieldmark_source::Fingerprint;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -18,22 +22,35 @@ use tokio::sync::oneshot;
 pub(super) struct Now {
     pub(super) wall: DateTime<Utc>,
     pub(super) up: Duration,
+    /// When it was started by the clock for people, and so long after: nobody puts it forward or back while it runs.
+    pub(super) steady: DateTime<Utc>,
 }
 
 /// How often what is done.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    pub(super) sources: Vec<(SourceName, Option<Remembered>)>,
+    pub(super) sources: Vec<Known>,
     pub(super) every: Duration,
+    /// How long things are given to heal by themselves.
+    pub(super) patience: Patience,
     /// Zero: no rolling marks.
     pub(super) marks_every: Duration,
     pub(super) catalogue_every: Duration,
 }
 
+/// A source, and what is remembered of it.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) source: SourceName,
+    pub(super) remembered: Option<Remembered>,
+    pub(super) episodes: Option<Episodes>,
+}
+
 impl Plan {
-    pub(super) fn of(config: &Config, sources: Vec<(SourceName, Option<Remembered>)>) -> Self {
+    pub(super) fn of(config: &Config, sources: Vec<Known>) -> Self {
         Self {
             sources,
+            patience: Patience::new(config.agent.patience.value),
             every: config.agent.every.value,
             marks_every: config.agent.marks_every.value,
             catalogue_every: config.agent.catalogue_every.value,
@@ -50,23 +67,32 @@ pub(super) enum Job {
     Mark,
     /// All rules.
     Check,
+    /// The rules of these tables, of which something is suspected.
+    Recheck { tables: Vec<TableName> },
     /// The rows of a mark, and what became of them.
     Recapture { mark: String },
+    /// What is new of the lineage, after this migration where there was one.
+    Lineage { migration: Option<String> },
 }
 
 /// What a job gave.
 #[derive(Debug)]
 pub(super) enum Done {
-    /// The schema, and what of it is another one than before, in words.
-    Looked { fingerprint: Fingerprint, changes: Vec<String> },
+    /// The schema, and what of it is another one than before, in words; of which tables, where that is known; by how many seconds a replica
+    /// is late, where it is one that tells.
+    Looked { fingerprint: Fingerprint, changes: Vec<String>, tables: Option<BTreeSet<TableName>>, late: Option<f64> },
     /// A mark, and the schema while it was taken; `None`: it changed meanwhile.
     Marked { mark: String, tables: u64, rows: u64, bytes: u64, fingerprint: Option<Fingerprint> },
     /// No mark was taken, and why.
     Unmarked { why: String },
     /// All rules were checked; what somebody has to look at is `unwell`.
     Checked { bodies: Vec<Body>, database: String, address: String, tables: u64, rules: u64, unwell: Vec<String> },
+    /// Rules of some tables were checked again.
+    Rechecked { bodies: Vec<Body> },
     /// The verdict, and what rules gave after the migration.
-    Judged { judged: Judged, bodies: Vec<Body> },
+    Judged { judged: Box<Judged>, bodies: Vec<Body> },
+    /// What is new of the lineage, and what is told with it.
+    Lineage { bodies: Vec<Body>, told: Box<Told> },
     /// It could not be done: the source's fault, or what is wrong with what was asked.
     Failed { fault: SourceFault },
     /// It was not done: the daemon is ending.
@@ -102,7 +128,7 @@ pub(super) enum Answer {
     /// In a word: an id, or what was done.
     Told(String),
     /// What became of the migration that was closed.
-    Judged(Judged),
+    Judged(Box<Judged>),
 }
 
 /// What a recapture gave.
@@ -133,14 +159,20 @@ pub(super) enum Event {
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Effect {
-    /// A job, by the source's worker.
-    Run { source: SourceName, job: Job },
+    /// A job, by the source's worker; of this migration, where it is a step of one.
+    Run { source: SourceName, job: Job, migration: Option<String> },
     /// These observations are kept until the collector has them.
     Record { time: DateTime<Utc>, bodies: Vec<Body> },
     /// What is to be known after a restart.
     Remember { source: SourceName, remembered: Remembered },
+    /// The same of what fails, once everything that was recorded before is on the disk.
+    Keep { source: SourceName, episodes: Box<Episodes> },
+    /// The same of the lineage that was told.
+    KeepLineage { source: SourceName, told: Box<Told> },
     /// An answer to whoever asked.
     Answer { ticket: u64, answer: Result<Answer, String> },
     /// A line for whoever looks at the process.
     Say(String),
+    /// The same of what somebody may have to do something about.
+    Warn(String),
 }

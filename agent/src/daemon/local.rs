@@ -2,7 +2,7 @@
 
 use super::event::{Answer, Ask, Coming};
 use crate::command::Ended;
-use crate::state::{StateFolder, write};
+use crate::state::StateFolder;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -11,6 +11,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use fieldmark_collector::Token;
 use fieldmark_model::SourceName;
+use fieldmark_model::metric::By;
+use fieldmark_telemetry::Scrape;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -35,17 +37,18 @@ struct Local {
     events: mpsc::UnboundedSender<Coming>,
     token: Token,
     agent: String,
+    scrape: Option<Scrape>,
 }
 
-/// The API that listens.
-pub(super) struct Listening {
-    pub(super) address: SocketAddr,
+/// Something that listens.
+pub(crate) struct Listening {
+    pub(crate) address: SocketAddr,
     task: JoinHandle<()>,
 }
 
 impl Listening {
     /// Ends it.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         let abort = self.task.abort_handle();
         if tokio::time::timeout(DRAIN, self.task).await.is_err() {
             abort.abort();
@@ -61,17 +64,18 @@ pub(super) fn api(
     folder: &StateFolder,
     events: mpsc::UnboundedSender<Coming>,
     agent: String,
+    scrape: Option<Scrape>,
 ) -> Result<(PathBuf, Router), Ended> {
     let path = folder.path().join(TOKEN);
     let token = match std::fs::read_to_string(&path) {
         Ok(token) if token.trim().len() > 40 => Token::given(&token),
         Ok(_) | Err(_) => {
             let token = Token::random().map_err(|error| Ended::Because(2, error.to_string()))?;
-            write(&path, format!("{}\n", token.expose()).as_bytes())?;
+            folder.write(TOKEN, format!("{}\n", token.expose()).as_bytes())?;
             token
         }
     };
-    let local = Local { events, token, agent };
+    let local = Local { events, token, agent, scrape };
     let asked = Router::new()
         .route("/v1/status", get(status))
         .route("/v1/sources/{source}/check", post(check))
@@ -79,9 +83,39 @@ pub(super) fn api(
         .route("/v1/sources/{source}/migrations", post(open))
         .route("/v1/sources/{source}/migrations/close", post(close))
         .layer(from_fn_with_state(local.clone(), admitted));
-    let router =
-        Router::new().route("/healthz", get(health)).route("/readyz", get(ready)).merge(asked).with_state(local);
-    Ok((path, router))
+    // whoever is on the machine may know what the names of tables are, and how the agent is; not what it does
+    let open =
+        Router::new().route("/healthz", get(health)).route("/readyz", get(ready)).route("/metrics", get(metrics));
+    Ok((path, open.merge(asked).with_state(local)))
+}
+
+/// Tells metrics, and nothing else, at an address of their own.
+///
+/// # Errors
+/// The address cannot be had.
+pub(crate) async fn tell_metrics(
+    address: SocketAddr,
+    scrape: &Scrape,
+    of: By,
+    stop: CancellationToken,
+) -> Result<Listening, Ended> {
+    let scrape = scrape.clone();
+    let told = get(move || async move { metrics_of(Some(&scrape), of) });
+    listen(address, Router::new().route("/metrics", told), stop).await
+}
+
+fn metrics_of(scrape: Option<&Scrape>, of: By) -> Response {
+    let Some(scrape) = scrape else {
+        return problem(StatusCode::NOT_FOUND, "metrics are not told here: `telemetry: { prometheus: true }`");
+    };
+    match scrape.text(of) {
+        Ok(text) => ([(header::CONTENT_TYPE, Scrape::CONTENT_TYPE)], text).into_response(),
+        Err(why) => problem(StatusCode::INTERNAL_SERVER_ERROR, &why),
+    }
+}
+
+async fn metrics(State(local): State<Local>) -> Response {
+    metrics_of(local.scrape.as_ref(), By::Agent)
 }
 
 /// Listens.

@@ -1,13 +1,14 @@
 //! Keeps observations: on disk before they count. Where the disk does not take them they wait in memory, and the daemon says so; what memory
 //! does not hold either is counted as lost.
 
-use super::say;
+use super::warn;
 use chrono::{DateTime, Utc};
 use fieldmark_model::observation::{Body, Loss, Observation, ObservationId};
-use fieldmark_spool::{Class, Disk, Folder, Record, Spool};
+use fieldmark_spool::{Class, Disk, Folder, Losses, Record, Spool};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -33,6 +34,8 @@ pub(super) struct Status {
     pub(super) records: u64,
     pub(super) bytes: u64,
     pub(super) lost: u64,
+    /// The same by why.
+    pub(super) losses: Losses,
     /// What is wrong, in words.
     pub(super) trouble: Option<String>,
 }
@@ -47,10 +50,22 @@ pub(super) struct Outgoing {
 
 enum Command {
     Record(DateTime<Utc>, Vec<Body>),
-    Read { agent: String, records: usize, bytes: usize, answer: oneshot::Sender<Result<Outgoing, String>> },
-    Refused { sequence: u64 },
-    Ack { up_to: u64, answer: oneshot::Sender<Result<(), String>> },
+    Read {
+        agent: String,
+        records: usize,
+        bytes: usize,
+        answer: oneshot::Sender<Result<Outgoing, String>>,
+    },
+    Refused {
+        sequence: u64,
+    },
+    Ack {
+        up_to: u64,
+        answer: oneshot::Sender<Result<(), String>>,
+    },
     Flush(oneshot::Sender<()>),
+    /// To be done once everything that came before is on the disk.
+    Then(PathBuf, Box<dyn FnOnce() + Send>),
 }
 
 /// The one who writes to the spool. Clones are the same one.
@@ -67,7 +82,13 @@ fn class_of(body: &Body) -> Class {
         Body::Outcome(_) => Class::Outcome,
         Body::Heartbeat(_) => Class::Metric,
         Body::Mark(_) => Class::Detail,
-        Body::Finding(_) | Body::Migration(_) | Body::State(_) | Body::Source(_) | Body::Loss(_) => Class::State,
+        Body::Finding(_)
+        | Body::Migration(_)
+        | Body::State(_)
+        | Body::Source(_)
+        | Body::Unwell(_)
+        | Body::Loss(_)
+        | Body::Lineage(_) => Class::State,
     }
 }
 
@@ -76,7 +97,8 @@ impl Recorder {
         let (commands, coming) = mpsc::unbounded_channel();
         let (status, fresh) = (Arc::<Mutex<Status>>::default(), Arc::new(tokio::sync::Notify::new()));
         let recorder = Self { commands, status: Arc::clone(&status), fresh: Arc::clone(&fresh) };
-        let keeper = Keeper { spool, waiting: VecDeque::new(), bytes: 0, trouble: None, status, fresh };
+        let keeper =
+            Keeper { spool, waiting: VecDeque::new(), bytes: 0, trouble: None, after: BTreeMap::new(), status, fresh };
         let thread = std::thread::Builder::new().name("fieldmark-spool".to_owned()).spawn(move || keeper.keep(coming));
         if thread.is_err() {
             let mut status = recorder.status.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,6 +113,12 @@ impl Recorder {
             // a thread that has ended is seen in the status
             self.commands.send(Command::Record(time, bodies)).ok();
         }
+    }
+
+    /// Has something done to a file once everything that was recorded before is on the disk; only the newest of each file is.
+    pub(super) fn then(&self, file: PathBuf, what: impl FnOnce() + Send + 'static) {
+        // a thread that has ended is seen in the status
+        self.commands.send(Command::Then(file, Box::new(what))).ok();
     }
 
     /// The next observations that nobody has taken.
@@ -137,6 +165,8 @@ struct Keeper<D: Disk> {
     waiting: VecDeque<(Class, Vec<u8>)>,
     bytes: usize,
     trouble: Option<String>,
+    /// What is to be done when nothing waits any more.
+    after: BTreeMap<PathBuf, Box<dyn FnOnce() + Send>>,
     status: Arc<Mutex<Status>>,
     fresh: Arc<tokio::sync::Notify>,
 }
@@ -171,7 +201,8 @@ impl<D: Disk> Keeper<D> {
                             next @ (Command::Read { .. }
                             | Command::Refused { .. }
                             | Command::Ack { .. }
-                            | Command::Flush(_)) => {
+                            | Command::Flush(_)
+                            | Command::Then(..)) => {
                                 other = Some(next);
                                 break;
                             }
@@ -182,9 +213,11 @@ impl<D: Disk> Keeper<D> {
                         self.answer(other);
                     }
                 }
-                other @ (Command::Read { .. } | Command::Refused { .. } | Command::Ack { .. } | Command::Flush(_)) => {
-                    self.answer(other)
-                }
+                other @ (Command::Read { .. }
+                | Command::Refused { .. }
+                | Command::Ack { .. }
+                | Command::Flush(_)
+                | Command::Then(..)) => self.answer(other),
             }
             self.tell();
         }
@@ -205,6 +238,10 @@ impl<D: Disk> Keeper<D> {
             Command::Flush(answer) => {
                 self.write();
                 answer.send(()).ok();
+            }
+            Command::Then(file, what) => {
+                self.after.insert(file, what);
+                self.write();
             }
         }
     }
@@ -234,7 +271,7 @@ impl<D: Disk> Keeper<D> {
                     self.fresh.notify_one();
                 }
                 Err(fieldmark_spool::Error::TooLarge { bytes }) => {
-                    say(&format!("an observation of {bytes} bytes is too large to be kept, and lost"));
+                    warn(&format!("an observation of {bytes} bytes is too large to be kept, and lost"));
                     self.lose_oldest(|payload| payload.len() > Record::MOST_BYTES);
                 }
                 // changes of state have room of their own, whatever came before them
@@ -252,6 +289,7 @@ impl<D: Disk> Keeper<D> {
                 }
             }
         }
+        std::mem::take(&mut self.after).into_values().for_each(|what| what());
     }
 
     /// Gives one of those that wait up: of what is to go first the oldest.
@@ -265,10 +303,12 @@ impl<D: Disk> Keeper<D> {
     }
 
     fn tell(&self) {
+        let losses = self.spool.losses();
         let status = Status {
             records: self.spool.records() + self.waiting.len() as u64,
             bytes: self.spool.bytes(),
-            lost: self.spool.losses().values().sum(),
+            lost: losses.values().sum(),
+            losses,
             trouble: self.trouble.clone(),
         };
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
@@ -297,7 +337,7 @@ fn outgoing(agent: &str, records: &[Record]) -> Outgoing {
             Some(loss) => {
                 let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
                 let body = Body::Loss(Loss {
-                    why: serde_json::to_value(loss.why).map(word).unwrap_or_default(),
+                    why: loss.why.as_str().to_owned(),
                     class: loss.class.and_then(|class| serde_json::to_value(class).ok()).map(word),
                     first: loss.first,
                     last: loss.last,

@@ -1,11 +1,12 @@
 //! From the spool to the collector: at least once, in order, until it is acknowledged.
 
 use super::recorder::{Outgoing, Recorder};
-use super::say;
-use crate::command::Ended;
+use super::{meters, say, warn};
+use crate::command::{Ended, WRONG_CONFIGURATION};
 use crate::config::{CollectorConfig, Config};
 use chrono::Utc;
-use fieldmark_collector::store::{Accepted, Life, Store, StoreError};
+use fieldmark_collector::Collector;
+use fieldmark_collector::store::{Accepted, Life, StoreError};
 use fieldmark_model::observation::{Receipt, VERSION};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -47,7 +48,7 @@ enum Refused {
 
 /// Where observations go.
 enum Target {
-    Inside(Arc<dyn Store>),
+    Inside(Collector),
     Elsewhere(Box<Elsewhere>),
 }
 
@@ -99,12 +100,12 @@ impl Sender {
 /// What is wrong with the collector's certificates.
 pub(super) fn start(
     config: &Config,
-    inside: Option<Arc<dyn Store>>,
+    inside: Option<Collector>,
     recorder: &Recorder,
     incarnation: u64,
 ) -> Result<Sender, Ended> {
     let target = match (inside, &config.collector) {
-        (Some(store), _) => Target::Inside(store),
+        (Some(collector), _) => Target::Inside(collector),
         (None, Some(collector)) => Target::Elsewhere(Box::new(elsewhere(collector)?)),
         (None, None) => return Err(Ended::Because(2, "there is no collector".to_owned())),
     };
@@ -124,6 +125,21 @@ pub(super) fn start(
 }
 
 fn elsewhere(collector: &CollectorConfig) -> Result<Elsewhere, Ended> {
+    // at the start it is somebody's mistake; later it may be on its way
+    let token_file = &collector.token_file.value;
+    let token = std::fs::read_to_string(token_file);
+    let why = match token {
+        Ok(token) if token.trim().is_empty() => Some("it is empty".to_owned()),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(why) = why {
+        let what = format!(
+            "the token for the collector, {}, cannot be used: {why}; `fieldmark agents enrol NAME --token-file FILE` on the collector's machine makes one",
+            token_file.display()
+        );
+        return Err(Ended::Because(WRONG_CONFIGURATION, what));
+    }
     let client = Mutex::new((client(collector)?, changed(collector)));
     Ok(Elsewhere { client, collector: collector.clone() })
 }
@@ -201,7 +217,7 @@ impl Sending {
     fn told(&self, trouble: Option<String>) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if trouble.is_some() && shared.trouble != trouble {
-            say(&format!("the collector does not take observations: {}", trouble.as_deref().unwrap_or_default()));
+            warn(&format!("the collector does not take observations: {}", trouble.as_deref().unwrap_or_default()));
         }
         if trouble.is_none() && shared.trouble.is_some() {
             say("the collector takes observations again");
@@ -251,7 +267,14 @@ impl Sending {
             if part.is_empty() {
                 continue;
             }
-            match self.send(part).await {
+            let sent = self.send(part).await;
+            meters::batch(match &sent {
+                Ok(()) => "taken",
+                Err(Refused::Later(..)) => "later",
+                Err(Refused::Never(_)) => "refused",
+                Err(Refused::Fenced(_)) => "fenced",
+            });
+            match sent {
                 Ok(()) => {}
                 Err(Refused::Never(what)) => match part {
                     [(id, one)] => {
@@ -270,8 +293,10 @@ impl Sending {
     }
 
     fn keep_aside(&self, observation: &str, what: &str) {
-        say(&format!("an observation is refused for good and kept in {}: {what}", self.refused.display()));
+        warn(&format!("an observation is refused for good and kept in {}: {what}", self.refused.display()));
         let kept = std::fs::create_dir_all(&self.refused).and_then(|()| {
+            // what was killed while it wrote here; nobody else does
+            crate::state::sweep(&self.refused, None).map_err(|error| std::io::Error::other(error.explain()))?;
             let mut names: Vec<_> =
                 std::fs::read_dir(&self.refused)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
             names.sort();
@@ -283,15 +308,16 @@ impl Sending {
                 .map_err(|error| std::io::Error::other(error.explain()))
         });
         if let Err(error) = kept {
-            say(&format!("it cannot be kept: {error}"));
+            warn(&format!("it cannot be kept: {error}"));
         }
     }
 
     fn batch(&self, part: &[(fieldmark_model::observation::ObservationId, String)]) -> String {
         let observations: Vec<&str> = part.iter().map(|(_, json)| json.as_str()).collect();
         let agent = serde_json::to_string(&self.agent).unwrap_or_default();
+        let sent = serde_json::to_string(&Utc::now()).unwrap_or_default();
         format!(
-            "{{\"version\":{VERSION},\"agent\":{agent},\"incarnation\":{},\"observations\":[{}]}}",
+            "{{\"version\":{VERSION},\"agent\":{agent},\"incarnation\":{},\"sent\":{sent},\"observations\":[{}]}}",
             self.incarnation,
             observations.join(",")
         )
@@ -301,7 +327,9 @@ impl Sending {
         let (agent, version) = (self.agent.clone(), env!("CARGO_PKG_VERSION").to_owned());
         let life = Life { agent, incarnation: self.incarnation, version };
         match &self.target {
-            Target::Inside(store) => store.begin_life(life, Utc::now()).await.map_err(|error| of_store(&error)),
+            Target::Inside(collector) => {
+                collector.store().begin_life(life, Utc::now()).await.map_err(|error| of_store(&error))
+            }
             Target::Elsewhere(elsewhere) => {
                 let body = serde_json::json!({ "agent": life.agent, "incarnation": life.incarnation, "version": life.version });
                 elsewhere.post("v1/lives", body.to_string()).await.map(|_| ())
@@ -312,10 +340,10 @@ impl Sending {
     async fn send(&self, part: &[(fieldmark_model::observation::ObservationId, String)]) -> Result<(), Refused> {
         let batch = self.batch(part);
         match &self.target {
-            Target::Inside(store) => {
+            Target::Inside(collector) => {
                 let read = Accepted::read(batch.as_bytes(), Utc::now(), RECORDS);
                 let accepted = read.map_err(|error| Refused::Never(error.to_string()))?;
-                store.ingest(accepted).await.map(|_| ()).map_err(|error| of_store(&error))
+                collector.take(accepted).await.map(|_| ()).map_err(|error| of_store(&error))
             }
             Target::Elsewhere(elsewhere) => {
                 let digest = Sha256::digest(batch.as_bytes());
@@ -345,6 +373,7 @@ fn of_store(error: &StoreError) -> Refused {
         StoreError::Fenced { .. } => Refused::Fenced(error.to_string()),
         StoreError::AnotherDigest { .. } => Refused::Never(error.to_string()),
         StoreError::Taken { .. }
+        | StoreError::Over { .. }
         | StoreError::Unknown { .. }
         | StoreError::Newer { .. }
         | StoreError::Failed { .. } => Refused::Later(error.to_string(), None),

@@ -1,15 +1,19 @@
 //! What the daemon knows, and what it does about what happens. Pure: events and the time in, effects out.
 
-use super::event::{Answer, Ask, Done, Effect, Event, Job, Now, Plan};
+use super::episodes::Episodes;
+use super::event::{Answer, Ask, Done, Effect, Event, Job, Known, Now, Plan};
 use super::recorder::Status;
 use super::remembered::{Announced, Remembered};
 use chrono::{DateTime, Utc};
-use fieldmark_model::observation::{Body, MarkSeen, MigrationSeen, NoticedBy, Phase, SourceFault, SourceSeen};
+use fieldmark_classify::Patience;
+use fieldmark_model::observation::{
+    Body, MarkSeen, MigrationSeen, NoticedBy, Phase, SourceFault, SourceSeen, State as RuleState, Unwell,
+};
 use fieldmark_model::outcome::Nature;
-use fieldmark_model::{Finding, SourceName};
+use fieldmark_model::{Finding, RuleId, SourceName, TableName};
 use fieldmark_source::Fingerprint;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a source that did not answer is left alone at most before the next look.
@@ -19,6 +23,12 @@ const SOURCE_EVERY: Duration = Duration::from_secs(3_600);
 /// How long a recapture is tried again where what keeps it from being made passes, and how often where it does not.
 const TRIED: Duration = Duration::from_secs(3_600);
 const REFUSALS: u32 = 3;
+/// Time between two looks at the lineage where the schema is the same: for who was seen to read.
+const LINEAGE_EVERY: Duration = Duration::from_secs(3_600);
+/// How long after one that could not be read the next look at it is.
+const LINEAGE_AGAIN: Duration = Duration::from_secs(300);
+/// How long after a check of what is suspected that gave nothing the next one is.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// A migration that is going on.
 #[derive(Clone, Debug)]
@@ -31,12 +41,14 @@ struct Open {
     last: Option<Fingerprint>,
     quiet_since: Duration,
     changes: Vec<String>,
+    /// The tables that are changed; `None`: not known.
+    tables: Option<BTreeSet<TableName>>,
     /// Those who wait for its beginning, and then for its verdict.
     tickets: Vec<u64>,
     /// A mark is taken before it begins.
     opening: bool,
     /// When it was over; what it did is being told.
-    ended: Option<Duration>,
+    ended: Option<Now>,
     /// How often the recapture was refused for what does not pass.
     refusals: u32,
 }
@@ -48,6 +60,13 @@ struct Source {
     next_look: Duration,
     next_mark: Duration,
     next_check: Duration,
+    /// Its rules may be others than before: those that the next check does not name are gone.
+    anew: bool,
+    /// When what is suspected is to be checked again.
+    next_recheck: Option<Duration>,
+    /// What fails, and as much of it as is kept on the disk.
+    episodes: Episodes,
+    kept: Episodes,
     /// Schema and mark that go together.
     fingerprint: Option<Fingerprint>,
     mark: Option<String>,
@@ -65,8 +84,17 @@ struct Source {
     unwell: Vec<String>,
     /// What was found and is there still, and when it was told.
     findings: Vec<(Finding, Duration)>,
+    /// Its migration is open for very long.
+    outlasted: bool,
     /// A mark did not fit the schema: the next look takes nothing for granted.
     doubted: bool,
+    /// The schema that the lineage was read of, and when it is read again though the schema is the same.
+    lineage_of: Option<String>,
+    next_lineage: Duration,
+    /// The migration after which the lineage was not read yet.
+    lineage_after: Option<String>,
+    /// Why it could not be read.
+    lineage_fault: Option<String>,
 }
 
 /// All that is known.
@@ -81,6 +109,8 @@ pub(super) struct State {
     ids: u64,
     /// Of jitter.
     random: u64,
+    /// When all that is wrong was last told.
+    told: Option<Duration>,
 }
 
 impl State {
@@ -90,9 +120,19 @@ impl State {
             every: Duration::MAX,
             marks_every: Duration::ZERO,
             catalogue_every: Duration::MAX,
+            patience: Patience::new(Duration::MAX),
         };
         let random = incarnation | 1;
-        Self { sources: BTreeMap::new(), plan, stopping: false, degraded: BTreeMap::new(), incarnation, ids: 0, random }
+        Self {
+            sources: BTreeMap::new(),
+            plan,
+            stopping: false,
+            degraded: BTreeMap::new(),
+            incarnation,
+            ids: 0,
+            random,
+            told: None,
+        }
     }
 
     /// Whether anything is being done.
@@ -112,7 +152,8 @@ impl State {
     pub(super) fn degraded(&self) -> Vec<String> {
         let own = self.degraded.iter().map(|(what, why)| format!("{what}: {why}"));
         let unwell = |(name, source): (&SourceName, &Source)| {
-            source.unwell.iter().map(|what| format!("{name}: {what}")).collect::<Vec<_>>()
+            let long = source.open_for_long();
+            source.unwell.iter().chain(&long).map(|what| format!("{name}: {what}")).collect::<Vec<_>>()
         };
         own.chain(self.sources.iter().flat_map(unwell)).collect()
     }
@@ -139,13 +180,21 @@ impl State {
         if self.stopping {
             return effects;
         }
+        self.tell_unwell(now, &mut effects);
         let names: Vec<SourceName> = self.sources.keys().cloned().collect();
         for name in names {
+            if let Some(source) = self.sources.get_mut(&name) {
+                source.settles(&name, (now, self.plan.patience), &mut effects);
+            }
             if let Some(job) = self.next_job(&name, now, &mut effects) {
-                if let Some(source) = self.sources.get_mut(&name) {
+                let source = self.sources.get_mut(&name);
+                let migration = source.and_then(|source| {
                     source.busy = Some(job.clone());
-                }
-                effects.push(Effect::Run { source: name, job });
+                    source.migration.as_ref().filter(|open| open.opening || open.ended.is_some())
+                });
+                let migration = migration.filter(|_| matches!(job, Job::Mark | Job::Recapture { .. }));
+                let migration = migration.map(|open| open.id.clone());
+                effects.push(Effect::Run { source: name.clone(), job, migration });
             }
         }
         effects
@@ -162,11 +211,13 @@ impl State {
 
     fn loaded(&mut self, plan: Plan, now: Now, effects: &mut Vec<Effect>) {
         let mut sources = BTreeMap::new();
-        for (at, (name, remembered)) in plan.sources.iter().enumerate() {
+        for (at, known) in plan.sources.iter().enumerate() {
+            let name = &known.source;
             // one that was there goes on as it was; its rules may be others: they are checked soon
-            let mut source = self.sources.remove(name).unwrap_or_else(|| Source::new(remembered.as_ref(), now));
+            let mut source = self.sources.remove(name).unwrap_or_else(|| Source::new(known, now, plan.patience));
             let soon = now.up + Duration::from_millis(150) * u32::try_from(at).unwrap_or(u32::MAX);
             (source.next_look, source.next_check, source.next_mark) = (soon, soon, soon);
+            source.anew = true;
             sources.insert(name.clone(), source);
         }
         for (name, gone) in std::mem::replace(&mut self.sources, sources) {
@@ -174,8 +225,25 @@ impl State {
             let tickets = gone.migration.iter().flat_map(|open| open.tickets.iter().copied()).chain(asked);
             let answer = Err(format!("the source `{name}` is not configured any more"));
             effects.extend(tickets.map(|ticket| Effect::Answer { ticket, answer: answer.clone() }));
+            gone.leaves(&name, (now, plan.patience), effects);
         }
         self.plan = plan;
+        // whoever has missed a change, or has another store than before, knows again
+        self.told = None;
+    }
+
+    /// All that is wrong, where it is some time since it was told.
+    fn tell_unwell(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.told.is_none_or(|told| now.up.saturating_sub(told) >= SOURCE_EVERY) {
+            self.told = Some(now.up);
+            let sources = self.sources.iter().map(|(name, source)| source.wrong(name)).collect();
+            effects.push(record(now, Body::Unwell(Unwell { sources })));
+        }
+    }
+
+    /// The state of a rule on a table of a source.
+    pub(super) fn state_of(&self, source: &SourceName, table: &TableName, rule: &RuleId) -> RuleState {
+        self.sources.get(source).map_or(RuleState::Ok, |source| source.episodes.state_of(table, rule))
     }
 
     /// What the source's worker is to do next, if it does nothing.
@@ -208,7 +276,13 @@ impl State {
             return Some(Job::Mark);
         }
         // while a migration goes on that nobody announced, what rules say of its tables says nothing
-        (source.next_check <= now.up && !noticed).then_some(Job::Check)
+        if source.next_check <= now.up && !noticed {
+            return Some(Job::Check);
+        }
+        if let Some(job) = source.recheck(now.up, self.plan.patience) {
+            return Some(job);
+        }
+        source.lineage(now.up)
     }
 
     fn wanted(&mut self, ask: Ask, ticket: u64, now: Now, effects: &mut Vec<Effect>) {
@@ -236,6 +310,7 @@ impl State {
                     last: source.fingerprint.clone(),
                     quiet_since: now.up,
                     changes: Vec::new(),
+                    tables: None,
                     tickets: vec![ticket],
                     opening: true,
                     ended: None,
@@ -249,9 +324,10 @@ impl State {
                 // answered when it is judged
                 open.tickets.push(ticket);
                 if open.ended.is_none() {
-                    open.ended = Some(now.up);
+                    open.ended = Some(now);
                     let ended = Phase::Ended { at: now.wall, changes: open.changes.clone() };
                     effects.push(record(now, open.seen(&name, ended)));
+                    effects.push(Effect::Remember { source: name.clone(), remembered: source.remembered() });
                     // what it did to the schema last is its own as well
                     source.next_look = now.up;
                 }
@@ -264,7 +340,7 @@ impl State {
 
     fn done(&mut self, name: &SourceName, job: &Job, done: Done, now: Now, effects: &mut Vec<Effect>) {
         let (every, marks_every) = (self.about(self.plan.every), self.about(self.plan.marks_every));
-        let look_every = self.plan.catalogue_every;
+        let (look_every, moment) = (self.plan.catalogue_every, (now, self.plan.patience));
         self.ids += 1;
         let id = format!("{:x}-{}", self.incarnation & 0xffff_ffff, self.ids);
         // a source that is not configured any more
@@ -275,10 +351,14 @@ impl State {
             Job::Mark => source.next_mark = now.up + marks_every,
             // what was missed while nothing ran is made up for once
             Job::Check => source.next_check = now.up + every,
+            // whether and when once more, what it gives tells
+            Job::Recheck { .. } => source.next_recheck = Some(now.up + AGAIN),
             Job::Recapture { .. } => {}
+            Job::Lineage { .. } => source.next_lineage = now.up + LINEAGE_AGAIN,
         }
         if !matches!(done, Done::Failed { .. } | Done::Cancelled) {
             source.answers(name, job, now, effects);
+            source.was_read((name, job), moment, effects);
         }
         let asked = |source: &mut Source, effects: &mut Vec<Effect>, answer: Result<String, String>| {
             let answer = answer.map(Answer::Told);
@@ -289,9 +369,10 @@ impl State {
             }
         };
         match done {
-            Done::Looked { fingerprint, changes } => {
+            Done::Looked { fingerprint, changes, tables, late } => {
                 source.doubted = false;
-                source.looked(name, id, fingerprint, changes, (now, look_every), effects);
+                source.is_late(name, late, moment, effects);
+                source.looked(name, id, (fingerprint, changes, tables), (now, look_every), effects);
             }
             Done::Marked { mark, tables, rows, bytes, fingerprint } => {
                 asked(source, effects, Ok(mark.clone()));
@@ -330,8 +411,10 @@ impl State {
                 source.checked = true;
                 asked(source, effects, Ok(format!("{} rules were checked", rules)));
                 let new = unwell.iter().filter(|what| !source.unwell.contains(what));
-                effects.extend(new.map(|what| Effect::Say(format!("{name}: {what}"))));
+                effects.extend(new.map(|what| Effect::Warn(format!("{name}: {what}"))));
                 source.unwell = unwell;
+                let anew = std::mem::take(&mut source.anew);
+                source.rules_seen(name, &mut bodies, (true, anew), moment, effects);
                 source.found(&mut bodies, now);
                 let seen = SourceSeen {
                     source: name.clone(),
@@ -344,10 +427,22 @@ impl State {
                 bodies.extend(source.seen(seen, now));
                 effects.push(Effect::Record { time: now.wall, bodies });
             }
+            Done::Lineage { bodies, told } => {
+                source.lineage_seen(name, (bodies, told), now, effects);
+            }
+            Done::Rechecked { mut bodies } => {
+                // what is found of other tables is found by the next check of all of them
+                bodies.retain(|body| !matches!(body, Body::Finding(_)));
+                source.rules_seen(name, &mut bodies, (false, false), moment, effects);
+                effects.push(Effect::Record { time: now.wall, bodies });
+            }
             Done::Judged { judged, mut bodies } => {
                 let report = judged.migration.clone();
                 source.answer(&Ok(Answer::Judged(judged)), effects);
                 if let Some(open) = source.migration.take() {
+                    source.lineage_after = Some(open.id.clone());
+                    source.migrated(&open, now);
+                    source.rules_seen(name, &mut bodies, (false, false), moment, effects);
                     let verdict = report.verdict.as_str();
                     effects.push(Effect::Say(format!("{name}: the migration {} is judged: {verdict}", open.id)));
                     bodies.insert(0, open.seen(name, Phase::Judged { report }));
@@ -355,6 +450,9 @@ impl State {
                 }
                 effects.push(Effect::Record { time: now.wall, bodies });
                 source.next_check = now.up + every;
+            }
+            Done::Failed { fault } if matches!(job, Job::Lineage { .. }) => {
+                source.lineage_failed(name, &fault, effects)
             }
             Done::Failed { fault } => {
                 source.failures = source.failures.saturating_add(1);
@@ -366,8 +464,9 @@ impl State {
                 source.not_opened(&fault.what, effects);
                 asked(source, effects, Err(fault.what.clone()));
                 source.not_judged(name, job, &fault, now, effects);
+                source.could_not_be_read(name, (job, &fault), moment, effects);
                 if source.fault.as_ref().is_none_or(|(known, _)| *known != fault) {
-                    effects.push(Effect::Say(format!("{name}: {}", fault.what)));
+                    effects.push(Effect::Warn(format!("{name}: {}", fault.what)));
                 }
                 source.fault = Some((fault.clone(), job.as_str()));
                 let before = source.told.as_ref().map(|(seen, _)| seen.clone());
@@ -405,12 +504,14 @@ impl Open {
 
 impl Job {
     /// Its word.
-    fn as_str(&self) -> &'static str {
+    pub(super) fn as_str(&self) -> &'static str {
         match self {
             Self::Look { .. } => "look",
             Self::Mark => "mark",
             Self::Check => "check",
+            Self::Recheck { .. } => "recheck",
             Self::Recapture { .. } => "recapture",
+            Self::Lineage { .. } => "lineage",
         }
     }
 }
@@ -422,12 +523,15 @@ impl Source {
             .migration
             .as_ref()
             .map(|open| json!({ "id": open.id, "name": open.name, "began": open.began, "changes": open.changes }));
+        let states: Vec<Value> =
+            self.episodes.told().into_iter().map(|(what, state)| json!({ "what": what, "state": state })).collect();
         json!({
             "source": name,
             "busy": self.busy.as_ref().map(Job::as_str),
             "checked": self.checked,
             "fault": self.fault.as_ref().map(|(fault, _)| fault),
             "unwell": self.unwell,
+            "states": states,
             "mark": self.mark,
             "migration": migration,
             "next_check_seconds": self.next_check.saturating_sub(now.up).as_secs(),
@@ -435,8 +539,11 @@ impl Source {
     }
 
     /// What is known of one that is new to this process.
-    fn new(remembered: Option<&Remembered>, now: Now) -> Self {
-        let Some(remembered) = remembered else { return Self::default() };
+    fn new(known: &Known, now: Now, patience: Patience) -> Self {
+        let mut episodes = known.episodes.clone().unwrap_or_default();
+        episodes.resume(now.steady, patience);
+        let kept = episodes.clone();
+        let Some(remembered) = &known.remembered else { return Self { episodes, kept, ..Self::default() } };
         let open = |announced: Announced| Open {
             id: announced.id,
             name: announced.name,
@@ -445,15 +552,19 @@ impl Source {
             last: remembered.fingerprint.clone(),
             quiet_since: now.up,
             changes: announced.changes,
+            tables: None,
             tickets: Vec::new(),
             opening: false,
-            ended: None,
+            // one that was closed is judged, though nobody asks again
+            ended: announced.ended.map(|at| Now { wall: at, steady: at.min(now.steady), up: now.up }),
             refusals: 0,
         };
         Self {
             fingerprint: remembered.fingerprint.clone(),
             mark: remembered.mark.clone(),
             migration: remembered.announced.clone().map(open),
+            episodes,
+            kept,
             ..Self::default()
         }
     }
@@ -461,8 +572,8 @@ impl Source {
     /// What of it is to be known after a restart.
     fn remembered(&self) -> Remembered {
         let announced = self.migration.as_ref().filter(|open| open.noticed_by == NoticedBy::Opened).map(|open| {
-            let Open { id, name, began, changes, .. } = open.clone();
-            Announced { id, name, began, changes }
+            let Open { id, name, began, changes, ended, .. } = open.clone();
+            Announced { id, name, began, ended: ended.map(|ended| ended.wall), changes }
         });
         Remembered::new(self.fingerprint.clone(), self.mark.clone(), announced)
     }
@@ -512,7 +623,7 @@ impl Source {
         if matches!(job, Job::Recapture { .. }) && fault.nature == Nature::Permanent {
             open.refusals += 1;
         }
-        if open.refusals >= REFUSALS || now.up.saturating_sub(ended) >= TRIED {
+        if open.refusals >= REFUSALS || now.up.saturating_sub(ended.up) >= TRIED {
             self.unjudged(name, &fault.what, now, effects);
         } else {
             let why = format!("{}; it is tried again: whoever closes it again is told the verdict", fault.what);
@@ -524,8 +635,9 @@ impl Source {
     fn unjudged(&mut self, name: &SourceName, why: &str, now: Now, effects: &mut Vec<Effect>) {
         self.answer(&Err(format!("it is not judged: {why}")), effects);
         let Some(open) = self.migration.take() else { return };
+        self.migrated(&open, now);
         effects.push(record(now, open.seen(name, Phase::Unjudged { why: why.to_owned() })));
-        effects.push(Effect::Say(format!("{name}: the migration {} is not judged: {why}", open.id)));
+        effects.push(Effect::Warn(format!("{name}: the migration {} is not judged: {why}", open.id)));
         self.settle(name, open.last, now, effects);
     }
 
@@ -551,19 +663,20 @@ impl Source {
         &mut self,
         name: &SourceName,
         id: String,
-        fingerprint: Fingerprint,
-        changes: Vec<String>,
+        (fingerprint, changes, tables): (Fingerprint, Vec<String>, Option<BTreeSet<TableName>>),
         (now, every): (Now, Duration),
         effects: &mut Vec<Effect>,
     ) {
         if let Some(open) = &mut self.migration {
             if open.last.as_ref().is_none_or(|last| last.schema != fingerprint.schema) {
                 (open.last, open.quiet_since) = (Some(fingerprint), now.up);
-                open.changes = changes.clone();
+                (open.changes, open.tables) = (changes.clone(), tables);
                 let phase = match open.noticed_by {
                     NoticedBy::Opened if open.ended.is_some() => Phase::Ended { at: now.wall, changes },
                     NoticedBy::Opened | NoticedBy::Catalogue => {
                         open.ended = None;
+                        // whether it rests is seen sooner than whether there is one
+                        self.next_look = self.next_look.min(now.up + every / 2);
                         Phase::Open { changes }
                     }
                 };
@@ -575,7 +688,7 @@ impl Source {
                     && open.ended.is_none()
                     && now.up.saturating_sub(open.quiet_since) >= every / 2
                 {
-                    open.ended = Some(now.up);
+                    open.ended = Some(now);
                     let ended = Phase::Ended { at: now.wall, changes: open.changes.clone() };
                     effects.push(record(now, open.seen(name, ended)));
                 }
@@ -592,6 +705,7 @@ impl Source {
                     last: Some(fingerprint),
                     quiet_since: now.up,
                     changes: changes.clone(),
+                    tables,
                     tickets: Vec::new(),
                     opening: false,
                     ended: None,
@@ -603,6 +717,7 @@ impl Source {
                     changes.join("; ")
                 )));
                 effects.push(record(now, open.seen(name, Phase::Open { changes })));
+                self.next_look = self.next_look.min(now.up + every / 2);
                 self.migration = Some(open);
             }
             Some(_) => self.fingerprint = Some(fingerprint),
@@ -614,5 +729,7 @@ impl Source {
     }
 }
 
+mod classified;
+mod lineage;
 #[cfg(test)]
 mod tests;

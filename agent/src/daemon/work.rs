@@ -2,21 +2,25 @@
 
 use super::event::{Coming, Done, Event, Job, Judged};
 use super::loaded::Loaded;
+use super::meters;
 use crate::cli::Marking;
-use crate::command::{Ended, Manner, Session, check, migration};
+use crate::command::{Ended, Manner, Selection, Session, check, migration};
 use crate::config::SourceConfig;
+use crate::lineage::{Flows, Told};
 use crate::reader::Reader;
 use crate::report::{MigrationSummary, Report};
 use crate::signals::Signals;
 use crate::state::StateFolder;
-use fieldmark_change::differences;
+use fieldmark_change::{Gone, changed_tables, differences, gone, gone_on};
 use fieldmark_model::observation::{Body, SourceFault};
 use fieldmark_model::outcome::Nature;
-use fieldmark_model::{Catalogue, SourceName};
-use fieldmark_source::{Error, Fingerprint, Recovery};
+use fieldmark_model::{Catalogue, Dialect, Outcome, SourceName, TableName};
+use fieldmark_source::{Error, Fingerprint, Recovery, ServerIdentity, Standing};
+use fieldmark_telemetry::trace::MigrationTrace;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 /// How long ordinary writes are watched, before and after a migration.
 const CONTROL: Duration = Duration::from_secs(5);
@@ -29,7 +33,7 @@ const MIGRATION: Manner = Manner { lenient: true, ..migration::MANNER };
 
 /// A thread that does the jobs of one source. Ends when it is dropped and has done what it does.
 pub(super) struct Worker {
-    jobs: mpsc::UnboundedSender<Job>,
+    jobs: mpsc::UnboundedSender<(Job, Option<MigrationTrace>)>,
 }
 
 impl Worker {
@@ -42,27 +46,36 @@ impl Worker {
         signals: Signals,
         events: mpsc::UnboundedSender<Coming>,
     ) -> std::io::Result<Self> {
-        let (jobs, mut coming) = mpsc::unbounded_channel::<Job>();
+        let (jobs, mut coming) = mpsc::unbounded_channel::<(Job, Option<MigrationTrace>)>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name(format!("fieldmark-{source}")).spawn(move || {
-            let mut at_work = AtWork { source, loaded, folder, signals, idle: None, base: None, latest: None };
+            let mut at_work = AtWork::new(source, loaded, folder, signals);
             runtime.block_on(async {
-                while let Some(job) = coming.recv().await {
+                while let Some((job, trace)) = coming.recv().await {
                     let promised = Promised { job: Some((at_work.source.clone(), job.clone())), events: &events };
-                    promised.keep(at_work.perform(&job).await);
+                    let span = trace.map_or_else(tracing::Span::none, |trace| step(&job, &at_work.source, &trace));
+                    promised.keep(at_work.perform(&job).instrument(span).await);
                 }
             });
         })?;
         Ok(Self { jobs })
     }
 
-    /// Has a job done.
+    /// Has a job done, as a step of a migration's trace where it is one.
     ///
     /// # Errors
     /// The job, where the thread has ended.
-    pub(super) fn run(&self, job: Job) -> Result<(), Job> {
-        self.jobs.send(job).map_err(|refused| refused.0)
+    pub(super) fn run(&self, job: Job, trace: Option<MigrationTrace>) -> Result<(), Job> {
+        self.jobs.send((job, trace)).map_err(|refused| refused.0.0)
     }
+}
+
+/// A step of a migration's trace.
+fn step(job: &Job, source: &SourceName, trace: &MigrationTrace) -> tracing::Span {
+    let source = source.as_str();
+    let span = tracing::info_span!("step", otel.name = job.as_str(), fieldmark.source = source);
+    trace.adopt(&span);
+    span
 }
 
 /// What is told of a job that was not done because something is wrong with ourselves.
@@ -107,10 +120,27 @@ struct AtWork {
     signals: Signals,
     /// The connection by which the schema is looked at, between two jobs.
     idle: Option<Reader>,
-    /// The schema's tables as they are held to be, to tell what is another than before.
-    base: Option<(Fingerprint, Catalogue)>,
+    /// Which server is at its other end, where that was asked.
+    standing: Option<Standing>,
+    /// The schema as it is held to be, to tell what is another than before.
+    base: Option<Base>,
     /// The same as it was last seen while a migration went on: what comes after that is held against it.
-    latest: Option<(Fingerprint, Catalogue)>,
+    latest: Option<Base>,
+    /// What of the source is gone since this process looks, up to `base`, and since then.
+    gone: Vec<Gone>,
+    lately: Vec<Gone>,
+    /// Which tables are made from which, as they last were.
+    flows: Flows,
+    /// What kind of database it is, where it was looked at.
+    dialect: Option<Dialect>,
+}
+
+/// A schema as it was seen, its tables, and on which server.
+#[derive(Clone)]
+struct Base {
+    fingerprint: Fingerprint,
+    catalogue: Catalogue,
+    server: Option<ServerIdentity>,
 }
 
 /// Why something was not done.
@@ -132,12 +162,31 @@ impl From<Ended> for Undone {
 }
 
 impl AtWork {
+    fn new(source: SourceName, loaded: Arc<Loaded>, folder: StateFolder, signals: Signals) -> Self {
+        Self {
+            source,
+            loaded,
+            folder,
+            signals,
+            idle: None,
+            standing: None,
+            base: None,
+            latest: None,
+            gone: Vec::new(),
+            lately: Vec::new(),
+            flows: Flows::default(),
+            dialect: None,
+        }
+    }
+
     async fn perform(&mut self, job: &Job) -> Done {
         let done = match job {
             Job::Look { known } => self.look(known.as_ref()).await,
             Job::Mark => self.mark().await,
             Job::Check => self.check().await,
+            Job::Recheck { tables } => self.recheck(tables).await,
             Job::Recapture { mark } => self.recapture(mark).await,
+            Job::Lineage { migration } => self.lineage(migration.as_deref()).await,
         };
         if self.signals.token().is_cancelled() {
             return Done::Cancelled;
@@ -167,7 +216,9 @@ impl AtWork {
         if self.idle.is_none() {
             let session = self.session(ROUTINE)?;
             let source = Self::configured(&session)?;
-            self.idle = Some(session.connect_beside(&source).await?);
+            let idle = session.connect_beside(&source).await?;
+            self.dialect = Some(idle.facts().dialect);
+            (self.idle, self.standing) = (Some(idle), None);
         }
         self.idle.as_mut().ok_or_else(|| Undone::Ended(Ended::Because(2, "no connection".to_owned())))
     }
@@ -178,35 +229,70 @@ impl AtWork {
 
     async fn look(&mut self, known: Option<&Fingerprint>) -> Result<Done, Undone> {
         let fingerprint = self.fingerprint(known).await?;
-        let changes = match (&self.base, known) {
-            (Some((base, before)), _) if base.schema != fingerprint.schema => {
-                let before = before.clone();
-                let after = self.idle().await?.catalogue().await?;
-                let mut changes = differences(&before, &after);
+        let (changes, tables) = match (&self.base, known) {
+            (Some(base), _) if base.fingerprint.schema != fingerprint.schema => {
+                let base = base.clone();
+                let after = self.seen(&fingerprint).await?;
+                let mut changes = differences(&base.catalogue, &after.catalogue);
+                // what is made from a table that is changed is changed with it
+                let tables = self.flows.with_downstream(changed_tables(&base.catalogue, &after.catalogue));
+                self.lately = gone(&base.catalogue, &after.catalogue);
                 if changes.is_empty() {
                     changes.push("something that is no table and no column".to_owned());
                 }
+                let servers = base.server.zip(after.server.as_ref());
+                if let Some((before, now)) = servers.filter(|(before, now)| now.failed_over(before)) {
+                    changes.insert(0, failed_over(&before, now));
+                }
                 // a migration that goes step by step, or is taken back so, is held against where it began
-                self.latest = Some((fingerprint.clone(), after));
-                changes
+                self.latest = Some(after);
+                (changes, Some(tables).filter(|tables| !tables.is_empty()))
             }
-            (Some(_), _) => Vec::new(),
+            (Some(_), _) => {
+                self.lately.clear();
+                (Vec::new(), None)
+            }
             (None, Some(known)) if known.schema != fingerprint.schema => {
-                vec!["the schema is another one than when the agent last ran".to_owned()]
+                (vec!["the schema is another one than when the agent last ran".to_owned()], None)
             }
             (None, _) => {
-                let catalogue = self.idle().await?.catalogue().await?;
-                self.base = Some((fingerprint.clone(), catalogue));
-                Vec::new()
+                self.base = Some(self.seen(&fingerprint).await?);
+                (Vec::new(), None)
             }
         };
-        Ok(Done::Looked { fingerprint, changes })
+        let late = self.late().await?;
+        Ok(Done::Looked { fingerprint, changes, tables, late })
+    }
+
+    /// The schema as it is now.
+    async fn seen(&mut self, fingerprint: &Fingerprint) -> Result<Base, Undone> {
+        let server = self.standing().await?.server;
+        let catalogue = self.idle().await?.catalogue().await?;
+        Ok(Base { fingerprint: fingerprint.clone(), catalogue, server })
+    }
+
+    /// Which server is looked at. That is asked once over each connection, and of a replica, how far it has come, each time.
+    async fn standing(&mut self) -> Result<Standing, Undone> {
+        self.idle().await?;
+        if let Some(known) = self.standing.as_ref().filter(|known| !known.replica) {
+            return Ok(known.clone());
+        }
+        self.standing = self.idle().await?.standing().await.ok();
+        // whatever cannot be told of it has no lag
+        Ok(self.standing.clone().unwrap_or_default())
+    }
+
+    /// By how many seconds the replica that is looked at is late.
+    async fn late(&mut self) -> Result<Option<f64>, Undone> {
+        let standing = self.standing().await?;
+        meters::behind(&self.source, standing.behind_seconds);
+        Ok(standing.late_seconds())
     }
 
     /// Where rolling marks are kept, apart from those that somebody asked for.
     fn marking(&self) -> Marking {
         let in_use = super::remembered::load(&self.folder, &self.source).and_then(|remembered| remembered.mark);
-        Marking { mark_dir: Some(self.folder.path().join("rolling")), control: CONTROL, in_use }
+        Marking { mark_dir: Some(self.folder.path().join("rolling")), control: CONTROL, in_use, ..Marking::default() }
     }
 
     async fn mark(&mut self) -> Result<Done, Undone> {
@@ -226,6 +312,7 @@ impl AtWork {
         if taken.is_none() {
             failed(&report)?;
         }
+        meters::spent(&report.sources);
         let after = self.fingerprint(None).await?;
         Ok(match taken {
             Some(mark) if marked => Done::Marked {
@@ -252,6 +339,7 @@ impl AtWork {
             Some((checked, mut reader)) => session.remember(&source.name, &checked, &mut reader, &mut report),
             None => failed(&report)?,
         }
+        meters::spent(&report.sources);
         let unwell = unwell(&report);
         let summary = report.sources.into_iter().next();
         let (database, address) = summary.map(|of| (of.database, of.address)).unwrap_or_default();
@@ -259,8 +347,41 @@ impl AtWork {
         let tables: std::collections::BTreeSet<_> = report.outcomes.iter().map(|outcome| &outcome.table).collect();
         let tables = tables.len() as u64;
         let mut bodies: Vec<Body> = report.findings.into_iter().map(Body::Finding).collect();
-        bodies.extend(report.outcomes.into_iter().map(|outcome| Body::Outcome(Box::new(outcome))));
+        bodies.extend(self.helped(&session, report.outcomes));
         Ok(Done::Checked { bodies, database, address, tables, rules, unwell })
+    }
+
+    /// Checks what is suspected again.
+    async fn recheck(&mut self, tables: &[TableName]) -> Result<Done, Undone> {
+        self.idle = None;
+        let mut session = self.session(ROUTINE)?;
+        session.selection = Selection::of_tables(tables);
+        // a rule that passes over its whole table does so again when it should have healed, and not once a day
+        for source in &mut session.config.sources {
+            source.full_every.value = source.full_every.value.min(session_patience(&self.loaded));
+        }
+        let source = Self::configured(&session)?;
+        let mut report = report("check", &session);
+        match check::check_source(&session, &source, None, &mut report).await? {
+            Some((checked, mut reader)) => session.remember(&source.name, &checked, &mut reader, &mut report),
+            None => failed(&report)?,
+        }
+        meters::spent(&report.sources);
+        let mut bodies: Vec<Body> = report.findings.into_iter().map(Body::Finding).collect();
+        bodies.extend(self.helped(&session, report.outcomes));
+        Ok(Done::Rechecked { bodies })
+    }
+
+    async fn lineage(&mut self, migration: Option<&str>) -> Result<Done, Undone> {
+        let session = self.session(ROUTINE)?;
+        let source = Self::configured(&session)?;
+        let rules = session.rules_of(&source.name);
+        let reader = self.idle().await?;
+        let snapshot = crate::lineage::read(reader, &source, &rules).await?;
+        self.flows = Flows::of(&snapshot.origins);
+        let (pieces, told) = Told::load(&self.folder, &self.source).new_of(&self.source, snapshot, migration);
+        let bodies = pieces.into_iter().map(|seen| Body::Lineage(Box::new(seen))).collect();
+        Ok(Done::Lineage { bodies, told: Box::new(told) })
     }
 
     async fn recapture(&mut self, mark: &str) -> Result<Done, Undone> {
@@ -271,18 +392,41 @@ impl AtWork {
         let marking = self.marking();
         migration::recapture(&session, &source, migration::Recapture::forward(mark, &marking, WAIT), &mut report)
             .await?;
+        meters::spent(&report.sources);
         let judged = report.migration.as_mut().and_then(|migration| migration.sources.pop());
         let Some(judged) = judged else {
             failed(&report)?;
             return Err(Ended::Because(2, "the recapture gave no verdict".to_owned()).into());
         };
         // what comes next is held against the schema as it was last seen
-        self.base = self.latest.take().or(self.base.take());
+        if let Some(latest) = self.latest.take() {
+            self.base = Some(latest);
+            self.gone = gone_on(std::mem::take(&mut self.gone), std::mem::take(&mut self.lately));
+        }
         let (migration, source) = (Box::new(judged), report.sources.pop());
-        let judged = Judged { migration, source, seed: session.run.seed };
-        let bodies = report.outcomes.into_iter().map(|outcome| Body::Outcome(Box::new(outcome)));
-        Ok(Done::Judged { judged, bodies: bodies.collect() })
+        let judged = Box::new(Judged { migration, source, seed: session.run.seed });
+        let bodies = self.helped(&session, report.outcomes);
+        Ok(Done::Judged { judged, bodies })
     }
+
+    /// Outcomes, with what may help where something is gone.
+    fn helped(&self, session: &Session, mut outcomes: Vec<Outcome>) -> Vec<Body> {
+        let gone = gone_on(self.gone.clone(), self.lately.clone());
+        if let Some(dialect) = self.dialect.filter(|_| !gone.is_empty()) {
+            crate::check::help(&gone, &session.rules_of(&self.source), dialect, &mut outcomes);
+        }
+        outcomes.into_iter().map(|outcome| Body::Outcome(Box::new(outcome))).collect()
+    }
+}
+
+/// What a failover is, in words.
+fn failed_over(before: &ServerIdentity, now: &ServerIdentity) -> String {
+    format!("the server has failed over (timeline {}, now {})", before.timeline, now.timeline)
+}
+
+/// How long things are given to heal.
+fn session_patience(loaded: &Loaded) -> Duration {
+    loaded.config.agent.patience.value
 }
 
 fn report(command: &str, session: &Session) -> Report {
@@ -325,12 +469,12 @@ fn failed(report: &Report) -> Result<(), Undone> {
 fn fault(undone: &Undone) -> SourceFault {
     match undone {
         Undone::Source(error) => {
-            let (nature, remedy) = match error.recovery() {
-                Recovery::Retry => (Nature::Transient, "try again"),
-                Recovery::Operator(remedy) => (error.not_evaluated().nature(), remedy),
-                Recovery::Bug => (Nature::Permanent, "please report this"),
+            let remedy = match error.recovery() {
+                Recovery::Retry => "try again",
+                Recovery::Operator(remedy) => remedy,
+                Recovery::Bug => "please report this",
             };
-            SourceFault { what: error.to_string(), nature, remedy: remedy.to_owned() }
+            SourceFault { what: error.to_string(), nature: error.nature(), remedy: remedy.to_owned() }
         }
         Undone::Ended(Ended::Failed { what, nature, remedy }) => {
             SourceFault { what: what.clone(), nature: *nature, remedy: remedy.clone().unwrap_or_default() }

@@ -73,7 +73,7 @@ async fn migrate(name: &str, shop: &Shop, place: &Path, common: &Common, signals
         report: None,
         ..common.clone()
     };
-    let marking = || Marking { mark_dir: None, control: CONTROL, in_use: None };
+    let marking = || Marking { control: CONTROL, ..Marking::default() };
     if name == "good" {
         say(&common, "\n$ fieldmark check\n");
         check::run(&common, &Check { plan: false, no_enlarge: false, duty: 0.5 }, signals).await?;

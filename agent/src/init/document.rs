@@ -1,10 +1,9 @@
 //! The rule file of one table, as text.
 
 use chrono::{DateTime, Utc};
-use fieldmark_model::name::part;
 use fieldmark_model::{SourceName, TableName};
 use fieldmark_profile::Proposal;
-use fieldmark_profile::yaml::{list, literal};
+use fieldmark_profile::yaml::{list, table_name};
 use std::collections::BTreeSet;
 
 /// Widest line of a comment.
@@ -49,7 +48,7 @@ impl Document {
             self.made.format("%Y-%m-%d"),
             self.read
         );
-        text.push_str(&format!("version: 1\ntable: {}\n", head(&self.source, &self.table, self.with_schema)));
+        text.push_str(&format!("version: 1\ntable: {}\n", table_name(&self.source, &self.table, self.with_schema)));
         text.push_str("# owner: team-…        # who answers for it\n");
         if !self.pii.is_empty() {
             text.push_str("# personal by their names or their form: kept in marks only as keyed digests\n");
@@ -85,13 +84,6 @@ impl Document {
         text.push_str("  rows: kept\n  # same: […]            # columns whose values no migration changes\n");
         text
     }
-}
-
-/// `source.schema.table`, as a YAML scalar.
-pub(super) fn head(source: &SourceName, table: &TableName, with_schema: bool) -> String {
-    let schema = if with_schema { format!("{}.", part(&table.schema)) } else { String::new() };
-    let name = format!("{}.{schema}{}", part(source.as_str()), part(&table.name));
-    if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.')) { name } else { literal(&name) }
 }
 
 /// A rule as an item of a list.
@@ -175,14 +167,6 @@ mod tests {
             left_out: Vec::new(),
             made: DateTime::UNIX_EPOCH,
         }
-    }
-
-    #[test]
-    fn names_of_tables_are_read_back() {
-        let source = SourceName::new("shop");
-        assert_eq!(head(&source, &TableName::new("public", "orders"), true), "shop.public.orders");
-        assert_eq!(head(&source, &TableName::new("public", "odd 'n'"), true), "'shop.public.\"odd ''n''\"'");
-        assert_eq!(head(&source, &TableName::new("main", "orders"), false), "shop.orders");
     }
 
     #[test]

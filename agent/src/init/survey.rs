@@ -118,7 +118,7 @@ impl Survey<'_> {
 
     /// A document of the rule language about a table.
     fn rules(&self, table: &Table, rules: &str) -> Result<TableRules, Error> {
-        let head = super::document::head(&self.source.name, &table.name, true);
+        let head = fieldmark_profile::yaml::table_name(&self.source.name, &table.name, true);
         let text = format!("version: 1\ntable: {head}\n{rules}");
         let file = RuleFile { path: "proposed.yaml".to_owned(), text };
         let parsed = parse_rule_files(&[file]).ok().and_then(|mut tables| tables.pop());

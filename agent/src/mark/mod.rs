@@ -17,6 +17,7 @@ pub use digest::digested;
 pub(crate) use rows::{read as read_rows, write as write_rows};
 pub use store::{MarkError, MarkStore, Stored};
 
+use crate::lineage::Planned;
 use chrono::{DateTime, Utc};
 use fieldmark_change::{MarkDesign, MarkRow, MarkStratum, Slice};
 use fieldmark_model::chunk::DefectKind;
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of `mark.json` that this build writes.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// One mark, without its rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,6 +59,9 @@ pub struct Mark {
     pub unmarked: Vec<(TableName, String)>,
     /// What the rules gave.
     pub outcomes: Vec<Outcome>,
+    /// What the scripts of the migration say.
+    #[serde(default)]
+    pub planned: Planned,
 }
 
 /// Transaction ids around a mark (PostgreSQL).

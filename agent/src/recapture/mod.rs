@@ -16,6 +16,7 @@ pub use take::{SourceMark, Taken};
 pub(crate) use transition::is_past;
 
 use crate::check::{Checked, RunFacts, Settings, SourceCheck, TableCheck};
+use crate::lineage::PlannedRename;
 use crate::mark::{MarkWithRows, MarkedTable, Transactions, digested};
 use crate::progress::Progress;
 use crate::reader::Reader;
@@ -66,6 +67,8 @@ pub struct SourceRecapture<'a, 'r> {
     pub direction: Direction,
     /// Ids of transactions that were seen to be the migration's.
     pub transactions: &'a BTreeSet<u64>,
+    /// Other names of columns, as the migration's scripts say.
+    pub renames: &'a [PlannedRename],
 }
 
 /// What a recapture gave.
@@ -89,6 +92,8 @@ struct Again<'a> {
     /// Why they could not be read again.
     unread: Option<String>,
     stamps: Option<StampEvidence>,
+    /// What the migration's scripts call its columns.
+    renames: Vec<Rename>,
     newly_failing: Vec<NewlyFailing>,
     key_after: Vec<String>,
     read_at: DateTime<Utc>,
@@ -302,7 +307,8 @@ impl<'r> SourceRecapture<'_, 'r> {
     /// A marked table of which nothing has been read again yet.
     fn anew<'p>(&self, marked: &'p MarkedTable, pair: TablePair<'p>, before: &'p Chunk) -> Again<'p> {
         let declared = self.rules_of(pair, &marked.name).map(renames).unwrap_or_default();
-        let columns = pair_columns(pair, ColumnHints { declared: &declared, statements: &[] });
+        let renames = self.said_of(pair);
+        let columns = pair_columns(pair, ColumnHints { declared: &declared, statements: &renames });
         Again {
             marked,
             pair,
@@ -312,6 +318,7 @@ impl<'r> SourceRecapture<'_, 'r> {
             aligned: None,
             unread: None,
             stamps: None,
+            renames,
             newly_failing: Vec::new(),
             key_after: Vec::new(),
             read_at: Utc::now(),
@@ -319,6 +326,21 @@ impl<'r> SourceRecapture<'_, 'r> {
             control: ControlEvidence::default(),
             ordinarily: None,
         }
+    }
+
+    /// What the migration's scripts call a table's columns; of that what fits the table as it was and is.
+    fn said_of(&self, pair: TablePair<'_>) -> Vec<Rename> {
+        let (Some(before), Some(after)) = (pair.before, pair.after) else { return Vec::new() };
+        let named = crate::lineage::spelled(&before.name);
+        let fits = |said: &&PlannedRename| {
+            said.table == named
+                && before.column(&said.before).is_some()
+                && after.column(&said.before).is_none()
+                && after.column(&said.after).is_some()
+                && before.column(&said.after).is_none()
+        };
+        let said = self.renames.iter().filter(fits);
+        said.map(|said| Rename { after: said.after.clone(), before: said.before.clone() }).collect()
     }
 
     /// What rule files say of a marked table: by its name before, else by the one that it has now.
@@ -423,7 +445,7 @@ impl<'r> SourceRecapture<'_, 'r> {
                 unmarked: None,
                 unread: table.unread.as_deref(),
                 declared,
-                statements: &[],
+                statements: &table.renames,
                 transitions,
                 rules,
                 newly_failing: &table.newly_failing,
@@ -503,6 +525,7 @@ impl<'r> SourceRecapture<'_, 'r> {
             tables_added: (pairs.iter().filter(|pair| pair.before.is_none()))
                 .filter_map(|pair| Some(pair.after?.name.clone()))
                 .collect(),
+            lineage: None,
             rules: changes,
         })
     }

@@ -25,7 +25,7 @@ pub(crate) async fn caught_up(reader: &mut Reader, primary: Option<Standing>, pa
     let Some(goal) = goal.filter(|_| first.replica) else { return Ok(()) };
     let began = tokio::time::Instant::now();
     let mut position = first.position;
-    while position.is_none_or(|position| position < goal) {
+    while !position.is_some_and(|position| position.has_reached(&goal)) {
         if began.elapsed() > patience {
             return Err(Error::StaleReplica);
         }

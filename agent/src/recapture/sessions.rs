@@ -32,7 +32,7 @@ impl SessionWatch {
                 match reader.transactions(&sessions).await {
                     Ok(transactions) => seen.extend(transactions),
                     // a migration may take locks that a look does not wait for
-                    Err(Error::Locked | Error::Timeout) => {}
+                    Err(Error::Locked | Error::Timeout | Error::Deadlock { .. }) => {}
                     // of ids seen until then it could not be told that the others are somebody else's
                     Err(_) => return BTreeSet::new(),
                 }

@@ -2,6 +2,7 @@
 
 use super::control::{Readings, watch};
 use crate::check::{Checked, Drawn, RunFacts, Settings, SourceCheck, Values};
+use crate::lineage::Planned;
 use crate::mark::{Mark, MarkWithRows, MarkedTable, StoredDefect, Transactions, VERSION, digested};
 use crate::progress::Progress;
 use crate::reader::Reader;
@@ -158,6 +159,7 @@ impl SourceMark<'_> {
             tables,
             unmarked,
             outcomes: checked.outcomes.clone(),
+            planned: Planned::default(),
         };
         Ok(Taken { marked: MarkWithRows { mark, rows }, checked })
     }

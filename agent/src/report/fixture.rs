@@ -1,10 +1,13 @@
 //! Two reports rich enough to show every format at its work.
 
-use super::{ErrorSummary, MarkSummary, MigrationSummary, Report, SampleSummary, SourceSummary, VERSION};
+use super::{
+    CourtesySummary, ErrorSummary, MarkSummary, MigrationSummary, Report, SampleSummary, SourceSummary, VERSION,
+};
 use chrono::{DateTime, Utc};
+use fieldmark_model::lineage::{ColumnName, Kind};
 use fieldmark_model::migration::{
-    ColumnChange, ColumnFate, Expectation, Loss, LossKind, MigrationReport, RenameEvidence, RuleChange, TableChange,
-    Verdict,
+    ColumnChange, ColumnFate, Expectation, LineageChange, LineageEdge, Loss, LossKind, MigrationReport, RenameEvidence,
+    RuleChange, TableChange, Verdict,
 };
 use fieldmark_model::outcome::{Baseline, UnknownBy};
 use fieldmark_model::shape::{ColumnShape, ShapeAxis, ShapeSide};
@@ -42,6 +45,7 @@ fn sampled(rule: &str, kind: &str, failed: u64, checked: u64, interval: [f64; 2]
         fraction: Some(failed as f64 / checked as f64),
         interval: Some(interval),
         level: Some(0.95),
+        design_effect: Some(1.4),
         sampled: true,
         ..passed(rule, checked)
     }
@@ -87,6 +91,12 @@ pub(super) fn check() -> Report {
             statement_seconds: 1.84,
             blocks: Some(7_310),
             server_blocks: Some(9_882),
+            courtesy: CourtesySummary {
+                gave_way: 1,
+                lock_timeouts: 0,
+                imposed_wait_seconds: 0.031,
+                watchdog_lag_seconds: 0.024,
+            },
         }],
         samples: vec![
             SampleSummary {
@@ -383,6 +393,16 @@ pub(super) fn guard() -> Report {
             reasons: vec!["public.orders: rows vanished, a declared transition does not hold, a rule fails".into()],
             tables: vec![order_changes(), customer_changes()],
             tables_added: vec![TableName::new("public", "order_totals")],
+            lineage: Some(LineageChange {
+                renamed: Vec::new(),
+                removed: Vec::new(),
+                added: vec![LineageEdge {
+                    source: ColumnName::new("public.orders", "total"),
+                    target: ColumnName::new("public.order_totals", "total"),
+                    kind: Kind::Aggregation,
+                    origin: "migration 0042_totals.sql:3".into(),
+                }],
+            }),
             rules,
         }],
     });

@@ -167,6 +167,22 @@ pub struct SourceSummary {
     /// Blocks that were touched meanwhile in the tables of rules and those they refer to, by anybody, as the server's own statistics have
     /// it; `null` where it has none.
     pub server_blocks: Option<u64>,
+    /// What was done for others who waited.
+    #[serde(default)]
+    pub courtesy: CourtesySummary,
+}
+
+/// What was done for others who waited for what our statements held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CourtesySummary {
+    /// Statements of ours that were ended for them.
+    pub gave_way: u64,
+    /// Statements of ours that waited for a lock, and gave up.
+    pub lock_timeouts: u64,
+    /// How long others may have waited, at most, in seconds.
+    pub imposed_wait_seconds: f64,
+    /// Longest time in which nobody looked whether somebody waits, while a statement ran, in seconds.
+    pub watchdog_lag_seconds: f64,
 }
 
 /// What became of the marked rows, over all sources.

@@ -6,7 +6,7 @@
 //!   identity.json              incarnation and next sequence number of observations
 //!   digest.key                 32 random bytes, the key of keyed digests
 //!   locks/<source>.lock        held while a mark or state of the source is written; never removed
-//!   locks/.identity.lock       held while identity.json, digest.key or .gitignore is written
+//!   locks/.identity.lock       held while a file of the folder itself is written
 //!   state/<source>.json        small state: last row counts, whole-table passes, watermarks, keys of known failing rows, baselines, budget
 //!   marks/<source>/…           marks, one folder for each
 //! ```
@@ -79,8 +79,7 @@ impl StateFolder {
         make_folder(&folder.path)?;
         if is_new {
             // it may lie in a repository, and holds keys of rows; another process may have made the folder at the same time
-            let _lock = identity::lock_identity(&folder)?;
-            write(&folder.path.join(".gitignore"), b"*\n")?;
+            folder.write(".gitignore", b"*\n")?;
         }
         Ok(folder)
     }
@@ -88,6 +87,15 @@ impl StateFolder {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Writes a file of the folder itself, under its lock, and removes what crashed writers left there.
+    ///
+    /// # Errors
+    /// The system refused, or another process held the lock for long.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        let _lock = identity::lock_identity(self)?;
+        write(&self.path.join(name), bytes)
     }
 
     /// Where marks of a source are kept. Made by who first writes one there ([`make_folder`]).

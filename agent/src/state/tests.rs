@@ -138,6 +138,10 @@ fn what_a_crash_left_is_ignored_and_removed() {
     fixture.folder.identity("db-1").reserve(1).unwrap();
     assert_eq!(left.iter().chain([&draft]).filter(|path| path.exists()).count(), 0);
     assert_eq!(others.iter().filter(|path| path.exists()).count(), 3);
+    let own = fixture.folder.path().join(".local.address.9-9.tmp");
+    fs::write(&own, "http://12").unwrap();
+    fixture.folder.write("local.address", b"http://127.0.0.1:1\n").unwrap();
+    assert!(!own.exists(), "of the folder itself");
 }
 
 #[test]

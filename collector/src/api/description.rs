@@ -29,7 +29,9 @@ pub(super) fn document() -> Value {
 }
 
 fn reference(schema: &str) -> Value {
-    json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
+    // the one answer that is no JSON
+    let kind = if schema == "Metrics" { "text/plain" } else { "application/json" };
+    json!({ kind: { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
 }
 
 fn operation(endpoint: &Endpoint) -> Value {
@@ -41,14 +43,22 @@ fn operation(endpoint: &Endpoint) -> Value {
         .collect();
     parameters.extend(endpoint.query.iter().map(|(name, what)| {
         let schema = match *name {
+            "open" => json!({ "type": "boolean" }),
+            "limit" if endpoint.path.starts_with("/v1/lineage") => {
+                json!({ "type": "integer", "minimum": 0, "maximum": 10_000 })
+            }
             "limit" => json!({ "type": "integer", "minimum": 0, "maximum": 1000 }),
-            "since" | "before" => json!({ "type": "string", "format": "date-time" }),
+            "depth" => json!({ "type": "integer", "minimum": 0 }),
+            "direct" => json!({ "type": "boolean" }),
+            "since" | "before" | "as_of" | "from" | "to" => json!({ "type": "string", "format": "date-time" }),
             _ => json!({ "type": "string" }),
         };
         json!({ "name": name, "in": "query", "description": what, "schema": schema })
     }));
     let good = match (endpoint.answer, endpoint.method) {
-        (Some("Enrolled"), _) => "201",
+        (Some("Enrolled" | "Silence"), _) => "201",
+        // as other receivers of OpenLineage answer
+        (None, "post") if endpoint.path.starts_with("/api/") => "201",
         (Some(_), _) => "200",
         (None, _) => "204",
     };
@@ -84,6 +94,65 @@ fn list(of: &str) -> Value {
 }
 
 fn schemas() -> Value {
+    let (mut all, of_lineage) = (general(), lineage());
+    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), of_lineage) {
+        all.extend(more);
+    }
+    all
+}
+
+fn lineage() -> Value {
+    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let time = json!({ "type": "string", "format": "date-time" });
+    let kind = json!({ "enum": ["identity", "transformation", "aggregation", "join", "group_by", "filter", "sort", "window", "conditional"] });
+    let certainty = json!({ "enum": ["exact", "parsed", "observed", "declared"] });
+    let column = json!({ "source": text, "table": text, "column": text });
+    let columns = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Column" } });
+    let origin =
+        json!({ "name": text, "kind": text, "certainty": certainty, "owner": text, "calls": count, "last_seen": time });
+    let reached = json!({ "source": text, "table": text, "column": text, "depth": count, "kind": kind,
+        "direct": { "type": "boolean", "description": "Whether values go all the way; else rows are decided somewhere on it." },
+        "masked": { "type": "boolean" }, "origin": { "$ref": "#/components/schemas/Origin" },
+        "via": { "type": ["integer", "null"], "description": "The place in `reached` of the column before it; null: one that was asked for." } });
+    let walked = json!({ "from": columns, "reached": list("Reached"), "cut_off": { "type": "boolean" } });
+    let impact = json!({ "change": { "enum": ["dropped", "renamed", "retyped", "not_null"] }, "from": columns, "reached": list("Reached"),
+        "cut_off": { "type": "boolean" }, "effects": { "type": "array", "description": "One for each that is reached.",
+            "items": { "enum": ["breaks", "follows", "value_changes", "rows_change"] } } });
+    let a_column = json!({ "$ref": "#/components/schemas/Column" });
+    let edge = json!({ "source": a_column, "target": a_column, "kind": kind, "masked": { "type": "boolean" }, "origin": text,
+        "certainty": certainty, "since": time });
+    let renamed =
+        json!({ "type": "array", "items": object(json!({ "from": a_column, "to": a_column }), &["from", "to"]) });
+    let difference = json!({ "added": list("Edge"), "removed": list("Edge"), "renamed": renamed });
+    let row = json!({ "source": text, "name": text, "kind": text, "certainty": certainty, "last_seen": time, "edges": count,
+        "unresolved": { "type": "array", "items": object(json!({ "reason": text, "line": count, "column": count, "text": text }),
+            &["reason", "line", "column", "text"]) } });
+    let coverage = json!({ "resolved": count, "unresolved": count,
+        "origins": { "type": "array", "items": object(row, &["source", "name", "kind", "certainty", "edges", "unresolved"]) } });
+    let unused = json!({ "source": text, "table": text, "column": text, "since": time });
+    let hit = json!({ "source": text, "table": text, "depth": count, "origin": { "$ref": "#/components/schemas/Origin" },
+        "direct": { "type": "boolean", "description": "Whether values go there; else they decide which rows there are." } });
+    let downstream = json!({ "source": text, "table": text, "rule": { "type": ["string", "null"] }, "cut_off": { "type": "boolean" },
+        "columns": { "type": "array", "items": text, "description": "Those that the rule reads, or all of the table's." },
+        "hit": { "type": "array", "items": object(hit, &["source", "table", "depth", "direct", "origin"]) } });
+    let parts = json!({ "type": "array", "items": object(downstream, &["source", "table", "rule", "columns", "hit", "cut_off"]) });
+    let downstream_of = json!({ "incident": text, "downstream": parts });
+    json!({
+        "DownstreamOf": object(downstream_of, &["incident", "downstream"]),
+        "Column": object(column, &["source", "table", "column"]),
+        "Origin": object(origin, &["name", "kind", "certainty", "last_seen"]),
+        "Reached": object(reached, &["source", "table", "column", "depth", "direct", "kind", "masked", "via", "origin"]),
+        "Walked": object(walked, &["from", "reached", "cut_off"]),
+        "Impact": object(impact, &["change", "from", "reached", "cut_off", "effects"]),
+        "Edge": object(edge, &["source", "target", "kind", "masked", "origin", "certainty", "since"]),
+        "Edges": list("Edge"),
+        "Difference": object(difference, &["added", "removed", "renamed"]),
+        "Coverage": object(coverage, &["resolved", "unresolved", "origins"]),
+        "Unused": { "type": "array", "items": object(unused, &["source", "table", "column", "since"]) },
+    })
+}
+
+fn general() -> Value {
     let text = json!({ "type": "string" });
     let time = json!({ "type": "string", "format": "date-time" });
     let optional_time = json!({ "type": ["string", "null"], "format": "date-time" });
@@ -94,7 +163,7 @@ fn schemas() -> Value {
     let fraction = json!({ "type": ["number", "null"] });
     let life = json!({ "agent": text, "incarnation": count, "version": text });
     let id = json!({ "agent": text, "incarnation": count, "sequence": count, "time": time,
-        "body": { "description": "One key, its kind: outcome, finding, migration, state, source, mark, heartbeat or loss.",
+        "body": { "description": "One key, its kind: outcome, finding, migration, state, source, mark, unwell, heartbeat, loss or lineage.",
             "type": "object", "minProperties": 1, "maxProperties": 1 } });
     let batch = json!({ "version": count, "agent": text, "incarnation": count,
         "observations": { "type": "array", "minItems": 1, "items": { "$ref": "#/components/schemas/Observation" } } });
@@ -106,9 +175,33 @@ fn schemas() -> Value {
         "not_evaluated": count, "checked_rows": count, "failed_rows": count, "worst": fraction });
     let principal_row = json!({ "name": text, "role": role, "enrolled": time, "enrolled_by": text, "revoked": optional_time,
         "revoked_by": optional_text });
+    let severity = json!({ "enum": ["info", "ticket", "page"] });
+    let part = json!({ "agent": text, "source": optional_text, "table": optional_text, "rule": optional_text, "state": state, "since": time,
+        "changed": time, "reason": text, "severity": severity, "owner": optional_text, "description": optional_text,
+        "runbook": optional_text, "escalation": optional_text,
+        "fixes": { "description": "What may help, to be looked at.", "type": "array",
+            "items": { "type": "object", "required": ["what", "text"], "properties": { "what": text, "text": text } } } });
+    let acknowledged = json!({ "type": ["object", "null"], "required": ["by", "at"],
+        "properties": { "by": text, "at": time, "note": optional_text } });
+    let silenced = json!({ "description": "What keeps it from being told.", "type": ["object", "null"],
+        "required": ["until", "by", "why"], "properties": { "until": time, "by": text, "why": text } });
+    let incident = json!({ "id": text, "class": { "enum": ["systemic", "flapping", "transient", "resolved"] },
+        "cause": { "description": "`source` or `agent`, or one key: migration (its id and name), table, or rule (table and rule).",
+            "type": ["object", "string"] },
+        "severity": severity, "opened": time, "resolved": optional_time, "acknowledged": acknowledged,
+        "silenced": silenced, "parts": { "type": "array", "items": { "$ref": "#/components/schemas/Part" } } });
+    let matches = json!({ "owner": text, "severity": severity, "source": text, "table": text, "rule": text, "agent": text,
+        "class": { "enum": ["systemic", "flapping"] }, "incident": text });
+    let matching = json!({ "$ref": "#/components/schemas/Matches" });
+    let new_silence = json!({ "matches": matching, "from": optional_time, "until": time, "why": text });
+    let silence = json!({ "id": { "type": "integer" }, "matches": matching, "from": time, "until": time, "by": text, "why": text,
+        "ended_by": optional_text });
+    let delivery = json!({ "incident": text, "notice": { "enum": ["opened", "risen", "joined", "reopened", "acknowledged", "escalated", "migrated", "resolved"] }, "route": text, "tries": count,
+        "due": optional_time, "settled": optional_time, "result": text });
     json!({
         "Any": {},
         "Word": text,
+        "Metrics": text,
         "Problem": object(json!({ "type": text, "title": text, "status": count, "detail": text }), &["type", "title", "status", "detail"]),
         "Life": object(life, &["agent", "incarnation", "version"]),
         "Observation": object(id, &["agent", "incarnation", "sequence", "time", "body"]),
@@ -121,6 +214,16 @@ fn schemas() -> Value {
         "Rules": list("Rule"),
         "Hour": object(hour, &["agent", "hour", "checks", "passed", "failed", "inconclusive", "not_evaluated", "checked_rows", "failed_rows", "worst"]),
         "Hours": list("Hour"),
+        "Note": object(json!({ "note": optional_text }), &[]),
+        "Matches": object(matches, &[]),
+        "NewSilence": object(new_silence, &["matches", "until", "why"]),
+        "Silence": object(silence, &["id", "matches", "from", "until", "by", "why", "ended_by"]),
+        "Silences": list("Silence"),
+        "Part": object(part, &["agent", "state", "since", "reason", "severity"]),
+        "Incident": object(incident, &["id", "cause", "class", "severity", "opened", "resolved", "acknowledged", "silenced", "parts"]),
+        "Incidents": list("Incident"),
+        "Delivery": object(delivery, &["incident", "notice", "route", "tries", "due", "settled", "result"]),
+        "Deliveries": list("Delivery"),
         "Principal": object(json!({ "name": text, "role": role }), &["name", "role"]),
         "Enrolled": object(json!({ "name": text, "role": role, "token": text }), &["name", "role", "token"]),
         "PrincipalRow": object(principal_row, &["name", "role", "enrolled", "enrolled_by"]),
@@ -144,6 +247,6 @@ mod tests {
         let named: BTreeSet<&str> =
             text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
         assert_eq!(named, there);
-        assert_eq!(document["paths"].as_object().unwrap().len(), 18, "two of them have two methods each, one path");
+        assert_eq!(document["paths"].as_object().unwrap().len(), 35, "three of them have two methods, one path");
     }
 }

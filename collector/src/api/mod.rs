@@ -1,11 +1,14 @@
 //! What can be asked over HTTP. From one list come the routes, who may ask, and the description (OpenAPI).
 
 mod description;
+mod incidents;
+mod lineage;
 mod people;
 mod problem;
 mod routes;
 mod shown;
 
+pub use incidents::silenced;
 pub use people::is_name;
 pub use problem::Problem;
 pub use routes::{Access, Endpoint, ROUTES};
@@ -14,7 +17,7 @@ use crate::{Collector, Principal, Role, Token};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 
 /// The routes of a collector.
@@ -36,6 +39,7 @@ pub(crate) fn router(collector: Collector) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method; /openapi.json says what there is")
         })
         .layer(from_fn_with_state(collector.clone(), in_time))
+        .layer(from_fn(crate::meters::timed))
         .with_state(collector)
 }
 

@@ -20,6 +20,11 @@ impl Problem {
         Self { status, detail: detail.into(), kind: "about:blank" }
     }
 
+    /// Whether it is of this status.
+    pub(crate) fn is(&self, status: StatusCode) -> bool {
+        self.status == status
+    }
+
     /// With a word by which programs tell it from others of its status.
     #[must_use]
     pub fn kind(self, kind: &'static str) -> Self {
@@ -30,9 +35,10 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let status = match &error {
-            StoreError::Taken { .. } | StoreError::AnotherDigest { .. } | StoreError::Fenced { .. } => {
-                StatusCode::CONFLICT
-            }
+            StoreError::Taken { .. }
+            | StoreError::Over { .. }
+            | StoreError::AnotherDigest { .. }
+            | StoreError::Fenced { .. } => StatusCode::CONFLICT,
             StoreError::Unknown { .. } => StatusCode::NOT_FOUND,
             // a disk that is full, or away: whoever asks comes again
             StoreError::Newer { .. } | StoreError::Failed { .. } => StatusCode::SERVICE_UNAVAILABLE,

@@ -1,6 +1,6 @@
 //! The list of what can be asked.
 
-use super::{description, people, shown};
+use super::{description, incidents, lineage, people, shown};
 use crate::{Collector, Role, ingest};
 use axum::routing::{MethodRouter, delete, get, post};
 
@@ -37,11 +37,18 @@ const BEFORE: (&str, &str) = ("before", "observed before (RFC 3339)");
 const LIMIT: (&str, &str) = ("limit", "at most so many, the newest; 100 where nothing is said, 1000 at most");
 const SOURCE: (&str, &str) = ("source", "of this source");
 const AGENT: (&str, &str) = ("agent", "of this agent");
+const TABLE: (&str, &str) = ("table", "of this table (schema.table, or the table alone); has to be said");
+const COLUMN: (&str, &str) = ("column", "this column; each of the table's where nothing is said");
+const DEPTH: (&str, &str) = ("depth", "so many steps at most; 64 where nothing is said");
+const DIRECT: (&str, &str) = ("direct", "`true`: over edges alone whose value goes on");
+const AS_OF: (&str, &str) = ("as_of", "as it was then (RFC 3339); now where nothing is said");
+const REACHED: (&str, &str) = ("limit", "at most so many columns; 1000 where nothing is said, 10000 at most");
 const VIEWER: Access = Access::Role(Role::Viewer);
+const OPERATOR: Access = Access::Role(Role::Operator);
 const ADMIN: Access = Access::Role(Role::Admin);
 
 /// Everything that can be asked.
-pub const ROUTES: [Endpoint; 19] = [
+pub const ROUTES: [Endpoint; 37] = [
     Endpoint {
         method: "get",
         path: "/healthz",
@@ -71,6 +78,16 @@ pub const ROUTES: [Endpoint; 19] = [
         body: None,
         answer: Some("Any"),
         handler: || get(description::description),
+    },
+    Endpoint {
+        method: "get",
+        path: "/metrics",
+        access: VIEWER,
+        summary: "The collector's own metrics, as Prometheus reads them.",
+        query: &[],
+        body: None,
+        answer: Some("Metrics"),
+        handler: || get(shown::metrics),
     },
     Endpoint {
         method: "post",
@@ -189,6 +206,190 @@ pub const ROUTES: [Endpoint; 19] = [
         body: None,
         answer: Some("Observations"),
         handler: || get(shown::findings),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/incidents",
+        access: VIEWER,
+        summary: "What somebody has, or had, to know of, newest first.",
+        query: &[SOURCE, ("open", "`true`: those alone that are open"), LIMIT],
+        body: None,
+        answer: Some("Incidents"),
+        handler: || get(incidents::incidents),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/incidents/{id}",
+        access: VIEWER,
+        summary: "One of them.",
+        query: &[],
+        body: None,
+        answer: Some("Incident"),
+        handler: || get(incidents::incident),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/incidents/{id}/downstream",
+        access: VIEWER,
+        summary: "What is made from what it is about, as far as the lineage is known.",
+        query: &[],
+        body: None,
+        answer: Some("DownstreamOf"),
+        handler: || get(incidents::downstream_of),
+    },
+    Endpoint {
+        method: "post",
+        path: "/v1/incidents/{id}/acknowledge",
+        access: OPERATOR,
+        summary: "Takes an incident up: it is not told to others for want of an answer.",
+        query: &[],
+        body: Some("Note"),
+        answer: Some("Incident"),
+        handler: || post(incidents::acknowledge),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/silences",
+        access: VIEWER,
+        summary: "What nobody is told of for a while, now or later, newest first.",
+        query: &[],
+        body: None,
+        answer: Some("Silences"),
+        handler: || get(incidents::silences),
+    },
+    Endpoint {
+        method: "post",
+        path: "/v1/silences",
+        access: OPERATOR,
+        summary: "Keeps incidents from being told, from a time on (a maintenance window) or at once, until another.",
+        query: &[],
+        body: Some("NewSilence"),
+        answer: Some("Silence"),
+        handler: || post(incidents::silence),
+    },
+    Endpoint {
+        method: "delete",
+        path: "/v1/silences/{id}",
+        access: OPERATOR,
+        summary: "Ends a silence before its time; what is open still is told.",
+        query: &[],
+        body: None,
+        answer: None,
+        handler: || delete(incidents::unsilence),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/deliveries",
+        access: VIEWER,
+        summary: "Who was told of what, or is to be, newest first.",
+        query: &[LIMIT],
+        body: None,
+        answer: Some("Deliveries"),
+        handler: || get(incidents::deliveries),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/lineage/up",
+        access: VIEWER,
+        summary: "What a column, or each of a table's, is made from and decided by, nearest first.",
+        query: &[SOURCE, TABLE, COLUMN, DEPTH, DIRECT, AS_OF, REACHED],
+        body: None,
+        answer: Some("Walked"),
+        handler: || get(lineage::up),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/lineage/down",
+        access: VIEWER,
+        summary: "What is made from a column or decided by it, nearest first.",
+        query: &[SOURCE, TABLE, COLUMN, DEPTH, DIRECT, AS_OF, REACHED],
+        body: None,
+        answer: Some("Walked"),
+        handler: || get(lineage::down),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/lineage/impact",
+        access: VIEWER,
+        summary: "What a change of a column does to what is made from it.",
+        query: &[
+            SOURCE,
+            TABLE,
+            COLUMN,
+            ("change", "dropped (where nothing is said), renamed, retyped or not_null"),
+            DEPTH,
+            DIRECT,
+            AS_OF,
+            REACHED,
+        ],
+        body: None,
+        answer: Some("Impact"),
+        handler: || get(lineage::impact_of),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/lineage/difference",
+        access: VIEWER,
+        summary: "What became of the lineage of a source between two times, or by a migration.",
+        query: &[
+            SOURCE,
+            ("from", "as it was then (RFC 3339)"),
+            ("to", "as it was then (RFC 3339); now where nothing is said"),
+            ("migration", "from before this migration until the next"),
+        ],
+        body: None,
+        answer: Some("Difference"),
+        handler: || get(lineage::difference),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/lineage/coverage",
+        access: VIEWER,
+        summary: "What makes edges, and what of it could not be resolved, with the reason.",
+        query: &[SOURCE],
+        body: None,
+        answer: Some("Coverage"),
+        handler: || get(lineage::coverage),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/lineage/unused",
+        access: VIEWER,
+        summary: "Columns of tables that nothing is seen to read, each with since when it is known.",
+        query: &[SOURCE],
+        body: None,
+        answer: Some("Unused"),
+        handler: || get(lineage::unused),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/lineage/edges",
+        access: VIEWER,
+        summary: "Every edge of a source, or of all, as it was then or is now.",
+        query: &[SOURCE, AS_OF],
+        body: None,
+        answer: Some("Edges"),
+        handler: || get(lineage::edges),
+    },
+    Endpoint {
+        method: "post",
+        path: "/api/v1/lineage",
+        access: Access::Role(Role::Agent),
+        summary: "Takes an event of OpenLineage: the columns that a job makes, and from which.",
+        query: &[],
+        body: Some("Any"),
+        answer: None,
+        handler: || post(lineage::event),
+    },
+    Endpoint {
+        method: "post",
+        path: "/api/v1/lineage/batch",
+        access: Access::Role(Role::Agent),
+        summary: "Takes a list of events of OpenLineage: all of them or, where one is wrong, none.",
+        query: &[],
+        body: Some("Any"),
+        answer: None,
+        handler: || post(lineage::events),
     },
     Endpoint {
         method: "get",

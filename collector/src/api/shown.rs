@@ -6,10 +6,13 @@ use crate::store::{AgentRow, Hour, RuleNow, Wanted};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
+use fieldmark_model::metric::By;
 use fieldmark_model::observation::{Body, Observation};
 use fieldmark_model::{RuleId, SourceName, TableName};
+use fieldmark_telemetry::Scrape;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -18,15 +21,16 @@ use std::collections::BTreeSet;
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     agent: Option<String>,
-    source: Option<String>,
+    pub(super) source: Option<String>,
     table: Option<String>,
     rule: Option<String>,
     since: Option<DateTime<Utc>>,
     before: Option<DateTime<Utc>>,
     limit: Option<usize>,
+    pub(super) open: Option<bool>,
 }
 
-type AskedFor = Result<Query<Asked>, QueryRejection>;
+pub(super) type AskedFor = Result<Query<Asked>, QueryRejection>;
 
 /// Told where nothing else is said.
 const LIMIT: usize = 100;
@@ -34,7 +38,7 @@ const MOST: usize = 1_000;
 /// Observations of sources that are looked through for the latest of each.
 const SOURCES: usize = 10_000;
 
-fn asked(query: AskedFor) -> Result<Asked, Problem> {
+pub(super) fn asked(query: AskedFor) -> Result<Asked, Problem> {
     let wrong = |rejection: QueryRejection| {
         let what: String = rejection.body_text().chars().filter(|c| !c.is_control()).take(200).collect();
         Problem::new(StatusCode::BAD_REQUEST, format!("{what}; /openapi.json says what may follow `?`"))
@@ -45,6 +49,7 @@ fn asked(query: AskedFor) -> Result<Asked, Problem> {
 fn table(name: &str) -> Result<TableName, Problem> {
     match TableName::split(name).as_deref() {
         Some([schema, name]) => Ok(TableName::new(schema, name)),
+        Some([name]) => Ok(TableName::new("", name)),
         _ => Err(Problem::new(StatusCode::BAD_REQUEST, "a table is named schema.table")),
     }
 }
@@ -81,6 +86,13 @@ pub(super) async fn health() -> Json<&'static str> {
 pub(super) async fn ready(State(collector): State<Collector>) -> Result<Json<&'static str>, Problem> {
     collector.store.check().await?;
     Ok(Json("ready"))
+}
+
+pub(super) async fn metrics(State(collector): State<Collector>) -> Result<Response, Problem> {
+    let off = "metrics are not told here: `telemetry: { prometheus: true }`";
+    let scrape = collector.scrape.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, off))?;
+    let text = scrape.text(By::Collector).map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why))?;
+    Ok(([(header::CONTENT_TYPE, Scrape::CONTENT_TYPE)], text).into_response())
 }
 
 pub(super) async fn agents(State(collector): State<Collector>) -> Result<Json<Vec<AgentRow>>, Problem> {

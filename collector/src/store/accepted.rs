@@ -2,7 +2,7 @@
 
 use crate::principal::hexadecimal;
 use chrono::{DateTime, Utc};
-use fieldmark_model::observation::{Body, Observation, ObservationId, VERSION};
+use fieldmark_model::observation::{Body, Health, Observation, ObservationId, VERSION};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -15,6 +15,8 @@ pub struct Accepted {
     pub agent: String,
     /// Which life of it.
     pub incarnation: u64,
+    /// When it was sent, by the agent's clock, where it says so.
+    pub sent: Option<DateTime<Utc>>,
     /// When it came.
     pub received: DateTime<Utc>,
     /// In the order of their sequence numbers; never empty.
@@ -75,6 +77,8 @@ struct RawBatch<'b> {
     version: u32,
     agent: String,
     incarnation: u64,
+    #[serde(default)]
+    sent: Option<DateTime<Utc>>,
     #[serde(borrow)]
     observations: Vec<RawObservation<'b>>,
 }
@@ -143,7 +147,22 @@ impl Accepted {
             });
         }
         let sha256 = hexadecimal(&Sha256::digest(bytes));
-        Ok(Self { agent: batch.agent, incarnation: batch.incarnation, received, observations, sha256 })
+        Ok(Self {
+            agent: batch.agent,
+            incarnation: batch.incarnation,
+            sent: batch.sent,
+            received,
+            observations,
+            sha256,
+        })
+    }
+
+    /// The last heartbeat among them.
+    pub(crate) fn health(&self) -> Option<&Health> {
+        self.observations.iter().rev().find_map(|one| match &one.body {
+            Some(Body::Heartbeat(health)) => Some(health),
+            Some(_) | None => None,
+        })
     }
 
     /// The first and the last sequence number.

@@ -3,6 +3,7 @@
 use crate::pair::{ColumnHints, TablePair, pair_columns, pair_tables};
 use fieldmark_model::migration::{ColumnFate, ColumnPair};
 use fieldmark_model::{Catalogue, TableName};
+use std::collections::BTreeSet;
 
 /// Every table and column that came, went, or is another one, in order; nothing where none is.
 #[must_use]
@@ -22,6 +23,25 @@ pub fn differences(before: &Catalogue, after: &Catalogue) -> Vec<String> {
         }
     }
     words
+}
+
+/// The tables of those, by their names before and after.
+#[must_use]
+pub fn changed_tables(before: &Catalogue, after: &Catalogue) -> BTreeSet<TableName> {
+    let mut tables = BTreeSet::new();
+    for pair in pair_tables(before, after) {
+        let mut words = Vec::new();
+        match (pair.before, pair.after) {
+            (Some(before), Some(after)) if before.name == after.name => of_columns(&after.name, pair, &mut words),
+            (None, None) => {}
+            (before, after) => {
+                tables.extend(before.into_iter().chain(after).map(|table| table.name.clone()));
+            }
+        }
+        let name = pair.after.map(|after| after.name.clone()).filter(|_| !words.is_empty());
+        tables.extend(name);
+    }
+    tables
 }
 
 fn of_columns(table: &TableName, pair: TablePair<'_>, words: &mut Vec<String>) {
@@ -120,5 +140,8 @@ mod tests {
             ]
         );
         assert!(differences(&after, &after).is_empty());
+        let names: Vec<String> = changed_tables(&before, &after).iter().map(ToString::to_string).collect();
+        assert!(said.iter().all(|line| names.iter().any(|name| line.starts_with(name.as_str()))), "{names:?}");
+        assert!(!names.is_empty() && changed_tables(&after, &after).is_empty());
     }
 }

@@ -21,6 +21,7 @@ pub mod control;
 pub mod design;
 pub mod difference;
 pub mod error;
+pub mod gone;
 mod infer;
 pub mod input;
 mod instant;
@@ -48,8 +49,9 @@ pub use cell::{Difference, Kind, compare_cells};
 pub use compare::{ChangedCell, ColumnComparison, compare_column};
 pub use control::{ControlEvidence, Slice};
 pub use design::{MarkDesign, MarkRow, MarkStratum};
-pub use difference::differences;
+pub use difference::{changed_tables, differences};
 pub use error::ChangeError;
+pub use gone::{Gone, GoneColumn, NewName, gone, gone_on};
 pub use infer::infer_renames;
 pub use input::{
     Declared, Direction, Marks, NewlyFailing, Rename, RowsDeclared, Same, ShapeDetail, Shapes, TableInput, Transition,

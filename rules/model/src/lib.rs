@@ -7,9 +7,12 @@
 pub mod canonical;
 pub mod catalogue;
 pub mod chunk;
+pub mod code;
 pub mod counters;
 pub mod dialect;
 pub mod finding;
+pub mod lineage;
+pub mod metric;
 pub mod migration;
 pub mod name;
 pub mod observation;

@@ -2,6 +2,7 @@
 
 use crate::catalogue::Column;
 use crate::counters::Counters;
+use crate::lineage::{ColumnName, Kind};
 use crate::name::{SourceName, TableName};
 use crate::outcome::Outcome;
 use crate::shape::ColumnShape;
@@ -31,6 +32,18 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Clean,
+        Self::AsDeclared,
+        Self::Surprising,
+        Self::Broken,
+        Self::Inconclusive,
+        Self::NotComparable,
+        Self::Restored,
+        Self::RestoredWithLoss,
+    ];
+
     /// The word of the JSON report.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -237,8 +250,35 @@ pub struct MigrationReport {
     pub tables: Vec<TableChange>,
     /// Tables that appeared.
     pub tables_added: Vec<TableName>,
+    /// What became of lineage; `None`: it is not known.
+    #[serde(default)]
+    pub lineage: Option<LineageChange>,
     /// Rules before and after: (before, after) of every rule of the marked tables.
     pub rules: Vec<RuleChange>,
+}
+
+/// What became of the lineage of a source.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LineageChange {
+    /// Columns with another name: before, after.
+    pub renamed: Vec<[ColumnName; 2]>,
+    /// Edges that are no more.
+    pub removed: Vec<LineageEdge>,
+    /// Edges that are new.
+    pub added: Vec<LineageEdge>,
+}
+
+/// An edge, and what makes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LineageEdge {
+    /// What goes in.
+    pub source: ColumnName,
+    /// What comes out.
+    pub target: ColumnName,
+    /// How.
+    pub kind: Kind,
+    /// What makes it.
+    pub origin: String,
 }
 
 /// One rule's outcome before and after.

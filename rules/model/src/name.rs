@@ -142,15 +142,12 @@ pub fn part(name: &str) -> Cow<'_, str> {
 }
 
 impl fmt::Display for TableName {
-    /// `schema.table`, with SQL double quotes round a part that needs them to be read back.
+    /// `schema.table`, with SQL double quotes round a part that needs them to be read back; `table` where the schema is not known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, part) in [&self.schema, &self.name].into_iter().enumerate() {
-            if index > 0 {
-                f.write_str(".")?;
-            }
-            f.write_str(&self::part(part))?;
+        if !self.schema.is_empty() {
+            write!(f, "{}.", self::part(&self.schema))?;
         }
-        Ok(())
+        f.write_str(&self::part(&self.name))
     }
 }
 
@@ -165,6 +162,8 @@ impl<'de> Deserialize<'de> for TableName {
         let text = String::deserialize(deserializer)?;
         match TableName::split(&text).as_deref() {
             Some([schema, name]) => Ok(Self::new(schema, name)),
+            // a table that is missing, of which nobody knows the schema
+            Some([name]) => Ok(Self::new("", name)),
             _ => Err(serde::de::Error::custom(format!("`{text}` is not schema.table"))),
         }
     }
@@ -182,6 +181,11 @@ mod tests {
             assert_eq!(parts, [schema, name]);
             let json = serde_json::to_string(&table).unwrap();
             assert_eq!(serde_json::from_str::<TableName>(&json).unwrap(), table);
+        }
+        for name in ["orders", "or.ders", "x y"] {
+            let missing = TableName::new("", name);
+            let json = serde_json::to_string(&missing).unwrap();
+            assert_eq!(serde_json::from_str::<TableName>(&json).unwrap(), missing, "{json}");
         }
     }
 

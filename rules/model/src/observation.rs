@@ -1,9 +1,10 @@
 //! The envelope of everything that an agent reports.
 
 use crate::finding::Finding;
+use crate::lineage::LineageSeen;
 use crate::migration::MigrationReport;
 use crate::name::{RuleId, SourceName, TableName};
-use crate::outcome::{Nature, Outcome, Severity};
+use crate::outcome::{Fix, Nature, Outcome, Severity};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -49,10 +50,14 @@ pub enum Body {
     Source(SourceSeen),
     /// A mark was taken.
     Mark(MarkSeen),
+    /// All that the agent holds to be wrong.
+    Unwell(Unwell),
     /// The agent lives.
     Heartbeat(Health),
     /// Observations were lost.
     Loss(Loss),
+    /// A piece of the lineage of a source.
+    Lineage(Box<LineageSeen>),
 }
 
 impl Body {
@@ -68,10 +73,14 @@ impl Body {
     pub const SOURCE: &str = "source";
     /// The word of a mark.
     pub const MARK: &str = "mark";
+    /// The word of all that is wrong.
+    pub const UNWELL: &str = "unwell";
     /// The word of a heartbeat.
     pub const HEARTBEAT: &str = "heartbeat";
     /// The word of a loss.
     pub const LOSS: &str = "loss";
+    /// The word of a piece of lineage.
+    pub const LINEAGE: &str = "lineage";
 
     /// Its word.
     pub fn kind(&self) -> &'static str {
@@ -82,8 +91,10 @@ impl Body {
             Self::State(_) => Self::STATE,
             Self::Source(_) => Self::SOURCE,
             Self::Mark(_) => Self::MARK,
+            Self::Unwell(_) => Self::UNWELL,
             Self::Heartbeat(_) => Self::HEARTBEAT,
             Self::Loss(_) => Self::LOSS,
+            Self::Lineage(_) => Self::LINEAGE,
         }
     }
 
@@ -96,7 +107,8 @@ impl Body {
             Self::State(change) => Some(&change.source),
             Self::Source(seen) => Some(&seen.source),
             Self::Mark(seen) => Some(&seen.source),
-            Self::Heartbeat(_) | Self::Loss(_) => None,
+            Self::Lineage(seen) => Some(&seen.source),
+            Self::Unwell(_) | Self::Heartbeat(_) | Self::Loss(_) => None,
         }
     }
 
@@ -106,7 +118,13 @@ impl Body {
             Self::Outcome(outcome) => Some(&outcome.table),
             Self::Finding(finding) => finding.table.as_ref(),
             Self::State(change) => change.table.as_ref(),
-            Self::Migration(_) | Self::Source(_) | Self::Mark(_) | Self::Heartbeat(_) | Self::Loss(_) => None,
+            Self::Migration(_)
+            | Self::Source(_)
+            | Self::Mark(_)
+            | Self::Unwell(_)
+            | Self::Heartbeat(_)
+            | Self::Loss(_)
+            | Self::Lineage(_) => None,
         }
     }
 
@@ -119,8 +137,10 @@ impl Body {
             | Self::Migration(_)
             | Self::Source(_)
             | Self::Mark(_)
+            | Self::Unwell(_)
             | Self::Heartbeat(_)
-            | Self::Loss(_) => None,
+            | Self::Loss(_)
+            | Self::Lineage(_) => None,
         }
     }
 
@@ -146,8 +166,10 @@ impl Body {
             | Self::State(_)
             | Self::Source(_)
             | Self::Mark(_)
+            | Self::Unwell(_)
             | Self::Heartbeat(_)
-            | Self::Loss(_) => {}
+            | Self::Loss(_)
+            | Self::Lineage(_) => {}
         }
         self
     }
@@ -178,6 +200,16 @@ pub enum NoticedBy {
     Opened,
     /// The catalogue changed.
     Catalogue,
+}
+
+impl NoticedBy {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Catalogue => "catalogue",
+        }
+    }
 }
 
 /// How far a migration is.
@@ -263,6 +295,37 @@ pub struct StateChange {
     pub owner: Option<String>,
     /// The migration that is suspected, by its id.
     pub migration: Option<String>,
+    /// What that is called, where anybody said.
+    #[serde(default)]
+    pub migration_name: Option<String>,
+    /// The rule's description, from its author.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Its runbook.
+    #[serde(default)]
+    pub runbook: Option<String>,
+    /// The route that it escalates to.
+    #[serde(default)]
+    pub escalation: Option<String>,
+    /// What may help.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixes: Vec<Fix>,
+}
+
+/// All that an agent holds to be wrong: told when it starts and every hour, so that whoever has missed a change knows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Unwell {
+    /// Each of its sources; one that is not among them is not its concern any more.
+    pub sources: Vec<UnwellSource>,
+}
+
+/// What is wrong of one source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnwellSource {
+    /// The source.
+    pub source: SourceName,
+    /// What is suspected, systemic or flapping, as changes from the state to itself.
+    pub states: Vec<StateChange>,
 }
 
 /// A source can be read, or cannot.
@@ -351,6 +414,9 @@ pub struct Batch {
     pub agent: String,
     /// Which life of it sends: those of the observations may be earlier ones.
     pub incarnation: u64,
+    /// When it is sent, by the agent's clock.
+    #[serde(default)]
+    pub sent: Option<DateTime<Utc>>,
     /// In the order of their sequence numbers.
     pub observations: Vec<Observation>,
 }

@@ -17,6 +17,17 @@ pub enum Severity {
     Page,
 }
 
+impl Severity {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Ticket => "ticket",
+            Self::Page => "page",
+        }
+    }
+}
+
 /// The four statuses of an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +40,18 @@ pub enum Status {
     Inconclusive,
     /// The rule could not be checked; see [`NotEvaluated`].
     NotEvaluated,
+}
+
+impl Status {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Inconclusive => "inconclusive",
+            Self::NotEvaluated => "not_evaluated",
+        }
+    }
 }
 
 /// Why a rule was not evaluated.
@@ -73,6 +96,19 @@ pub enum Nature {
     Transient,
     /// Stays until somebody changes something.
     Permanent,
+    /// Somebody has to give more of something, mostly: a disk that is full.
+    Resource,
+}
+
+impl Nature {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Permanent => "permanent",
+            Self::Resource => "resource",
+        }
+    }
 }
 
 impl NotEvaluated {
@@ -164,6 +200,15 @@ pub struct Baseline {
     pub grown: bool,
 }
 
+/// Something that may help, to be looked at by somebody. Nothing of a row is in it, and none of a rule's literals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fix {
+    /// What it does.
+    pub what: String,
+    /// A statement, or a command.
+    pub text: String,
+}
+
 /// What one rule gave on one sample. Field names are those of the JSON report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -199,6 +244,9 @@ pub struct Outcome {
     pub interval: Option<[f64; 2]>,
     /// Joint confidence of the interval; `null` where there is none.
     pub level: Option<f64>,
+    /// By how many rows of the sample one independent row is worth as much; `null` where nothing was estimated.
+    #[serde(default)]
+    pub design_effect: Option<f64>,
     /// Failing fraction that is allowed.
     pub tolerance: f64,
     /// Failing fraction that a sampled pass must exclude.
@@ -233,6 +281,9 @@ pub struct Outcome {
     pub description: Option<String>,
     /// The runbook, from the rule file.
     pub runbook: Option<String>,
+    /// What may help, where it fails.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixes: Vec<Fix>,
 }
 
 impl Outcome {
@@ -266,6 +317,7 @@ impl Outcome {
             fraction: None,
             interval: None,
             level: None,
+            design_effect: None,
             tolerance: 0.0,
             detect: 0.0,
             severity: Severity::default(),
@@ -281,6 +333,7 @@ impl Outcome {
             sql: None,
             description: None,
             runbook: None,
+            fixes: Vec::new(),
         }
     }
 }

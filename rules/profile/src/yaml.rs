@@ -1,5 +1,8 @@
 //! Texts as YAML, plain where that is read back as the same text.
 
+use fieldmark_model::name::part;
+use fieldmark_model::{SourceName, TableName};
+
 /// A scalar.
 pub fn scalar(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -25,9 +28,24 @@ pub fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     format!("[{}]", texts.into_iter().map(scalar).collect::<Vec<_>>().join(", "))
 }
 
+/// `source.schema.table`, or without the schema, as a scalar.
+pub fn table_name(source: &SourceName, table: &TableName, with_schema: bool) -> String {
+    let schema = if with_schema { format!("{}.", part(&table.schema)) } else { String::new() };
+    let name = format!("{}.{schema}{}", part(source.as_str()), part(&table.name));
+    if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.')) { name } else { literal(&name) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_tables_are_read_back() {
+        let source = SourceName::new("shop");
+        assert_eq!(table_name(&source, &TableName::new("public", "orders"), true), "shop.public.orders");
+        assert_eq!(table_name(&source, &TableName::new("public", "odd 'n'"), true), "'shop.public.\"odd ''n''\"'");
+        assert_eq!(table_name(&source, &TableName::new("main", "orders"), false), "shop.orders");
+    }
 
     #[test]
     fn odd_texts_are_quoted() {

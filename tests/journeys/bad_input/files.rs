@@ -68,8 +68,8 @@ fn unknown_keys_of_the_configuration() {
         ("version: 1", "version: 1\ncolour: red", &["fieldmark.yaml:2:1", "`colour`", "allowed:"]),
         (
             "version: 1",
-            "version: 1\ntelemetry: { otlp: auto }",
-            &["fieldmark.yaml:2:1", "`telemetry`", "not in this version"],
+            "version: 1\ncontracts: [a.yaml]",
+            &["fieldmark.yaml:2:1", "`contracts`", "not in this version"],
         ),
         ("shop.db\"", "shop.db\", detct: 1%", &["fieldmark.yaml:4:34", "`detct`", "did you mean `detect`?"]),
     ] {

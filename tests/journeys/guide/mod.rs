@@ -80,6 +80,11 @@ async fn daemons_run_as_the_guide_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lineage_is_told_as_the_guide_says() {
+    run("lineage.md", Reader::Given).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn intervals_read_as_the_guide_says() {
     run("reading-an-interval.md", Reader::Given).await;
 }
@@ -128,6 +133,12 @@ async fn mariadb_is_as_the_guide_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_on_call_is_told_as_the_guide_says() {
+    run("on-call.md", Reader::Given).await;
+    run("telling.md", Reader::Given).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn privacy_is_as_the_guide_says() {
     run("privacy.md", Reader::Given).await;
 }
@@ -144,12 +155,15 @@ fn every_page_is_run() {
         "README.md",
         "files.md",
         "first-check.md",
+        "lineage.md",
         "mariadb.md",
+        "on-call.md",
         "pipelines.md",
         "privacy.md",
         "privileges.md",
         "reading-an-interval.md",
         "running.md",
+        "telling.md",
         "testing-rules.md",
         "writing-rules.md",
     ];

@@ -36,6 +36,22 @@ pub(super) struct Place {
     printed: String,
 }
 
+impl Drop for Place {
+    /// Ends what a page has started and, since it failed half-way, not ended: the processes whose numbers it wrote down.
+    fn drop(&mut self) {
+        let work = self.path("work");
+        let files = std::fs::read_dir(&work).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "pid")) {
+            let number = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse::<i32>().ok());
+            let Some(process) = number.and_then(rustix::process::Pid::from_raw) else { continue };
+            let its_folder = std::fs::read_link(format!("/proc/{}/cwd", process.as_raw_nonzero()));
+            if its_folder.is_ok_and(|folder| folder.starts_with(&work)) {
+                rustix::process::kill_process(process, rustix::process::Signal::KILL).ok();
+            }
+        }
+    }
+}
+
 /// A database on a server.
 struct Served {
     of: Database,

@@ -1,6 +1,7 @@
 //! The program on MariaDB: what people do with it, and what of that the server is sent.
 
 mod migrations;
+mod replicas;
 mod rules;
 mod samples;
 mod sent;
@@ -49,6 +50,12 @@ impl Market {
     async fn script(&self) -> String {
         let keeper = Shop::of(&Server::get().await.unwrap().url(USER, &self.database));
         keeper.run(&["doctor", "--grants", &self.reader]).gives(0).out
+    }
+
+    /// Lets the reader see what views, triggers and routines are made of.
+    pub(super) async fn may_see_definitions(&mut self) {
+        let sql = format!("grant show view, trigger on {}.* to {}@'%'", self.database, self.reader);
+        self.sql(&sql).await;
     }
 
     /// Changes the database as the application that owns it.

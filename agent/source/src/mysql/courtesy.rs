@@ -5,7 +5,7 @@ use super::watch::ProcessList;
 use crate::Cancel;
 use crate::label::Name;
 use crate::options::Limits;
-use crate::watch::{CANCEL_TIMEOUT, UNWATCHED, UNWATCHED_LOOKUP, Watch};
+use crate::watch::{CANCEL_TIMEOUT, Courtesy, UNWATCHED, UNWATCHED_LOOKUP, Watch};
 use async_trait::async_trait;
 use fieldmark_model::{Table, TableName};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,6 +48,11 @@ impl Interrupt {
     /// That of one more connection, before the same watchdog.
     pub(super) fn beside(&self) -> Self {
         Self { server: self.server.beside(), running: Mutex::default(), watch: self.watch.beside() }
+    }
+
+    /// What was done so far for others.
+    pub(super) fn courtesy(&self) -> Courtesy {
+        self.watch.courtesy()
     }
 
     /// The server, as this connection calls itself there.

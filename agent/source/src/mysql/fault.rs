@@ -26,8 +26,9 @@ pub(super) fn of_statement(error: &sqlx::Error, cancelled: bool) -> Error {
 fn of_number(number: u16) -> Error {
     let code = number.to_string();
     match number {
-        // max_statement_time; somebody else's KILL QUERY; a deadlock
-        1969 | 3024 | 1317 | 1213 => Error::Timeout,
+        // max_statement_time; somebody else's KILL QUERY
+        1969 | 3024 | 1317 => Error::Timeout,
+        1213 => Error::Deadlock { code },
         // lock_wait_timeout
         1205 => Error::Locked,
         1044 | 1142 | 1143 | 1227 | 1370 => Error::PermissionDenied { code },
@@ -48,7 +49,7 @@ pub(super) fn of_connect(error: &sqlx::Error, address: &str) -> Error {
         sqlx::Error::Database(database) => {
             match database.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number) {
                 Some(number @ (1044 | 1045 | 1130 | 1698 | 1820)) => refused(number),
-                Some(1049) => unreachable("there is no such database (1049)".to_owned()),
+                Some(1049) => Error::NoDatabase { address: address.to_owned(), code: "1049".to_owned() },
                 Some(number @ (1040 | 1203 | 1226)) => unreachable(format!("too many connections ({number})")),
                 Some(number) => unreachable(format!("the server refused the connection ({number})")),
                 None => unreachable("the server refused the connection".to_owned()),

@@ -40,6 +40,7 @@
 mod cells;
 mod connect;
 mod courtesy;
+mod definition;
 mod fault;
 mod grants;
 mod inspect;
@@ -58,12 +59,13 @@ pub(crate) use grants::grants;
 pub use literal::quote;
 pub use types::{declared_column, declared_types};
 
+use crate::definition::{Definition, SeenStatement};
 use crate::label::{Label, Name, SharedLabel};
 use crate::preview::stand_in;
 use crate::request::Place;
 use crate::{
-    Answered, Cancel, Check, Cursor, Error, Facts, Horizon, Preview, Privileges, Query, Read, Reference, ScanChunk,
-    Source,
+    Answered, Cancel, Check, Courtesy, Cursor, Error, Facts, Horizon, Position, Preview, Privileges, Query, Read,
+    Reference, ScanChunk, Source, Standing,
 };
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -179,6 +181,16 @@ impl Source for MySqlSource {
         self.read_catalogue(&call).await
     }
 
+    async fn definitions(&mut self) -> Result<Vec<Definition>, Error> {
+        let call = self.interrupt.enter();
+        self.read_definitions(&call).await
+    }
+
+    async fn statements(&mut self) -> Result<Vec<SeenStatement>, Error> {
+        let call = self.interrupt.enter();
+        self.read_statements(&call).await
+    }
+
     async fn scan(&mut self, read: &Read<'_>, from: &Cursor, rows: usize) -> Result<ScanChunk, Error> {
         let call = self.interrupt.enter_of(read.table);
         let place = match &from.0 {
@@ -292,6 +304,10 @@ impl Source for MySqlSource {
         self.chunk(&call, (Name::Orphans, &sql), &literal::columns(read.table, read.columns)?).await
     }
 
+    fn courtesy(&self) -> Courtesy {
+        self.interrupt.courtesy()
+    }
+
     async fn horizon(&mut self) -> Result<Horizon, Error> {
         let call = self.interrupt.enter();
         let asked = Utc::now();
@@ -312,6 +328,15 @@ impl Source for MySqlSource {
             oldest_began: oldest.first().and_then(|oldest| moment(&oldest.text(0)?)),
             clock_ahead: clock.map(|clock| (clock - half_way).as_seconds_f64()),
         })
+    }
+
+    async fn standing(&mut self) -> Result<Standing, Error> {
+        let call = self.interrupt.enter();
+        // the second: what it has applied of others, and what it has written itself where it keeps a log
+        let asked = "SELECT @@GLOBAL.gtid_slave_pos, @@GLOBAL.gtid_current_pos";
+        let rows = self.session.answers(&call, Name::Standing, asked).await?;
+        let position = |at: usize| Position::of_gtids(&rows.first()?.text(at)?);
+        Ok(Standing { replica: position(0).is_some(), position: position(1), ..Standing::default() })
     }
 
     async fn query(&mut self, query: &Query<'_>) -> Result<Answered, Error> {

@@ -10,7 +10,7 @@ use super::literal::{array_literal, quote_literal};
 use super::rows::in_full;
 use super::statement::copy;
 use crate::label::Name;
-use crate::{Error, Horizon, Sessions, Standing};
+use crate::{Error, Horizon, Position, Sessions, Standing};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
@@ -35,13 +35,19 @@ const SESSIONS: &str = "SELECT \
     AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() AND a.datid OPERATOR(pg_catalog.=) \
     (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())";
 
-/// Whether it is a standby; how far it has written or replayed, and on a standby how far what has arrived reaches.
+/// Whether it is a standby; how far it has written or replayed, and on a standby how far what has arrived reaches, by how much it is behind, and how much of
+/// that it is told to be.
 const STANDING: &str = "SELECT pg_catalog.pg_is_in_recovery()::pg_catalog.text, \
     (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_insert_lsn() END \
      OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::pg_catalog.text, \
     (pg_catalog.pg_last_wal_receive_lsn() OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::pg_catalog.text, \
     pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))::pg_catalog.text, \
-    pg_catalog.current_setting('wal_block_size')";
+    pg_catalog.current_setting('wal_block_size'), \
+    (CASE WHEN pg_catalog.pg_last_wal_receive_lsn() OPERATOR(pg_catalog.=) pg_catalog.pg_last_wal_replay_lsn() \
+     AND EXISTS (SELECT 1 FROM pg_catalog.pg_stat_wal_receiver) THEN 0 \
+     ELSE pg_catalog.extract('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.pg_last_xact_replay_timestamp()) \
+     END)::pg_catalog.text, \
+    pg_catalog.extract('epoch', pg_catalog.current_setting('recovery_min_apply_delay', true)::pg_catalog.interval)::pg_catalog.text";
 
 /// Where the last record ends, from where the next one will begin: at a page's beginning that is behind the page's header, which nobody
 /// replays for itself (xlog_internal.h: 24 bytes, 40 at the beginning of a segment).
@@ -95,15 +101,18 @@ impl PostgresSource {
         let field = |at: usize| rows.first().and_then(|row| row.get(at)).and_then(Option::as_deref);
         let replica = field(0) == Some("true");
         let position = |at| field(at).and_then(|text| text.parse::<u64>().ok());
+        let seconds = |at| field(at).and_then(|text| text.parse::<f64>().ok()).filter(|_| replica);
         Ok(Standing {
             server: self.session.identity().cloned(),
             replica,
             position: position(1).map(|at| match (replica, position(3), position(4)) {
-                (false, Some(segment), Some(page)) => end_of_records(at, segment, page),
-                _ => at,
+                (false, Some(segment), Some(page)) => Position::of_one(end_of_records(at, segment, page)),
+                _ => Position::of_one(at),
             }),
             // what a primary received when it was a standby is of no meaning
-            arrived: position(2).filter(|_| replica),
+            arrived: position(2).filter(|_| replica).map(Position::of_one),
+            behind_seconds: seconds(5),
+            delay_seconds: seconds(6).unwrap_or(0.0),
         })
     }
 

@@ -49,34 +49,13 @@ pub(super) struct Greeting {
 
 impl Server {
     pub(super) fn new(options: &ConnectOptions) -> Result<Self, Error> {
-        let address = |reason: &str| Error::Address { reason: reason.to_owned() };
-        let url = url::Url::parse(&options.url).map_err(|_| address("the source's url is no url"))?;
-        if !matches!(url.scheme(), "postgres" | "postgresql") {
-            return Err(address("the source's url has to begin with postgres:// or postgresql://"));
-        }
         let application_name = match options.agent.as_str() {
             "" => "fieldmark".to_owned(),
             agent => format!("fieldmark/{agent}"),
         };
-        let mut parsed = PgConnectOptions::from_str(&options.url)
-            .map_err(|_| address("the source's url has a part that cannot be read"))?
-            // a pooler would leave the name to whoever comes next and has none
-            .application_name("")
-            .extra_float_digits(None)
-            .statement_cache_capacity(0)
-            .disable_statement_logging();
-        // an IPv6 address in a url stands in brackets, in a socket's address it does not
-        if let Some(bare) = parsed.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-            let bare = bare.to_owned();
-            parsed = parsed.host(&bare);
-        }
-        let says_sslmode = url.query_pairs().any(|(name, _)| matches!(&*name, "sslmode" | "ssl-mode"));
-        if !says_sslmode {
-            // any server may ask for the password, which may come from a file or the environment too
-            let mode = if is_local(&parsed) { PgSslMode::Prefer } else { PgSslMode::VerifyFull };
-            parsed = parsed.ssl_mode(mode);
-        }
-        let address = shown(&parsed);
+        let (parsed, address) = connect_options(&options.url)?;
+        // a pooler would leave the name to whoever comes next and has none
+        let parsed = parsed.application_name("").extra_float_digits(None);
         let label = SharedLabel::default();
         label.set(Label { agent: options.agent.clone(), rule: None });
         Ok(Self { options: parsed, address, label, name: application_name, direct: Arc::default() })
@@ -205,6 +184,36 @@ pub(super) async fn simple(connection: &mut PgConnection, sql: &str) -> Result<V
         value.as_str().map(|text| Some(text.to_owned())).map_err(sqlx::Error::Decode)
     };
     rows.iter().map(|row| (0..row.len()).map(|at| text(row, at)).collect()).collect()
+}
+
+/// How a url is connected to, and its address as it may be shown: over a network to a server alone that has proved who it is, unless the
+/// url says otherwise.
+///
+/// # Errors
+/// The url cannot be read.
+pub fn connect_options(url: &str) -> Result<(PgConnectOptions, String), Error> {
+    let address = |reason: &str| Error::Address { reason: reason.to_owned() };
+    let read = url::Url::parse(url).map_err(|_| address("the source's url is no url"))?;
+    if !matches!(read.scheme(), "postgres" | "postgresql") {
+        return Err(address("the source's url has to begin with postgres:// or postgresql://"));
+    }
+    let mut parsed = PgConnectOptions::from_str(url)
+        .map_err(|_| address("the source's url has a part that cannot be read"))?
+        .statement_cache_capacity(0)
+        .disable_statement_logging();
+    // an IPv6 address in a url stands in brackets, in a socket's address it does not
+    if let Some(bare) = parsed.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        let bare = bare.to_owned();
+        parsed = parsed.host(&bare);
+    }
+    let says_sslmode = read.query_pairs().any(|(name, _)| matches!(&*name, "sslmode" | "ssl-mode"));
+    if !says_sslmode {
+        // any server may ask for the password, which may come from a file or the environment too
+        let mode = if is_local(&parsed) { PgSslMode::Prefer } else { PgSslMode::VerifyFull };
+        parsed = parsed.ssl_mode(mode);
+    }
+    let address = shown(&parsed);
+    Ok((parsed, address))
 }
 
 /// Closes a connection in the way that a server does not log as a fault; at most for a moment.

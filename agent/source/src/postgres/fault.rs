@@ -28,8 +28,9 @@ fn of_code(error: &PgDatabaseError) -> Error {
     match code.as_str() {
         // by the time limit, or by somebody else's pg_cancel_backend (the message that says which is translated): no word to end the run
         "57014" => Error::Timeout,
-        // a standby cancelled us in favour of replay; a deadlock
-        "40001" | "40P01" => Error::Timeout,
+        // a standby cancelled us in favour of replay
+        "40001" => Error::Timeout,
+        "40P01" => Error::Deadlock { code },
         "55P03" => Error::Locked,
         // rls.c, check_enable_rls: a policy would hide rows
         "42501" if error.routine() == Some("check_enable_rls") => Error::CoverageLimited,
@@ -49,7 +50,7 @@ pub(super) fn of_connect(error: &sqlx::Error, address: &str) -> Error {
         sqlx::Error::Database(database) => {
             let code = database.code().unwrap_or_default().into_owned();
             match code.as_str() {
-                "3D000" => unreachable(format!("there is no such database ({code})")),
+                "3D000" => Error::NoDatabase { address: address.to_owned(), code },
                 // FATAL: permission denied for database
                 "42501" => Error::LoginRefused { address: address.to_owned(), code },
                 "53300" => unreachable(format!("too many connections ({code})")),

@@ -56,6 +56,7 @@ mod connect;
 mod copy;
 mod courtesy;
 mod declared;
+mod definition;
 mod extent;
 mod fault;
 mod fingerprint;
@@ -65,6 +66,7 @@ mod layout;
 mod literal;
 mod lookup;
 mod numeric;
+mod outline;
 mod preview;
 mod privilege;
 mod query;
@@ -79,15 +81,17 @@ mod types;
 mod watch;
 
 pub use crate::options::{ConnectOptions, Limits};
+pub use connect::connect_options;
 pub use declared::{declared_column, declared_types};
 pub(crate) use grants::grants;
 pub(crate) use scan::ScanPlace;
 
+use crate::definition::{Definition, Made, SeenStatement};
 use crate::label::{Label, Name, SharedLabel};
 use crate::request::Place;
 use crate::{
-    Answered, BlockDraw, BlockSample, Cancel, Check, Cursor, Error, Facts, Fingerprint, Horizon, Pace, Preview,
-    Privileges, Query, Read, Reference, ScanChunk, Sessions, Source, Standing,
+    Answered, BlockDraw, BlockSample, Cancel, Check, Courtesy, Cursor, Error, Facts, Fingerprint, Horizon, Pace,
+    Preview, Privileges, Query, Read, Reference, ScanChunk, Sessions, Source, Standing,
 };
 use arrow::array::{AsArray as _, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Int64Type, Schema};
@@ -453,6 +457,21 @@ impl Source for PostgresSource {
         Ok(inspect::catalogue(&answers))
     }
 
+    async fn outline(&mut self) -> Result<Vec<Made>, Error> {
+        let call = self.interrupt.enter();
+        self.read_outline(&call).await
+    }
+
+    async fn definitions(&mut self) -> Result<Vec<Definition>, Error> {
+        let call = self.interrupt.enter();
+        self.read_definitions(&call).await
+    }
+
+    async fn statements(&mut self) -> Result<Vec<SeenStatement>, Error> {
+        let call = self.interrupt.enter();
+        self.read_statements(&call).await
+    }
+
     async fn fingerprint(&mut self, known: Option<&Fingerprint>) -> Result<Fingerprint, Error> {
         let call = self.interrupt.enter();
         self.read_fingerprint(&call, known).await
@@ -546,6 +565,10 @@ impl Source for PostgresSource {
 
     fn blocks_touched(&self) -> u64 {
         self.touched
+    }
+
+    fn courtesy(&self) -> Courtesy {
+        self.interrupt.courtesy()
     }
 
     async fn horizon(&mut self) -> Result<Horizon, Error> {

@@ -57,6 +57,17 @@ fn query<T>(
     rows.collect::<Result<_, _>>().map_err(failure)
 }
 
+/// What the file stores of views, triggers and tables: kind, name, table and statement, which is empty where it is longer than this.
+pub(super) fn stored(session: &mut Session, longest: usize) -> Result<Vec<(String, String, String, String)>, Error> {
+    let (connection, _, label) = session.parts()?;
+    let connection = Labelled { connection, label };
+    let sql = format!(
+        "SELECT s.type, s.name, s.tbl_name, CASE WHEN length(s.sql) <= {longest} THEN s.sql ELSE '' END FROM main.sqlite_schema AS s \
+         WHERE s.type IN ('view', 'trigger', 'table') AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND s.sql IS NOT NULL ORDER BY s.name"
+    );
+    query(&connection, (Name::Definitions, &sql), [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+}
+
 /// A relation as `PRAGMA table_list` gives it.
 struct Relation {
     name: String,

@@ -40,6 +40,7 @@ mod address;
 mod cells;
 mod checks;
 mod connect;
+mod definition;
 mod failure;
 mod inspect;
 mod keys;
@@ -56,6 +57,7 @@ pub use crate::options::Limits;
 pub use address::Address;
 pub(crate) use read::ScanPlace;
 
+use crate::definition::Definition;
 use crate::label::{Label, SharedLabel};
 use crate::preview::stand_in;
 use crate::{
@@ -144,6 +146,10 @@ impl Source for SqliteSource {
 
     async fn catalogue(&mut self) -> Result<Catalogue, Error> {
         self.worker.run(self.limits.catalogue, Session::catalogue).await
+    }
+
+    async fn definitions(&mut self) -> Result<Vec<Definition>, Error> {
+        self.worker.run(self.limits.catalogue, Session::definitions).await
     }
 
     async fn scan(&mut self, read: &Read<'_>, from: &Cursor, rows: usize) -> Result<ScanChunk, Error> {

@@ -252,6 +252,10 @@ impl Disk for SimulatedDisk {
     fn create(&self, name: &str) -> io::Result<SimulatedFile> {
         let mut state = self.0.borrow_mut();
         let fails = state.call()?;
+        // a file takes an inode: without room there is none either
+        if state.room == Some(0) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let inode = state.inode();
         state.names.insert(name.to_owned(), inode);
         if fails { Err(off()) } else { Ok(SimulatedFile { disk: self.clone(), inode }) }

@@ -1,9 +1,12 @@
 //! Cases of the state: events and a made-up time in, effects out.
 
+mod passing;
+
 use super::super::event::Judged;
 use super::*;
 use fieldmark_model::migration::{MigrationReport, Verdict};
-use fieldmark_model::outcome::Nature;
+use fieldmark_model::outcome::{KnownFailing, Nature};
+use fieldmark_model::{NotEvaluated, Outcome, RuleId, Severity, Status, TableName};
 
 struct Case {
     state: State,
@@ -19,7 +22,7 @@ fn schema(text: &str) -> Fingerprint {
 }
 
 fn looked(text: &str) -> Done {
-    Done::Looked { fingerprint: schema(text), changes: vec![format!("{text} now")] }
+    Done::Looked { fingerprint: schema(text), changes: vec![format!("{text} now")], tables: None, late: None }
 }
 
 fn marked(mark: &str, text: Option<&str>) -> Done {
@@ -50,16 +53,23 @@ fn judged() -> Done {
         reasons: Vec::new(),
         tables: Vec::new(),
         tables_added: Vec::new(),
+        lineage: None,
         rules: Vec::new(),
     };
-    Done::Judged { judged: Judged { migration: Box::new(report), source: None, seed: 7 }, bodies: Vec::new() }
+    let judged = Box::new(Judged { migration: Box::new(report), source: None, seed: 7 });
+    Done::Judged { judged, bodies: Vec::new() }
 }
 
 impl Case {
     fn new(remembered: Option<Remembered>) -> (Self, Vec<Effect>) {
+        Self::with(remembered, None)
+    }
+
+    fn with(remembered: Option<Remembered>, episodes: Option<Episodes>) -> (Self, Vec<Effect>) {
         let mut case = Self { state: State::new(7), up: 0 };
         let plan = Plan {
-            sources: vec![(shop(), remembered)],
+            sources: vec![Known { source: shop(), remembered, episodes }],
+            patience: Patience::new(Duration::from_secs(900)),
             every: Duration::from_secs(300),
             marks_every: Duration::from_secs(600),
             catalogue_every: Duration::from_secs(5),
@@ -70,10 +80,22 @@ impl Case {
 
     fn now(&self) -> Now {
         let wall = DateTime::UNIX_EPOCH + chrono::TimeDelta::milliseconds(self.up as i64);
-        Now { wall, up: Duration::from_millis(self.up) }
+        Now { wall, up: Duration::from_millis(self.up), steady: wall }
     }
 
+    /// The lineage is read at once, and nothing is new of it: it stands in the way of nothing else.
     fn event(&mut self, event: Event) -> Vec<Effect> {
+        let mut effects = self.raw(event);
+        let reads = |effect: &Effect| matches!(effect, Effect::Run { job: Job::Lineage { .. }, .. });
+        while let Some(at) = effects.iter().position(reads) {
+            let Effect::Run { source, job, .. } = effects.remove(at) else { unreachable!() };
+            let done = Done::Lineage { bodies: Vec::new(), told: Box::default() };
+            effects.extend(self.raw(Event::Done { source, job, done }));
+        }
+        effects
+    }
+
+    fn raw(&mut self, event: Event) -> Vec<Effect> {
         let now = self.now();
         self.state.apply(event, now)
     }
@@ -188,6 +210,16 @@ fn a_schema_that_changes_is_a_migration_and_over_when_it_rests() {
 }
 
 #[test]
+fn whether_a_migration_rests_is_seen_sooner_than_whether_there_is_one() {
+    let mut case = Case::settled();
+    case.after(5_000);
+    assert_eq!(phases(&case.done(Job::Look { known: None }, looked("two"))), ["open"]);
+    assert_eq!(jobs(&case.after(2_400)), []);
+    assert_eq!(jobs(&case.after(100)), [Job::Look { known: Some(schema("two")) }]);
+    assert_eq!(phases(&case.done(Job::Look { known: None }, looked("two"))), ["ended"]);
+}
+
+#[test]
 fn a_migration_while_another_is_judged_is_noticed() {
     let mut case = Case::settled();
     case.after(5_000);
@@ -243,7 +275,9 @@ fn one_that_is_open_is_known_after_a_restart() {
             Job::Look { .. } => looked("two"),
             Job::Mark => marked("m3", Some("two")),
             Job::Check => checked(),
+            Job::Recheck { .. } => Done::Rechecked { bodies: Vec::new() },
             Job::Recapture { .. } => judged(),
+            Job::Lineage { .. } => unreachable!(),
         };
         effects = case.done(job.clone(), done);
         let judged = recorded(&effects).into_iter().find_map(|body| {
@@ -340,7 +374,7 @@ fn a_source_that_does_not_answer_is_asked_less_and_less() {
     let (mut tries, mut told) = (0, 0);
     let mut effects = case.done(Job::Look { known: None }, failed("no answer"));
     for _ in 0..600 {
-        told += effects.iter().filter(|effect| matches!(effect, Effect::Say(_))).count();
+        told += effects.iter().filter(|effect| matches!(effect, Effect::Warn(_))).count();
         effects = case.after(1_000);
         if let [job] = jobs(&effects).as_slice() {
             tries += 1;
@@ -428,7 +462,11 @@ fn what_is_asked_comes_first_and_is_answered() {
 fn a_new_configuration_keeps_what_is_known() {
     let mut case = Case::settled();
     let plan = |sources: Vec<&str>| Plan {
-        sources: sources.into_iter().map(|name| (SourceName::new(name), None)).collect(),
+        sources: sources
+            .into_iter()
+            .map(|name| Known { source: SourceName::new(name), remembered: None, episodes: None })
+            .collect(),
+        patience: Patience::new(Duration::from_secs(900)),
         ..case.state.plan.clone()
     };
     let (both, other) = (plan(vec!["shop", "other"]), plan(vec!["other"]));
@@ -491,4 +529,328 @@ fn a_source_is_told_of_when_it_is_another_thing_than_before() {
     assert_eq!(sources(&check(&mut case, failed("no answer"))), 0);
     case.up += 60_000;
     assert_eq!(sources(&check(&mut case, checked())), 1);
+}
+
+fn outcome(failed: u64) -> Body {
+    let blank = Outcome::blank(shop(), TableName::new("public", "orders"), RuleId::new("paid"), "not_null");
+    let status = if failed > 0 { Status::Failed } else { Status::Passed };
+    let known_failing = (failed > 0).then_some(KnownFailing { known: failed, failing: failed, since: None });
+    let reason = format!("{failed} of 100 fail");
+    Body::Outcome(Box::new(Outcome { status, failed, known_failing, reason, severity: Severity::Page, ..blank }))
+}
+
+fn gave(failed: u64) -> Done {
+    let Done::Checked { database, address, tables, rules, unwell, .. } = checked() else { panic!("{failed}") };
+    Done::Checked { bodies: vec![outcome(failed)], database, address, tables, rules, unwell }
+}
+
+/// The changes of state that are told: of what, to what.
+fn told(effects: &[Effect]) -> Vec<(bool, fieldmark_model::observation::State)> {
+    let state =
+        |body: &Body| if let Body::State(change) = body { Some((change.rule.is_some(), change.to)) } else { None };
+    recorded(effects).into_iter().filter_map(state).collect()
+}
+
+fn kept(effects: &[Effect]) -> Option<Episodes> {
+    let kept =
+        |effect: &Effect| if let Effect::Keep { episodes, .. } = effect { Some((**episodes).clone()) } else { None };
+    effects.iter().rev().find_map(kept)
+}
+
+/// What a job gives that finds so many rows failing, or that the source is away.
+fn gives(job: &Job, failed: Option<u64>) -> Done {
+    match (job, failed) {
+        (_, None) => self::failed("it cannot be reached"),
+        (Job::Look { .. }, _) => looked("one"),
+        (Job::Mark, _) => marked("m1", Some("one")),
+        (Job::Check, Some(failed)) => gave(failed),
+        (Job::Recheck { .. }, Some(failed)) => Done::Rechecked { bodies: vec![outcome(failed)] },
+        (Job::Recapture { .. }, _) => judged(),
+        (Job::Lineage { .. }, _) => unreachable!(),
+    }
+}
+
+/// Goes on for so many seconds; whatever is asked for is done at once.
+fn goes_on(case: &mut Case, seconds: u64, failed: Option<u64>) -> (Vec<Effect>, Vec<Job>) {
+    let (mut all, mut done) = (Vec::new(), Vec::new());
+    for _ in 0..seconds {
+        let mut effects = case.after(1_000);
+        while let [job] = jobs(&effects).as_slice() {
+            done.push(job.clone());
+            all.extend(effects.clone());
+            effects = case.done(job.clone(), gives(job, failed));
+        }
+        all.extend(effects);
+    }
+    (all, done)
+}
+
+#[test]
+fn what_is_suspected_is_checked_again_soon_and_systemic_when_it_stays() {
+    use fieldmark_model::observation::State as S;
+    let mut case = Case::settled();
+    let (effects, done) = goes_on(&mut case, 400, Some(3));
+    assert_eq!(told(&effects), [(true, S::Suspect)]);
+    let rechecks = done.iter().filter(|job| matches!(job, Job::Recheck { .. })).count();
+    assert!((2..=8).contains(&rechecks), "{rechecks}: {done:?}");
+    assert!(done.contains(&Job::Recheck { tables: vec![TableName::new("public", "orders")] }));
+    let (effects, _) = goes_on(&mut case, 1_200, Some(3));
+    assert_eq!(told(&effects), [(true, S::Systemic)]);
+    // it is known after a restart, and not told again
+    let episodes = kept(&effects).unwrap();
+    let up = case.up;
+    let remembered = Remembered::new(Some(schema("one")), Some("m1".into()), None);
+    let (mut case, mut effects) = Case::with(Some(remembered), Some(episodes));
+    case.up = up;
+    while let [job] = jobs(&effects).as_slice() {
+        effects = case.done(job.clone(), gives(job, Some(3)));
+        assert_eq!(told(&effects), []);
+    }
+    let (effects, _) = goes_on(&mut case, 3_000, Some(3));
+    assert_eq!(told(&effects), []);
+    let (effects, _) = goes_on(&mut case, 700, Some(0));
+    assert_eq!(told(&effects), [(true, S::Resolved)], "after more than an hour somebody has repaired it");
+}
+
+#[test]
+fn a_source_that_is_away_for_a_while_is_transient_and_its_rules_are_as_they_were() {
+    use fieldmark_model::observation::State as S;
+    let mut case = Case::settled();
+    let (effects, _) = goes_on(&mut case, 20, None);
+    assert_eq!(told(&effects), [(false, S::Suspect)]);
+    let (effects, _) = goes_on(&mut case, 400, Some(0));
+    assert_eq!(told(&effects), [(false, S::Transient)]);
+    let (effects, _) = goes_on(&mut case, 1_200, None);
+    assert_eq!(told(&effects), [(false, S::Suspect), (false, S::Systemic)], "and for good it is systemic");
+}
+
+#[test]
+fn a_table_of_which_more_cannot_be_checked_is_told_anew() {
+    use fieldmark_model::observation::State as S;
+    let rule = |name: &str, severity, blind: bool| {
+        let blank = Outcome::blank(shop(), TableName::new("public", "orders"), RuleId::new(name), "not_null");
+        let (status, why) =
+            if blind { (Status::NotEvaluated, Some(NotEvaluated::PermissionDenied)) } else { (Status::Passed, None) };
+        Body::Outcome(Box::new(Outcome { status, not_evaluated: why, severity, ..blank }))
+    };
+    let mut case = Case::settled();
+    let mut ticket = 0;
+    let mut check = |case: &mut Case, first: bool, second: bool| -> Vec<(S, S, Severity, String)> {
+        ticket += 1;
+        let Done::Checked { database, address, tables, rules, unwell, .. } = checked() else { panic!("{ticket}") };
+        let bodies = vec![rule("a", Severity::Ticket, first), rule("b", Severity::Page, second)];
+        let done = Done::Checked { bodies, database, address, tables, rules, unwell };
+        case.up += 60_000;
+        case.event(Event::Asked { ask: Ask::Check(shop()), ticket });
+        let effects = case.done(Job::Check, done);
+        let state = |body: &Body| {
+            let Body::State(own) = body else { return None };
+            own.rule.is_none().then(|| (own.from, own.to, own.severity, own.reason.clone()))
+        };
+        recorded(&effects).into_iter().filter_map(state).collect()
+    };
+    assert_eq!(check(&mut case, false, false), []);
+    assert_eq!(check(&mut case, true, false)[0].1, S::Suspect);
+    let systemic = check(&mut case, true, false);
+    assert_eq!((systemic[0].1, systemic[0].2), (S::Systemic, Severity::Ticket));
+    assert_eq!(check(&mut case, true, false), [], "once");
+    let more = check(&mut case, true, true);
+    assert_eq!((more.len(), more[0].0, more[0].1, more[0].2), (1, S::Systemic, S::Systemic, Severity::Page));
+    assert!(more[0].3.starts_with("2 of 2 rules"), "{more:?}");
+    assert_eq!(check(&mut case, true, true), [], "once");
+    assert_eq!(check(&mut case, false, false)[0].1, S::Resolved);
+}
+
+/// Has a check made that gives this, whatever comes before it.
+fn checks(case: &mut Case, ticket: u64, gives_this: impl Fn() -> Done) -> Vec<Effect> {
+    let effects = case.event(Event::Asked { ask: Ask::Check(shop()), ticket });
+    goes_on_to_a_check(case, effects, gives_this)
+}
+
+fn goes_on_to_a_check(case: &mut Case, mut effects: Vec<Effect>, gives_this: impl Fn() -> Done) -> Vec<Effect> {
+    for _ in 0..600 {
+        while let [job] = jobs(&effects).as_slice() {
+            let is_check = *job == Job::Check;
+            effects = case.done(job.clone(), if is_check { gives_this() } else { gives(job, Some(3)) });
+            if is_check {
+                return effects;
+            }
+        }
+        effects = case.after(1_000);
+    }
+    panic!("no check")
+}
+
+fn plan(sources: &[SourceName]) -> Plan {
+    let known = |source: &SourceName| Known { source: source.clone(), remembered: None, episodes: None };
+    Plan {
+        sources: sources.iter().map(known).collect(),
+        every: Duration::from_secs(300),
+        marks_every: Duration::ZERO,
+        catalogue_every: Duration::from_secs(5),
+        patience: Patience::new(Duration::from_secs(900)),
+    }
+}
+
+#[test]
+fn what_is_gone_is_nobodys_concern() {
+    use fieldmark_model::observation::State as S;
+    let mut case = Case::settled();
+    goes_on(&mut case, 1_600, Some(3));
+    // its table is not seen for once: that says nothing of its rows
+    assert_eq!(told(&checks(&mut case, 8, checked)), []);
+    let missing = || {
+        let Body::Outcome(outcome) = outcome(0) else { panic!("an outcome") };
+        let table = TableName::new("", "orders");
+        let why = Some(fieldmark_model::NotEvaluated::TableMissing);
+        let outcome = Outcome { table, status: Status::NotEvaluated, not_evaluated: why, ..*outcome };
+        let Done::Checked { database, address, tables, rules, unwell, .. } = checked() else { panic!("a check") };
+        Done::Checked { bodies: vec![Body::Outcome(Box::new(outcome))], database, address, tables, rules, unwell }
+    };
+    assert_eq!(
+        told(&checks(&mut case, 9, missing)),
+        [(false, S::Suspect)],
+        "that it cannot be checked is another thing"
+    );
+    case.up += 60_000;
+    assert_eq!(
+        told(&checks(&mut case, 10, missing)),
+        [(false, S::Systemic)],
+        "for good, when it is seen again after a minute"
+    );
+    assert_eq!(told(&checks(&mut case, 11, || gave(3))), [(false, S::Ok)]);
+    // the rule is not among those of a new rule file
+    let effects = case.event(Event::Loaded(plan(&[shop()])));
+    assert_eq!(told(&goes_on_to_a_check(&mut case, effects, checked)), [(true, S::Ok)]);
+    goes_on(&mut case, 1_600, Some(3));
+    let effects = case.event(Event::Loaded(plan(&[])));
+    assert_eq!(told(&effects), [(true, S::Ok)], "nor is a source that is not configured");
+    let unwell = recorded(&effects)
+        .into_iter()
+        .find_map(|body| if let Body::Unwell(unwell) = body { Some(unwell) } else { None });
+    assert_eq!(unwell.map(|unwell| unwell.sources.len()), Some(0));
+}
+
+#[test]
+fn what_is_wrong_is_told_at_the_start_and_every_hour() {
+    let mut case = Case::settled();
+    let (effects, _) = goes_on(&mut case, 1_600, Some(3));
+    let unwell = |effects: &[Effect]| -> Vec<usize> {
+        let of =
+            |body: &&Body| if let Body::Unwell(unwell) = body { Some(unwell.sources[0].states.len()) } else { None };
+        recorded(effects).iter().filter_map(of).collect()
+    };
+    assert_eq!(unwell(&effects), Vec::<usize>::new());
+    let episodes = kept(&effects);
+    let (effects, _) = goes_on(&mut case, 2_100, Some(3));
+    assert_eq!(unwell(&effects), [1]);
+    let (_, effects) = Case::with(None, episodes);
+    assert_eq!(unwell(&effects), [1]);
+}
+
+#[test]
+fn a_look_does_not_undo_what_a_check_has_found() {
+    use fieldmark_model::observation::State as S;
+    let mut case = Case::settled();
+    let (mut all, mut looks) = (Vec::new(), 0);
+    for _ in 0..400 {
+        let mut effects = case.after(1_000);
+        while let [job] = jobs(&effects).as_slice() {
+            all.extend(effects.clone());
+            looks += usize::from(matches!(job, Job::Look { .. }));
+            let gives = if *job == Job::Check { refused("permission denied") } else { gives(job, Some(0)) };
+            effects = case.done(job.clone(), gives);
+        }
+        all.extend(effects);
+    }
+    assert!(looks > 30);
+    assert_eq!(told(&all), [(false, S::Suspect)], "one check so far");
+    all.clear();
+    let effects = checks(&mut case, 5, || refused("permission denied"));
+    assert_eq!(told(&effects), [(false, S::Systemic)]);
+}
+
+#[test]
+fn one_that_was_closed_is_judged_after_a_restart_though_nobody_asks_again() {
+    let mut case = Case::settled();
+    case.event(Event::Asked { ask: Ask::Open { source: shop(), name: None }, ticket: 1 });
+    case.done(Job::Mark, marked("m2", Some("one")));
+    let effects = case.event(Event::Asked { ask: Ask::Close(shop()), ticket: 2 });
+    let remembered = effects.iter().find_map(|effect| {
+        let Effect::Remember { remembered, .. } = effect else { return None };
+        Some(remembered.clone())
+    });
+    let (mut case, effects) = Case::new(remembered);
+    assert_eq!(jobs(&effects), [Job::Look { known: Some(schema("one")) }]);
+    let effects = case.done(Job::Look { known: None }, looked("one"));
+    assert_eq!(jobs(&effects), [Job::Recapture { mark: "m2".into() }]);
+    assert_eq!(phases(&case.done(Job::Recapture { mark: "m2".into() }, judged())), ["judged"]);
+}
+
+#[test]
+fn one_that_is_open_for_more_than_a_day_excuses_nothing_and_is_told_of() {
+    use fieldmark_model::observation::State as S;
+    let mut case = Case::settled();
+    case.event(Event::Asked { ask: Ask::Open { source: shop(), name: None }, ticket: 1 });
+    case.done(Job::Mark, marked("m2", Some("one")));
+    let (effects, _) = goes_on(&mut case, 7_200, Some(3));
+    assert_eq!(told(&effects), [(true, S::Suspect)], "its backfill");
+    case.up += 86_400_000;
+    let (effects, _) = goes_on(&mut case, 2_000, Some(3));
+    assert_eq!(told(&effects), [(true, S::Systemic)]);
+    assert!(case.state.degraded()[0].contains("is open for more than a day"), "{:?}", case.state.degraded());
+}
+
+#[test]
+fn lineage_is_read_of_each_new_schema_and_after_each_migration() {
+    let lineages = |effects: &[Effect]| {
+        let of = |effect: &Effect| {
+            let Effect::Run { job: Job::Lineage { migration }, .. } = effect else { return None };
+            Some(migration.clone())
+        };
+        effects.iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let (mut case, _) = Case::new(None);
+    case.done(Job::Look { known: None }, looked("one"));
+    case.done(Job::Mark, marked("m1", Some("one")));
+    let done = Event::Done { source: shop(), job: Job::Check, done: checked() };
+    assert_eq!(lineages(&case.raw(done)), [None], "at the start, when all else is done");
+    let job = Job::Lineage { migration: None };
+    // one that could not be read says nothing of the source, and is tried again later
+    let effects = case.raw(Event::Done { source: shop(), job: job.clone(), done: refused("no right to") });
+    assert!(recorded(&effects).is_empty() && lineages(&effects).is_empty(), "{effects:?}");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Warn(what) if what.contains("lineage"))));
+    case.up += 301_000;
+    let mut all = Vec::new();
+    let mut effects = case.raw(Event::Tick);
+    while let [job] = jobs(&effects).as_slice() {
+        all.extend(lineages(&effects));
+        let done = if matches!(job, Job::Lineage { .. }) {
+            Done::Lineage { bodies: vec![outcome(0)], told: Box::default() }
+        } else {
+            gives(job, Some(0))
+        };
+        effects = case.raw(Event::Done { source: shop(), job: job.clone(), done });
+    }
+    assert_eq!(all, [None]);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::KeepLineage { .. })));
+    // after a migration, as a part of it
+    case.after(5_000);
+    case.done(Job::Look { known: None }, looked("two"));
+    case.after(5_000);
+    case.done(Job::Look { known: None }, looked("two"));
+    let judged = Event::Done { source: shop(), job: Job::Recapture { mark: "m1".into() }, done: judged() };
+    let mut effects = case.raw(judged);
+    let mut all = lineages(&effects);
+    while let [job] = jobs(&effects).as_slice() {
+        let done = match job {
+            Job::Lineage { .. } => Done::Lineage { bodies: Vec::new(), told: Box::default() },
+            Job::Look { .. } => looked("two"),
+            Job::Mark => marked("m2", Some("two")),
+            Job::Check | Job::Recheck { .. } | Job::Recapture { .. } => gives(job, Some(0)),
+        };
+        effects = case.raw(Event::Done { source: shop(), job: job.clone(), done });
+        all.extend(lineages(&effects));
+    }
+    assert!(matches!(all.as_slice(), [Some(_)]), "{all:?}");
 }

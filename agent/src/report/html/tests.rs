@@ -389,6 +389,7 @@ fn a_migration_in_words() {
     1 other column: no change in 3 998 rows; a change of 0.037 % would have shown
     Notes
     + new table shop public.order_totals appeared: there are no rows from before to compare
+    → lineage shop 1 edge is new: public.order_totals.total &#60;- public.orders.total (aggregation, migration 0042_totals.sql:3)
     · note public.sessions was not marked: marks.max_bytes is reached. Its rows were only counted.
     How to read the bars: the upright stroke is what was seen, the band is its interval of 95 % confidence, the dashed line is what is tolerated or, on a sample, what has to be ruled out. The scale is logarithmic, so that small fractions can be seen.
     This run

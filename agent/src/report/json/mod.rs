@@ -7,8 +7,10 @@ mod shape;
 use super::words;
 use super::{ErrorSummary, MarkSummary, Report, SampleSummary, SourceSummary, exit_code};
 use chrono::{DateTime, Utc};
+use fieldmark_model::lineage::ColumnName;
 use fieldmark_model::migration::{
-    ColumnChange, ColumnFate, Expectation, Loss, MigrationReport, RenameEvidence, TableChange, Verdict,
+    ColumnChange, ColumnFate, Expectation, LineageChange, LineageEdge, Loss, MigrationReport, RenameEvidence,
+    TableChange, Verdict,
 };
 use fieldmark_model::outcome::{Baseline, KnownFailing, UnknownBy};
 use fieldmark_model::{Counters, Finding, Outcome, RuleId, Severity, SourceName, Status, TableName};
@@ -102,6 +104,7 @@ struct JsonOutcome<'a> {
     fraction: Option<f64>,
     interval: Option<[f64; 2]>,
     level: Option<f64>,
+    design_effect: Option<f64>,
     value: Option<f64>,
     value_interval: Option<[f64; 2]>,
     baseline: Option<Baseline>,
@@ -144,6 +147,7 @@ impl<'a> JsonOutcome<'a> {
             fraction: outcome.fraction,
             interval: outcome.interval,
             level: outcome.level,
+            design_effect: outcome.design_effect,
             value: outcome.value,
             value_interval: outcome.value_interval,
             baseline: outcome.baseline,
@@ -179,6 +183,47 @@ struct JsonRecapture<'a> {
     marked_at: DateTime<Utc>,
     recaptured_at: DateTime<Utc>,
     tables_added: &'a [TableName],
+    lineage: Option<JsonLineage>,
+}
+
+#[derive(Serialize)]
+struct JsonLineage {
+    renamed: Vec<JsonRenamed>,
+    removed: Vec<JsonEdge>,
+    added: Vec<JsonEdge>,
+}
+
+#[derive(Serialize)]
+struct JsonRenamed {
+    from: String,
+    to: String,
+}
+
+#[derive(Serialize)]
+struct JsonEdge {
+    source: String,
+    target: String,
+    r#type: &'static str,
+    subtype: &'static str,
+    origin: String,
+}
+
+impl JsonLineage {
+    fn of(change: &LineageChange) -> Self {
+        let edge = |edge: &LineageEdge| JsonEdge {
+            source: edge.source.to_string(),
+            target: edge.target.to_string(),
+            r#type: edge.kind.type_word(),
+            subtype: edge.kind.subtype(),
+            origin: edge.origin.clone(),
+        };
+        let renamed = |[from, to]: &[ColumnName; 2]| JsonRenamed { from: from.to_string(), to: to.to_string() };
+        Self {
+            renamed: change.renamed.iter().map(renamed).collect(),
+            removed: change.removed.iter().map(edge).collect(),
+            added: change.added.iter().map(edge).collect(),
+        }
+    }
 }
 
 impl<'a> JsonRecapture<'a> {
@@ -191,6 +236,7 @@ impl<'a> JsonRecapture<'a> {
             marked_at: source.marked_at,
             recaptured_at: source.recaptured_at,
             tables_added: &source.tables_added,
+            lineage: source.lineage.as_ref().map(JsonLineage::of),
         }
     }
 }

@@ -75,6 +75,7 @@ fn outcomes_have_one_form_wherever_they_stand() {
         "fraction",
         "interval",
         "level",
+        "design_effect",
         "tolerance",
         "detect",
         "severity",
@@ -170,7 +171,13 @@ fn the_form_is_this_one() {
           "statements": 61,
           "statement_seconds": 1.84,
           "blocks": 7310,
-          "server_blocks": 9882
+          "server_blocks": 9882,
+          "courtesy": {
+            "gave_way": 1,
+            "lock_timeouts": 0,
+            "imposed_wait_seconds": 0.031,
+            "watchdog_lag_seconds": 0.024
+          }
         }
       ],
       "samples": [
@@ -211,6 +218,7 @@ fn the_form_is_this_one() {
             0.0003688
           ],
           "level": 0.95,
+          "design_effect": 1.4,
           "value": null,
           "value_interval": null,
           "baseline": null,

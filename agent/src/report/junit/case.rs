@@ -56,7 +56,7 @@ fn mark(outcome: &Outcome) -> Mark {
     match (outcome.severity, outcome.status) {
         (_, Status::Failed) if outcome.is_known() => Mark::Skipped,
         (Severity::Info, _) | (_, Status::Passed) => Mark::Passed,
-        (severity, Status::Failed) => Mark::Failure(words::severity(severity)),
+        (severity, Status::Failed) => Mark::Failure(severity.as_str()),
         (_, Status::Inconclusive) => Mark::Error("inconclusive"),
         (_, Status::NotEvaluated) => Mark::Error(outcome.not_evaluated.map_or("not_evaluated", NotEvaluated::as_str)),
     }

@@ -3,7 +3,7 @@
 use super::blocks;
 use super::escape::{code, text};
 use super::room::Room;
-use crate::report::{Conclusion, Report};
+use crate::report::{Conclusion, Report, words};
 use fieldmark_model::{SourceName, TableName};
 
 /// What a reader must not miss.
@@ -35,9 +35,14 @@ pub(super) fn notes(report: &Report, room: &mut Room) -> String {
             .map(move |table| item("new table", &place(Some(&source.source), Some(table), None), appeared, None))
     });
     let (added, no_added) = room.fill("new table", added);
+    let lineage = report.migration.iter().flat_map(|migration| &migration.sources).flat_map(|source| {
+        let lines = source.lineage.iter().flat_map(words::lineage);
+        lines.map(|line| item("lineage", &place(Some(&source.source), None, None), &line, None)).collect::<Vec<_>>()
+    });
+    let (lineage, no_lineage) = room.fill("change of lineage", lineage);
     let notes = report.notes.iter().map(|note| format!("- {}\n", text(note)));
     let (notes, no_notes) = room.fill("note", notes);
-    section("### Notes", blocks([[added, notes].concat(), no_added, no_notes]))
+    section("### Notes", blocks([[added, lineage, notes].concat(), no_added, no_lineage, no_notes]))
 }
 
 /// A section with its heading; nothing where there is nothing inside.

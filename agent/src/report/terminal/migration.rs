@@ -50,6 +50,13 @@ pub(super) fn section(page: &mut Page, report: &Report, migration: &MigrationSum
             let text = format!("{} appeared: {}", plural(how_many(&source.tables_added), "table"), names.join(", "));
             page.paragraph(0, 2, &[span(format!("{} ", source.source), DIM), span(text, PLAIN)]);
         }
+        let lineage: Vec<String> = source.lineage.iter().flat_map(words::lineage).collect();
+        if !lineage.is_empty() {
+            page.gap();
+        }
+        for line in lineage {
+            page.paragraph(0, 2, &[span(format!("{} lineage: ", source.source), DIM), span(line, PLAIN)]);
+        }
     }
 }
 

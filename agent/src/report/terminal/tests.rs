@@ -179,6 +179,9 @@ fn a_migration_at_100_columns() {
 
     shop 1 table appeared: public.order_totals
 
+    shop lineage: 1 edge is new: public.order_totals.total <- public.orders.total (aggregation,
+      migration 0042_totals.sql:3)
+
     · public.sessions was not marked: marks.max_bytes is reached. Its rows were only counted.
 
     2 rules: 1 failed, 1 passed
@@ -273,6 +276,10 @@ fn a_migration_at_60_columns() {
           0.037 % would have shown
 
     shop 1 table appeared: public.order_totals
+
+    shop lineage: 1 edge is new: public.order_totals.total <-
+      public.orders.total (aggregation, migration
+      0042_totals.sql:3)
 
     · public.sessions was not marked: marks.max_bytes is
       reached. Its rows were only counted.

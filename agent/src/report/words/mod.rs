@@ -4,10 +4,12 @@
 
 mod change;
 mod cost;
+mod lineage;
 mod number;
 mod outcome;
 
 pub use change::*;
 pub use cost::*;
+pub use lineage::*;
 pub use number::*;
 pub use outcome::*;

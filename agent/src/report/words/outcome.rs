@@ -2,7 +2,7 @@
 
 use super::number::whole;
 use super::{count, duration, estimate, how_many, percent, percent_over, plural};
-use fieldmark_model::{NotEvaluated, Outcome, Severity, Status};
+use fieldmark_model::{NotEvaluated, Outcome, Status};
 
 /// What an outcome is for its reader: its status, and whether a failure is one that the baseline knows. The worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,15 +66,6 @@ pub fn baseline(outcome: &Outcome) -> Option<String> {
     } else {
         format!("no more than the {rows} known since {since}")
     })
-}
-
-/// The word for a severity.
-pub fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Ticket => "ticket",
-        Severity::Page => "page",
-    }
 }
 
 /// Why a rule was not evaluated, in a few words.
@@ -198,7 +189,7 @@ pub fn further_reason(outcome: &Outcome) -> Option<&str> {
 
 /// Who answers for a rule, and how loudly it fails: `team-payments (page)`.
 pub fn owner(outcome: &Outcome) -> String {
-    format!("{} ({})", outcome.owner.as_deref().unwrap_or("no owner"), severity(outcome.severity))
+    format!("{} ({})", outcome.owner.as_deref().unwrap_or("no owner"), outcome.severity.as_str())
 }
 
 /// The confidence that every interval of these outcomes has at least; `None` where none has an interval.

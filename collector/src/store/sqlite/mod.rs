@@ -4,14 +4,24 @@
 //! piece in a savepoint of its own, so that a sync is shared by all who ask for one at the same time. Readers have connections of their
 //! own, which the log of writes (WAL) lets read beside the writer.
 
+mod lineage;
 mod read;
 mod schema;
+mod silences;
+mod told;
 mod write;
 
-use super::{Accepted, AgentRow, Audited, Hour, Life, PrincipalRow, RuleNow, Store, StoreError, Stored, Wanted};
+use super::{
+    Accepted, AgentRow, Audited, Delivery, DeliveryRow, Hour, Life, Notified, PrincipalRow, RuleNow, Settled,
+    SilenceRow, Silenced, Store, StoreError, Stored, Unanswered, Wanted, WantedIncidents,
+};
+use crate::lineage::{Difference, EdgeOf, Job, OriginRow, Place, Unused, Walk, Walked};
 use crate::{Keep, Principal, TokenHash};
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
+use fieldmark_classify::Patience;
+use fieldmark_classify::incident::{Acknowledged, Incident, Silence};
+use fieldmark_model::lineage::LineageSeen;
 use fieldmark_model::observation::Observation;
 use fieldmark_model::{RuleId, SourceName, TableName};
 use rusqlite::{Connection, OpenFlags};
@@ -35,6 +45,7 @@ type Piece = Box<dyn FnOnce(&Connection) -> Result<Told, Told> + Send>;
 /// A store in a SQLite file.
 pub struct SqliteStore {
     path: PathBuf,
+    patience: Patience,
     writer: mpsc::Sender<Piece>,
     readers: Arc<Mutex<Vec<Connection>>>,
 }
@@ -60,11 +71,11 @@ fn stored(time: DateTime<Utc>) -> String {
 }
 
 impl SqliteStore {
-    /// Opens a file, or makes it (mode 0600).
+    /// Opens a file, or makes it (mode 0600). Incidents are grouped by how long things are given to heal.
     ///
     /// # Errors
     /// [`StoreError::Newer`], or SQLite's.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, patience: Patience) -> Result<Self, StoreError> {
         let connection = Connection::open(path)?;
         own(path)?;
         connection.busy_timeout(BUSY)?;
@@ -75,7 +86,7 @@ impl SqliteStore {
             .name("fieldmark-store".to_owned())
             .spawn(move || write_all(&connection, pieces))
             .map_err(|_| failed("there is no thread for it"))?;
-        Ok(Self { path: path.to_owned(), writer, readers: Arc::default() })
+        Ok(Self { path: path.to_owned(), patience, writer, readers: Arc::default() })
     }
 
     /// Has the writer do something, durably.
@@ -166,7 +177,8 @@ fn write_all(connection: &Connection, mut pieces: mpsc::Receiver<Piece>) {
 #[async_trait]
 impl Store for SqliteStore {
     async fn ingest(&self, batch: Accepted) -> Result<Stored, StoreError> {
-        self.write(move |connection| write::ingest(connection, &batch)).await
+        let patience = self.patience;
+        self.write(move |connection| write::ingest(connection, &batch, patience)).await
     }
 
     async fn begin_life(&self, life: Life, now: DateTime<Utc>) -> Result<(), StoreError> {
@@ -225,6 +237,156 @@ impl Store for SqliteStore {
         self.read(move |connection| read::hours(connection, &source, &table, &rule, since)).await
     }
 
+    async fn incidents(&self, wanted: WantedIncidents) -> Result<Vec<Incident>, StoreError> {
+        self.read(move |connection| told::incidents(connection, &wanted)).await
+    }
+
+    async fn incident(&self, id: String) -> Result<Option<Incident>, StoreError> {
+        self.read(move |connection| told::incident(connection, &id)).await
+    }
+
+    async fn silent(&self, agent: String, silence: Silence, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let patience = self.patience;
+        self.write(move |connection| told::silent(connection, &agent, &silence, now, patience)).await
+    }
+
+    async fn acknowledge(&self, id: String, by: Acknowledged) -> Result<Incident, StoreError> {
+        self.write(move |connection| told::acknowledge(connection, &id, by)).await
+    }
+
+    async fn silence(&self, silenced: Silenced) -> Result<i64, StoreError> {
+        self.write(move |connection| silences::add(connection, &silenced)).await
+    }
+
+    async fn silences(&self, until: DateTime<Utc>) -> Result<Vec<SilenceRow>, StoreError> {
+        self.read(move |connection| silences::since(connection, until)).await
+    }
+
+    async fn unsilence(&self, id: i64, by: String, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.write(move |connection| silences::end(connection, id, &by, now)).await
+    }
+
+    async fn hold(&self, notice: i64, until: DateTime<Utc>) -> Result<(), StoreError> {
+        self.write(move |connection| told::hold(connection, notice, until)).await
+    }
+
+    async fn unanswered(&self) -> Result<Vec<Unanswered>, StoreError> {
+        self.read(told::unanswered).await
+    }
+
+    async fn escalate(&self, incident: String, route: String, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.write(move |connection| told::escalate(connection, &incident, &route, now)).await
+    }
+
+    async fn undispatched(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Notified>, StoreError> {
+        self.read(move |connection| told::undispatched(connection, now, limit)).await
+    }
+
+    async fn record_lineage(&self, seen: Vec<LineageSeen>, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.write(move |connection| seen.iter().try_for_each(|seen| lineage::record(connection, seen, now))).await
+    }
+
+    async fn record_job(&self, job: Job, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.write(move |connection| lineage::record_job(connection, &job, now)).await
+    }
+
+    async fn places(&self) -> Result<Vec<Place>, StoreError> {
+        self.read(lineage::places).await
+    }
+
+    async fn walk(&self, walk: Walk) -> Result<Walked, StoreError> {
+        self.read(move |connection| lineage::walk(connection, &walk)).await
+    }
+
+    async fn lineage_tables(&self, source: SourceName) -> Result<Vec<String>, StoreError> {
+        self.read(move |connection| lineage::tables(connection, &source)).await
+    }
+
+    async fn lineage_known(&self, source: SourceName, at: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.read(move |connection| lineage::is_known(connection, &source, at)).await
+    }
+
+    async fn edges(&self, source: Option<SourceName>, as_of: Option<DateTime<Utc>>) -> Result<Vec<EdgeOf>, StoreError> {
+        self.read(move |connection| lineage::edges(connection, source.as_ref(), as_of)).await
+    }
+
+    async fn lineage_difference(
+        &self,
+        source: SourceName,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<Difference, StoreError> {
+        self.read(move |connection| lineage::difference(connection, &source, from, to)).await
+    }
+
+    async fn origins(&self, source: Option<SourceName>) -> Result<Vec<OriginRow>, StoreError> {
+        self.read(move |connection| lineage::origins(connection, source.as_ref())).await
+    }
+
+    async fn unused(&self, source: Option<SourceName>) -> Result<Vec<Unused>, StoreError> {
+        self.read(move |connection| lineage::unused(connection, source.as_ref())).await
+    }
+
+    async fn columns(
+        &self,
+        source: SourceName,
+        table: String,
+        as_of: Option<DateTime<Utc>>,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        self.read(move |connection| lineage::columns(connection, &source, &table, as_of)).await
+    }
+
+    async fn untold(&self) -> Result<(), StoreError> {
+        self.write(told::untold).await
+    }
+
+    async fn dispatch(
+        &self,
+        notice: i64,
+        routes: Vec<String>,
+        incident: Option<Incident>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.write(move |connection| told::dispatch(connection, notice, &routes, incident.as_ref(), now)).await
+    }
+
+    async fn tries(&self, delivery: i64) -> Result<(), StoreError> {
+        self.write(move |connection| told::tries(connection, delivery)).await
+    }
+
+    async fn departs(&self, agent: String, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let patience = self.patience;
+        self.write(move |connection| told::departs(connection, &agent, now, patience)).await
+    }
+
+    async fn told_over(&self, incident: String) -> Result<Vec<String>, StoreError> {
+        self.read(move |connection| told::told_over(connection, &incident)).await
+    }
+
+    async fn told_open(&self) -> Result<Vec<(Incident, Vec<String>)>, StoreError> {
+        self.read(told::told_open).await
+    }
+
+    async fn waiting(&self) -> Result<(u64, Option<DateTime<Utc>>), StoreError> {
+        self.read(told::waiting).await
+    }
+
+    async fn reroute(&self, notice: i64, route: String, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.write(move |connection| told::reroute(connection, notice, &route, now)).await
+    }
+
+    async fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+        self.read(move |connection| told::due(connection, now, limit)).await
+    }
+
+    async fn settle(&self, delivery: i64, settled: Settled, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.write(move |connection| told::settle(connection, delivery, &settled, now)).await
+    }
+
+    async fn deliveries(&self, limit: usize) -> Result<Vec<DeliveryRow>, StoreError> {
+        self.read(move |connection| told::deliveries(connection, limit)).await
+    }
+
     async fn retain(&self, now: DateTime<Utc>, keep: Keep) -> Result<u64, StoreError> {
         // in pieces, so that nobody waits long for the writer
         let mut removed = 0;
@@ -237,6 +399,13 @@ impl Store for SqliteStore {
         }
     }
 
+    async fn size(&self) -> Result<Option<u64>, StoreError> {
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        Ok(Some(bytes(&self.path) + bytes(Path::new(&log))))
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.write(|_| Ok(())).await
     }
@@ -245,11 +414,11 @@ impl Store for SqliteStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::suite::suite;
+    use crate::store::suite::{patience, suite};
 
     fn new() -> (Arc<dyn Store>, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        (Arc::new(SqliteStore::open(&folder.path().join("collector.db")).unwrap()), folder)
+        (Arc::new(SqliteStore::open(&folder.path().join("collector.db"), patience()).unwrap()), folder)
     }
 
     suite! { new() }
@@ -258,9 +427,9 @@ mod tests {
     async fn d11_a_store_of_a_newer_version_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("collector.db");
-        drop(SqliteStore::open(&path).unwrap());
+        drop(SqliteStore::open(&path, patience()).unwrap());
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        assert!(matches!(SqliteStore::open(&path), Err(StoreError::Newer { version: 99 })));
+        assert!(matches!(SqliteStore::open(&path, patience()), Err(StoreError::Newer { version: 99 })));
         let version: i64 =
             Connection::open(&path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
         assert_eq!(version, 99);
@@ -269,7 +438,8 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_for_its_owner_alone() {
         use std::os::unix::fs::PermissionsExt as _;
-        let (_, folder) = new();
+        let (store, folder) = new();
+        assert!(store.size().await.unwrap() > Some(4_096));
         let mode = std::fs::metadata(folder.path().join("collector.db")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

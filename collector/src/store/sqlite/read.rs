@@ -8,11 +8,11 @@ use fieldmark_model::observation::{Observation, ObservationId};
 use fieldmark_model::{RuleId, SourceName, TableName};
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
-fn time(text: &str) -> Result<DateTime<Utc>, StoreError> {
+pub(super) fn time(text: &str) -> Result<DateTime<Utc>, StoreError> {
     text.parse().map_err(|_| failed("a time that is none"))
 }
 
-fn times(text: Option<String>) -> Result<Option<DateTime<Utc>>, StoreError> {
+pub(super) fn times(text: Option<String>) -> Result<Option<DateTime<Utc>>, StoreError> {
     text.as_deref().map(time).transpose()
 }
 
@@ -21,7 +21,7 @@ fn count(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
 }
 
 /// Every row of an answer.
-fn all<T>(
+pub(super) fn all<T>(
     connection: &Connection,
     sql: &str,
     parameters: &[&dyn ToSql],

@@ -4,7 +4,8 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// What makes each version of the one before it.
-const VERSIONS: [&str; 1] = ["
+const VERSIONS: [&str; 3] = [
+    "
     CREATE TABLE agents (
         name TEXT PRIMARY KEY,
         incarnation INTEGER,
@@ -84,7 +85,105 @@ const VERSIONS: [&str; 1] = ["
         detail TEXT NOT NULL
     ) STRICT;
     CREATE INDEX audit_by_age ON audit (time);
-"];
+",
+    "
+    CREATE TABLE incidents (
+        id TEXT PRIMARY KEY,
+        opened TEXT NOT NULL,
+        resolved TEXT,
+        body TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX incidents_open ON incidents (opened) WHERE resolved IS NULL;
+    CREATE INDEX incidents_over ON incidents (resolved);
+    CREATE INDEX incidents_by_age ON incidents (opened);
+    -- what is to be told: written with the change that it is about
+    CREATE TABLE notices (
+        id INTEGER PRIMARY KEY,
+        incident TEXT NOT NULL,
+        notice TEXT NOT NULL,
+        time TEXT NOT NULL,
+        body TEXT NOT NULL,
+        dispatched TEXT,
+        -- until then it is not told: somebody has silenced it
+        held TEXT
+    ) STRICT;
+    CREATE INDEX notices_of_incidents ON notices (incident, id);
+    CREATE INDEX notices_waiting ON notices (id) WHERE dispatched IS NULL;
+    CREATE TABLE deliveries (
+        id INTEGER PRIMARY KEY,
+        notice INTEGER NOT NULL REFERENCES notices (id) ON DELETE CASCADE,
+        route TEXT NOT NULL,
+        tries INTEGER NOT NULL DEFAULT 0,
+        due TEXT,
+        settled TEXT,
+        result TEXT NOT NULL DEFAULT 'waiting',
+        UNIQUE (notice, route)
+    ) STRICT;
+    CREATE INDEX deliveries_waiting ON deliveries (due) WHERE settled IS NULL;
+    CREATE TABLE silences (
+        id INTEGER PRIMARY KEY,
+        body TEXT NOT NULL,
+        until TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX silences_by_age ON silences (until);
+",
+    "
+    -- a column, for ever: by what survives a rename, where the database has it
+    CREATE TABLE lineage_nodes (
+        id INTEGER PRIMARY KEY,
+        source TEXT NOT NULL,
+        table_identity INTEGER,
+        column_identity INTEGER
+    ) STRICT;
+    CREATE INDEX lineage_nodes_by_identity ON lineage_nodes (source, table_identity, column_identity)
+        WHERE table_identity IS NOT NULL;
+    -- what it was called, and when; what has not ended ends later than any time
+    CREATE TABLE lineage_names (
+        node INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        of_table TEXT NOT NULL,
+        name TEXT NOT NULL,
+        declared TEXT NOT NULL,
+        since TEXT NOT NULL,
+        until TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX lineage_names_of_nodes ON lineage_names (node, until);
+    CREATE INDEX lineage_names_by_name ON lineage_names (source, of_table, name, until);
+    CREATE INDEX lineage_names_by_table ON lineage_names (of_table, until);
+    CREATE TABLE lineage_places (
+        source TEXT PRIMARY KEY,
+        namespace TEXT NOT NULL,
+        prefix TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE lineage_origins (
+        id INTEGER PRIMARY KEY,
+        source TEXT NOT NULL,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        certainty TEXT NOT NULL,
+        owner TEXT,
+        calls INTEGER,
+        unresolved TEXT NOT NULL,
+        since TEXT NOT NULL,
+        seen TEXT NOT NULL,
+        until TEXT NOT NULL,
+        UNIQUE (source, name)
+    ) STRICT;
+    CREATE TABLE lineage_edges (
+        id INTEGER PRIMARY KEY,
+        source_node INTEGER NOT NULL,
+        target_node INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        masked INTEGER NOT NULL,
+        origin INTEGER NOT NULL REFERENCES lineage_origins (id),
+        since TEXT NOT NULL,
+        until TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX lineage_edges_down ON lineage_edges (source_node, until);
+    CREATE INDEX lineage_edges_up ON lineage_edges (target_node, until);
+    CREATE INDEX lineage_edges_of_origins ON lineage_edges (origin, until);
+",
+];
 
 /// Brings a file to the newest version, each step in a transaction.
 pub(super) fn bring_up(connection: &Connection) -> Result<(), StoreError> {

@@ -1,9 +1,11 @@
 //! What changes the store. Each runs in a savepoint: an error leaves nothing behind.
 
-use super::{StoreError, failed, stored};
+use super::told::{self, Incidents};
+use super::{StoreError, failed, silences, stored};
 use crate::store::{Accepted, AcceptedObservation, Audited, Life, Stored};
 use crate::{Keep, Principal, TokenHash};
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use fieldmark_classify::Patience;
 use fieldmark_model::observation::{Body, StateChange};
 use fieldmark_model::{Outcome, Status};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -23,7 +25,7 @@ pub(super) fn begin_life(connection: &Connection, life: &Life, now: DateTime<Utc
     Ok(())
 }
 
-pub(super) fn ingest(connection: &Connection, batch: &Accepted) -> Result<Stored, StoreError> {
+pub(super) fn ingest(connection: &Connection, batch: &Accepted, patience: Patience) -> Result<Stored, StoreError> {
     let own = number(batch.incarnation);
     let holder = connection
         .prepare_cached("SELECT incarnation FROM agents WHERE name = ?1")?
@@ -37,6 +39,7 @@ pub(super) fn ingest(connection: &Connection, batch: &Accepted) -> Result<Stored
                 ON CONFLICT (name) DO UPDATE SET incarnation = ?2, last_seen = ?3";
     connection.prepare_cached(seen)?.execute(params![batch.agent, own, stored(batch.received)])?;
     let mut result = Stored::default();
+    let mut incidents = Incidents::of(connection, &batch.agent, batch.received, patience);
     for observation in &batch.observations {
         if is_there(connection, observation)? {
             result.repeated += 1;
@@ -45,16 +48,28 @@ pub(super) fn ingest(connection: &Connection, batch: &Accepted) -> Result<Stored
         insert(connection, observation, batch.received)?;
         match &observation.body {
             Some(Body::Outcome(outcome)) => of_outcome(connection, observation, outcome, batch.received)?,
-            Some(Body::State(change)) => of_state(connection, observation, change, batch.received)?,
+            Some(Body::State(change)) => {
+                of_state(connection, observation, change, batch.received)?;
+                incidents.changed(observation, change)?;
+            }
+            Some(Body::Unwell(unwell)) => incidents.reconcile(observation, unwell)?,
             Some(Body::Heartbeat(health)) => {
                 let health = serde_json::to_string(health).map_err(|_| failed("a health that cannot be written"))?;
                 let sql = "UPDATE agents SET health = ?2, version = json_extract(?2, '$.version') WHERE name = ?1";
                 connection.prepare_cached(sql)?.execute(params![batch.agent, health])?;
             }
-            Some(Body::Finding(_) | Body::Migration(_) | Body::Source(_) | Body::Mark(_) | Body::Loss(_)) | None => {}
+            Some(Body::Migration(seen)) => {
+                told::migrated(connection, &batch.agent, (observation.time, seen), batch.received)?;
+            }
+            // a clock that is ahead does not keep what comes later out
+            Some(Body::Lineage(seen)) => {
+                super::lineage::record(connection, seen, observation.time.min(batch.received))?
+            }
+            Some(Body::Finding(_) | Body::Source(_) | Body::Mark(_) | Body::Loss(_)) | None => {}
         }
         result.new += 1;
     }
+    incidents.write()?;
     Ok(result)
 }
 
@@ -230,6 +245,9 @@ pub(super) fn retain(connection: &Connection, now: DateTime<Utc>, keep: Keep) ->
     if let Some(before) = before(keep.rollups) {
         connection.execute("DELETE FROM hours WHERE hour < ?1", [stored(before)])?;
         connection.execute("DELETE FROM audit WHERE time < ?1", [stored(before)])?;
+        silences::retain(connection, before)?;
+        told::retain(connection, before)?;
+        super::lineage::retain(connection, before)?;
     }
     Ok(removed as u64)
 }

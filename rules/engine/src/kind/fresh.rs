@@ -13,7 +13,8 @@ pub(super) static FACTS: Facts = Facts {
     reference: "Passes when the column's maximum over the whole table is at most `within` older than the time of the run; an empty \
                 table fails, as does one with NULL alone. A maximum in the future passes. A timestamp without zone is taken as \
                 UTC, a date as its midnight. The maximum comes from an index where there is one, else from one pass at most once \
-                per `full_every`. Date and timestamp columns, and text columns that hold ISO dates (SQLite); refused on others \
+                per `full_every`. On a replica that may lack what is newer, since it is behind its primary, it is not evaluated \
+                (`stale_replica`). Date and timestamp columns, and text columns that hold ISO dates (SQLite); refused on others \
                 (`type_mismatch`).",
     example: "fresh: { column: updated_at, within: 15m }",
     keys: &[CommonKey::Timeout, CommonKey::FullEvery],

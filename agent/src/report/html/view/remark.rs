@@ -1,7 +1,7 @@
 //! What is not about a rule: errors, findings, warnings, notes.
 
 use super::Mark;
-use crate::report::{Conclusion, Report};
+use crate::report::{Conclusion, Report, words};
 use fieldmark_model::{SourceName, TableName};
 
 pub(super) struct Remark {
@@ -50,7 +50,16 @@ pub(super) fn notes(report: &Report) -> Vec<Remark> {
         text: text.clone(),
         remedy: None,
     });
-    added.chain(notes).collect()
+    let lineage = report.migration.iter().flat_map(|migration| &migration.sources).flat_map(|source| {
+        let lines = source.lineage.iter().flat_map(words::lineage).map(|line| Remark {
+            mark: Mark { class: "none", glyph: "→", word: "lineage" },
+            place: place(Some(&source.source), None, None),
+            text: line,
+            remedy: None,
+        });
+        lines.collect::<Vec<_>>()
+    });
+    added.chain(lineage).chain(notes).collect()
 }
 
 pub(super) fn place(source: Option<&SourceName>, table: Option<&TableName>, column: Option<&str>) -> Option<String> {

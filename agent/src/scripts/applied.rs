@@ -1,0 +1,154 @@
+//! Which scripts a database has seen already: what the tables say in which tools keep it.
+//!
+//! A table is known by its columns, and by its name where those are common. Which tool keeps what where: `docs/guide/lineage.md`.
+
+use super::Script;
+use crate::reader::Reader;
+use arrow::array::AsArray as _;
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use fieldmark_model::{Catalogue, Table};
+use fieldmark_source::{Cursor, Error, Read};
+use std::collections::BTreeSet;
+
+/// Rows of such a table that are read, at most.
+const MOST: usize = 100_000;
+
+/// What a database says of scripts that it has seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// As they are told.
+    names: BTreeSet<String>,
+    /// The last one alone is told: it and all before it were seen.
+    last: Option<u64>,
+    /// Whether any table was found.
+    pub(crate) known: bool,
+}
+
+impl Applied {
+    /// Those that it has not seen; what is run whenever it changes is always among them.
+    pub(crate) fn pending(&self, scripts: Vec<Script>) -> Vec<Script> {
+        let seen = |script: &Script| {
+            let Some(version) = &script.version else { return false };
+            let number = number(version);
+            let digits =
+                || version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().trim_start_matches('0');
+            self.names.contains(version)
+                || self.names.contains(&plain(version))
+                || (!digits().is_empty() && self.names.contains(digits()))
+                || number.zip(self.last).is_some_and(|(number, last)| number <= last)
+        };
+        scripts.into_iter().filter(|script| !seen(script)).collect()
+    }
+
+    fn add(&mut self, told: &str) {
+        let told = told.trim().to_lowercase();
+        let told = told.strip_suffix(".sql").unwrap_or(&told);
+        for name in [told.to_owned(), plain(told), told.trim_start_matches('0').to_owned()] {
+            if !name.is_empty() {
+                self.names.insert(name);
+            }
+        }
+    }
+}
+
+/// The digits that a name begins with.
+fn number(version: &str) -> Option<u64> {
+    let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
+    version.get(..end)?.parse().ok()
+}
+
+/// Of a name that begins with a date in parts (`2020-01-02-030405_name`), its digits.
+fn plain(version: &str) -> String {
+    let before = version.split('_').next().unwrap_or(version);
+    if before.contains('-') { before.replace('-', "") } else { version.to_owned() }
+}
+
+/// The column of a table that says what was run; and whether it has the last one alone.
+fn says(table: &Table) -> Option<(&str, bool)> {
+    let has = |name: &str| table.column(name).is_some();
+    let all = |names: &[&str]| names.iter().all(|name| has(name));
+    let name = table.name.name.as_str();
+    let own = |part: &str| name.contains(part);
+    let found = match () {
+        () if all(&["installed_rank", "version", "script"]) => ("version", false),
+        () if all(&["version", "dirty"]) => ("version", true),
+        () if all(&["version", "installed_on", "checksum"]) => ("version", false),
+        () if all(&["version", "applied_on", "checksum"]) => ("version", false),
+        () if all(&["version_id", "is_applied"]) => ("version_id", false),
+        () if all(&["migration_name", "applied_steps_count"]) => ("migration_name", false),
+        () if all(&["version", "executed_at", "applied", "total"]) => ("version", false),
+        () if all(&["change_id", "script_hash", "change"]) => ("change", false),
+        () if all(&["version", "migration_name", "breakpoint"]) => ("version", false),
+        () if own("diesel_schema_migrations") || own("schema_migrations") => ("version", false),
+        () if own("pgmigrations") || own("knex_migrations") => ("name", false),
+        () => return None,
+    };
+    let is_there = table.columns.iter().find(|column| column.name == found.0)?;
+    Some((is_there.name.as_str(), found.1))
+}
+
+/// Reads what a database says of scripts that it has seen.
+///
+/// # Errors
+/// As the source.
+pub(crate) async fn applied(reader: &mut Reader, catalogue: &Catalogue) -> Result<Applied, Error> {
+    let mut applied = Applied::default();
+    for table in &catalogue.tables {
+        let Some((column, last)) = says(table) else { continue };
+        let columns = [column.to_owned()];
+        let read = Read::new(table, &columns);
+        let (mut from, mut rows) = (Cursor::start(), 0);
+        loop {
+            let chunk = reader.scan(&read, &from).await?;
+            rows += chunk.chunk.rows();
+            let texts = chunk.chunk.batch.columns().first().and_then(|column| cast(column, &DataType::Utf8).ok());
+            for text in texts.iter().flat_map(|texts| texts.as_string::<i32>().iter()).flatten() {
+                if last {
+                    applied.last = applied.last.max(number(text));
+                } else {
+                    applied.add(text);
+                }
+            }
+            match chunk.next {
+                Some(next) if rows < MOST => from = next,
+                _ => break,
+            }
+        }
+        applied.known = true;
+    }
+    Ok(applied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(version: &str) -> Script {
+        Script { name: format!("{version}.sql"), version: Some(version.to_owned()), text: String::new() }
+    }
+
+    #[test]
+    fn a_script_is_known_by_whatever_its_tool_keeps_of_it() {
+        let pending = |told: &[&str], versions: &[&str]| {
+            let mut applied = Applied::default();
+            told.iter().for_each(|told| applied.add(told));
+            let left = applied.pending(versions.iter().map(|version| script(version)).collect());
+            left.into_iter().filter_map(|script| script.version).collect::<Vec<_>>()
+        };
+        assert_eq!(pending(&["20200102"], &["20200102_a", "20200103_b"]), ["20200103_b"]);
+        assert_eq!(pending(&["1"], &["0001_a", "0002_b", "0010_c"]), ["0002_b", "0010_c"]);
+        assert_eq!(
+            pending(&["20200102030405"], &["2020-01-02-030405_a", "2020-01-02-030406_b"]),
+            ["2020-01-02-030406_b"]
+        );
+        assert_eq!(pending(&["20200102030405_users"], &["20200102030405_users", "20200103_b"]), ["20200103_b"]);
+        assert_eq!(pending(&["0001_a.sql"], &["0001_a", "0002_b"]), ["0002_b"]);
+        assert_eq!(pending(&["1.2"], &["1.2", "1.10"]), ["1.10"]);
+        assert_eq!(pending(&["users"], &["users", "orders"]), ["orders"]);
+        assert_eq!(pending(&["0"], &["0000_a", "0001_b"]), ["0000_a", "0001_b"], "goose's first row is none");
+        let last = Applied { last: Some(7), ..Applied::default() };
+        let left = last.pending(["5_a", "7_b", "8_c"].map(script).to_vec());
+        assert_eq!(left.iter().map(|script| script.name.as_str()).collect::<Vec<_>>(), ["8_c.sql"]);
+    }
+}
