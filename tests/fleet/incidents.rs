@@ -173,6 +173,43 @@ async fn a_rule_that_a_migration_has_blinded_is_told() {
     assert!(seen.iter().all(|(rule, _)| rule.is_null()), "of no rule's rows anything was said: {seen:?}");
 }
 
+/// What a migration broke has beside it how the migration's own scripts are taken back; and that this was done is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_migration_is_taken_back_is_told_and_that_it_was() {
+    let history =
+        "create table schema_migrations (version text primary key); insert into schema_migrations values ('1')";
+    let mut database = Database::new(&format!("{ORDERS}; {history}")).await;
+    let hook = Hook::start(&[]).await;
+    let ready = |folder: &Path| {
+        rules(folder);
+        std::fs::create_dir(folder.join("migrations")).unwrap();
+        for script in ["0001_orders.up.sql", "0001_orders.down.sql", "0002_note.up.sql", "0002_note.down.sql"] {
+            std::fs::write(folder.join("migrations").join(script), "select 1").unwrap();
+        }
+    };
+    let agent = Agent::with(&database.url, &quick("20s", &hook), ready, &[("HOOK_SECRET", SECRET)]);
+    let viewer = agent.viewer();
+    agent.until("settled", is_settled).await;
+    let forward = "begin; alter table orders add column note text; insert into schema_migrations values ('2');
+        update orders set status = null where id % 10 = 0; commit";
+    database.sql(forward).await;
+    until("told", async || hook.came(), |came: &Vec<Came>| !came.is_empty()).await;
+    let open = agent.told(&viewer, "/v1/incidents?open=true").await;
+    let fix = &open[0]["parts"][0]["fixes"][0];
+    assert_eq!(fix["text"], "migrations/0002_note.down.sql", "{open:#}");
+    assert_eq!(fix["what"], "take the migration's 0002_note.up.sql back, by its own way");
+    let back = "begin; alter table orders drop column note; delete from schema_migrations where version = '2';
+        update orders set status = 'paid' where status is null; commit";
+    database.sql(back).await;
+    let told = async || agent.told(&viewer, "/v1/migrations?source=shop").await;
+    let migrations = until("judged", told, |told| told.to_string().matches("\"judged\"").count() == 2).await;
+    let over = migrations.as_array().unwrap().iter().map(|seen| &seen["body"]["migration"]);
+    let over: Vec<&Value> = over.filter(|seen| seen["phase"]["judged"].is_object()).collect();
+    assert_eq!((&over[0]["takes_back"], &over[1]["takes_back"]), (&over[1]["id"], &Value::Null));
+    let came = until("told that it is over", async || hook.came(), |came: &Vec<Came>| came.len() >= 2).await;
+    assert_eq!(came[1].body()["status"], "resolved");
+}
+
 /// A database that is killed and comes back: a transient state, and nobody is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_killed_and_comes_back_is_transient_and_told_to_nobody() {

@@ -20,11 +20,11 @@ const SOURCE: [(&str, Stands); 1] = [("quiet_hours", Stands::Empty)];
 /// Takes the keys of the whole file that this version lacks.
 pub(super) fn of_file(file: &mut MapReader<'_>, problems: &mut Problems) {
     each(file, &FILE, problems);
-    // the documented defaults may stand: this version looks at no migration scripts in any case
-    if let Some(mut migrations) = hidden_map(file, "migrations", problems) {
-        each(&mut migrations, &[("dir", Stands::Word("migrations")), ("tool", Stands::Word("auto"))], problems);
-        migrations.finish(problems);
-    }
+}
+
+/// Takes the keys of `migrations` that this version lacks: it tells tools apart by itself.
+pub(super) fn of_migrations(migrations: &mut MapReader<'_>, problems: &mut Problems) {
+    each(migrations, &[("tool", Stands::Word("auto"))], problems);
 }
 
 /// Takes the keys of a source that this version lacks.
@@ -35,10 +35,6 @@ pub(super) fn of_source(source: &mut MapReader<'_>, problems: &mut Problems) {
 /// Takes the keys of `marks` that this version lacks.
 pub(super) fn of_marks(marks: &mut MapReader<'_>, problems: &mut Problems) {
     each(marks, &[("encrypt_with", Stands::Empty)], problems);
-}
-
-fn hidden_map<'a>(reader: &mut MapReader<'a>, key: &str, problems: &mut Problems) -> Option<MapReader<'a>> {
-    if reader.has(key) { reader.map(key, problems) } else { None }
 }
 
 /// Keys are taken only where they are there, so that no message names them as allowed.

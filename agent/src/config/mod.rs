@@ -56,6 +56,8 @@ use std::time::Duration;
 pub const DEFAULT_FILE: &str = "fieldmark.yaml";
 /// Where rule files are looked for unless told otherwise.
 pub const DEFAULT_RULES: &str = "rules/**/*.yaml";
+/// The folder of migration scripts unless told otherwise.
+pub const DEFAULT_MIGRATIONS: &str = "migrations";
 /// How long marks are kept unless told otherwise.
 pub const MARKS_KEEP: Duration = Duration::from_secs(14 * 24 * 3600);
 /// How many bytes of marks are kept unless told otherwise.
@@ -78,6 +80,8 @@ pub struct Config {
     pub rules: Setting<Vec<String>>,
     /// How marks are kept.
     pub marks: MarksConfig,
+    /// The scripts of migrations: the folder of a tool. By default one that need not be there.
+    pub migrations: Setting<PathBuf>,
     /// The daemon beside the databases.
     pub agent: AgentConfig,
     /// A collector that runs elsewhere; `None`: inside the agent.
@@ -256,6 +260,7 @@ fn check(
     let rules = keys.texts("rules", problems);
     let rules_are_wrong = problems.len() > before;
     let marks = read_marks(&mut keys, problems);
+    let migrations = read_migrations(&mut keys, around.folder, problems);
     let agent = daemon::read_agent(&mut keys, problems);
     let collector = daemon::read_collector(&mut keys, around.folder, problems);
     let serve = daemon::read_serve(&mut keys, around.folder, problems);
@@ -285,6 +290,7 @@ fn check(
         beside: Vec::new(),
         rules: Setting::or(rules, vec![DEFAULT_RULES.to_owned()]),
         marks,
+        migrations,
         agent,
         collector,
         serve,
@@ -294,6 +300,16 @@ fn check(
         openlineage,
     });
     (config, patterns)
+}
+
+fn read_migrations(file: &mut MapReader<'_>, folder: &Path, problems: &mut Problems) -> Setting<PathBuf> {
+    let mut dir = None;
+    if let Some(mut keys) = file.map("migrations", problems) {
+        dir = keys.text("dir", problems).map(|text| text.map(|path| folder.join(path)));
+        lacking::of_migrations(&mut keys, problems);
+        keys.finish(problems);
+    }
+    Setting::or(dir, folder.join(DEFAULT_MIGRATIONS))
 }
 
 fn read_version(keys: &mut MapReader<'_>, problems: &mut Problems) {

@@ -35,6 +35,10 @@ pub fn schema() -> Value {
                 "max_bytes": { "description": "Oldest marks are removed beyond so many bytes, such as `2GiB`.",
                     "type": ["string", "integer"] },
             })),
+            "migrations": mapping("The scripts of migrations.", json!({
+                "dir": text("The folder of a tool (sqlx, Flyway, goose, …), relative to this file's; default `migrations`, if it is there."),
+                "tool": { "description": "Which tool: by the names in it.", "enum": ["auto"] },
+            })),
             "agent": mapping("The daemon beside the databases.", json!({
                 "name": text("Its name in the fleet; default: the machine's."),
                 "listen": text("Where its own API listens: a loopback address and a port."),

@@ -55,6 +55,7 @@ impl Config {
         push(&mut all, file(&["rules"]), &self.rules, |patterns| json!(patterns));
         push(&mut all, file(&["marks", "keep"]), &self.marks.keep, |keep| json!(duration_text(*keep)));
         push(&mut all, file(&["marks", "max_bytes"]), &self.marks.max_bytes, |bytes| bytes_value(*bytes));
+        push(&mut all, file(&["migrations", "dir"]), &self.migrations, |dir| json!(dir.display().to_string()));
         self.of_daemons(&mut all);
         all
     }

@@ -94,6 +94,8 @@ rules: [\"rules/**/*.yaml\"]  # default
 marks:
   keep: 14d  # default
   max_bytes: 2GiB  # default
+migrations:
+  dir: /etc/fieldmark/migrations  # default
 agent:
   name: NAME  # default
   listen: \"127.0.0.1:9465\"  # default
@@ -260,6 +262,8 @@ rules: [a.yaml, \"b/*.yaml\"]  # fieldmark.yaml:12
 marks:
   keep: 2h  # fieldmark.yaml:13
   max_bytes: 500000000  # fieldmark.yaml:13
+migrations:
+  dir: /etc/fieldmark/migrations  # default
 agent:
   name: NAME  # default
   listen: \"127.0.0.1:9465\"  # default

@@ -71,7 +71,26 @@ pub(super) struct Episodes {
     /// How much it matters that it cannot be checked: as much as the rule of it that matters most.
     severity: Severity,
     /// Migrations that ended, the last one last: as many as may be the cause of something.
-    migrations: Vec<Migration>,
+    migrations: Vec<Past>,
+}
+
+/// A migration that ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Past {
+    migration: Migration,
+    /// The schema before it, where it was seen.
+    before: Option<String>,
+    /// The earlier one that it took back.
+    takes_back: Option<String>,
+    /// How its scripts are taken back.
+    ways_back: Vec<Fix>,
+}
+
+/// How the scripts of a migration are taken back, unless another has done so.
+fn ways_back<'m>(migrations: &'m [Past], id: &str) -> &'m [Fix] {
+    let done = migrations.iter().any(|past| past.takes_back.as_deref() == Some(id));
+    let own = migrations.iter().rfind(|past| past.migration.id == id).filter(|_| !done);
+    own.map_or(&[], |past| &past.ways_back)
 }
 
 impl Default for Episodes {
@@ -107,23 +126,35 @@ impl Episodes {
         let parts = self.parts.iter_mut().map(|own| &mut own.episode);
         let whole = self.whole.iter_mut().map(Outage::episode_mut);
         parts.chain(whole).for_each(|episode| episode.resumes(now, patience));
-        for migration in &mut self.migrations {
+        for Past { migration, .. } in &mut self.migrations {
             migration.at = migration.at.min(now);
         }
     }
 
-    /// A migration has ended.
-    pub(super) fn migrated(&mut self, migration: Migration) {
-        self.migrations.push(migration);
+    /// A migration has ended; the schemas before and after it, where they were seen. The last one that it has taken back, if it did: the
+    /// schema is as it was before that one.
+    pub(super) fn migrated(
+        &mut self,
+        migration: Migration,
+        (before, after): (Option<String>, Option<String>),
+        ways_back: Vec<Fix>,
+    ) -> Option<String> {
+        let changed = after.filter(|after| before.as_ref().is_some_and(|before| before != after));
+        let taken_back = |after: &String| self.migrations.iter().rfind(|past| past.before.as_ref() == Some(after));
+        let takes_back = changed.as_ref().and_then(taken_back).map(|past| past.migration.id.clone());
+        self.migrations.push(Past { migration, before, takes_back: takes_back.clone(), ways_back });
         let many = self.migrations.len().saturating_sub(MIGRATIONS);
         self.migrations.drain(..many);
+        takes_back
     }
 
     /// What goes on around a table.
     fn around(&self, table: &TableName, moment: &Moment<'_>) -> Around {
         let open = moment.open.clone().filter(|open| open.concerns(table));
-        let ended = || self.migrations.iter().rfind(|migration| migration.concerns(table)).cloned();
-        Around { open: open.is_some(), ended: open.or_else(ended), rolled_back: None }
+        let mut past = self.migrations.iter().rev().filter(|past| past.migration.concerns(table));
+        let rolled_back = past.clone().find(|past| past.takes_back.is_some()).map(|past| past.migration.at);
+        let ended = open.clone().or_else(|| past.next().map(|past| past.migration.clone()));
+        Around { open: open.is_some(), ended, rolled_back }
     }
 
     /// Whether the same is to be kept.
@@ -209,7 +240,7 @@ impl Episodes {
         }
         let change = own.episode.sees(&evidence, &around, moment.now, moment.patience);
         let change = change.or_else(|| own.told_anew(before.as_ref(), mattered));
-        change.map(|change| Body::State(own.told(change, moment.source)))
+        change.map(|change| Body::State(own.told(change, moment.source, &self.migrations)))
     }
 
     /// The source could not be read by a job of this kind.
@@ -253,7 +284,7 @@ impl Episodes {
         let mut changes = Vec::new();
         for own in &mut self.parts {
             let change = own.episode.passes(moment.now, moment.patience);
-            changes.extend(change.map(|change| Body::State(own.told(change, moment.source))));
+            changes.extend(change.map(|change| Body::State(own.told(change, moment.source, &self.migrations))));
         }
         let change = self.whole.as_mut().and_then(|whole| whole.passes(moment.now, moment.patience));
         changes.extend(change.map(|change| Body::State(self.of_source(change, moment.source))));
@@ -285,7 +316,7 @@ impl Episodes {
     pub(super) fn wrong(&self, source: &SourceName) -> Vec<StateChange> {
         let whole =
             self.whole.as_ref().and_then(|whole| whole.episode().stands()).map(|change| self.of_source(change, source));
-        let parts = self.parts.iter().filter_map(|own| Some(own.told(own.episode.stands()?, source)));
+        let parts = self.parts.iter().filter_map(|own| Some(own.told(own.episode.stands()?, source, &self.migrations)));
         whole.into_iter().chain(parts).collect()
     }
 
@@ -351,7 +382,9 @@ impl Own {
         self.rule.as_ref() == rule && (self.table == *table || (rule.is_some() && table.schema.is_empty()))
     }
 
-    fn told(&self, change: Change, source: &SourceName) -> StateChange {
+    fn told(&self, change: Change, source: &SourceName, migrations: &[Past]) -> StateChange {
+        let cause = change.migration.as_ref().filter(|_| !matches!(change.to, State::Resolved | State::Ok));
+        let ways_back = cause.map_or(&[][..], |migration| ways_back(migrations, &migration.id));
         StateChange {
             source: source.clone(),
             table: Some(self.table.clone()),
@@ -367,7 +400,7 @@ impl Own {
             description: self.about.description.clone(),
             runbook: self.about.runbook.clone(),
             escalation: self.about.escalation.clone(),
-            fixes: self.about.fixes.clone(),
+            fixes: ways_back.iter().chain(&self.about.fixes).cloned().collect(),
         }
     }
 
@@ -382,7 +415,7 @@ impl Own {
     /// It is gone: whatever was wrong with it concerns nobody.
     fn left(&self, why: &str, moment: &Moment<'_>) -> Option<Body> {
         let was_unwell = self.episode.state() != State::Ok;
-        was_unwell.then(|| Body::State(self.told(over(&self.episode, why, moment.now), moment.source)))
+        was_unwell.then(|| Body::State(self.told(over(&self.episode, why, moment.now), moment.source, &[])))
     }
 }
 

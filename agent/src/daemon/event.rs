@@ -89,8 +89,8 @@ pub(super) enum Done {
     Checked { bodies: Vec<Body>, database: String, address: String, tables: u64, rules: u64, unwell: Vec<String> },
     /// Rules of some tables were checked again.
     Rechecked { bodies: Vec<Body> },
-    /// The verdict, and what rules gave after the migration.
-    Judged { judged: Box<Judged>, bodies: Vec<Body> },
+    /// The verdict, what rules gave after the migration, and how its scripts are taken back, or why that is not known.
+    Judged { judged: Box<Judged>, bodies: Vec<Body>, ways_back: Result<Vec<Fix>, String> },
     /// What is new of the lineage, and what is told with it.
     Lineage { bodies: Vec<Body>, told: Box<Told> },
     /// It could not be done: the source's fault, or what is wrong with what was asked.

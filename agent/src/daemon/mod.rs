@@ -13,6 +13,7 @@ mod meters;
 mod notify;
 mod recorder;
 mod remembered;
+mod scripts;
 mod sender;
 mod state;
 mod work;

@@ -51,6 +51,8 @@ struct Open {
     ended: Option<Now>,
     /// How often the recapture was refused for what does not pass.
     refusals: u32,
+    /// The migration that it has taken back.
+    takes_back: Option<String>,
 }
 
 /// What is known of one source.
@@ -315,6 +317,7 @@ impl State {
                     opening: true,
                     ended: None,
                     refusals: 0,
+                    takes_back: None,
                 };
                 // answered when its mark is taken
                 *none = Some(open);
@@ -436,15 +439,21 @@ impl State {
                 source.rules_seen(name, &mut bodies, (false, false), moment, effects);
                 effects.push(Effect::Record { time: now.wall, bodies });
             }
-            Done::Judged { judged, mut bodies } => {
+            Done::Judged { judged, mut bodies, ways_back } => {
                 let report = judged.migration.clone();
                 source.answer(&Ok(Answer::Judged(judged)), effects);
-                if let Some(open) = source.migration.take() {
+                if let Some(mut open) = source.migration.take() {
                     source.lineage_after = Some(open.id.clone());
-                    source.migrated(&open, now);
+                    let ways_back = ways_back.unwrap_or_else(|why| {
+                        let what = "how its scripts are taken back is not known";
+                        effects.push(Effect::Warn(format!("{name}: the migration {}: {what}: {why}", open.id)));
+                        Vec::new()
+                    });
+                    source.migrated(&mut open, ways_back, now);
                     source.rules_seen(name, &mut bodies, (false, false), moment, effects);
                     let verdict = report.verdict.as_str();
-                    effects.push(Effect::Say(format!("{name}: the migration {} is judged: {verdict}", open.id)));
+                    let back = open.takes_back.as_ref().map(|of| format!(", takes back {of}")).unwrap_or_default();
+                    effects.push(Effect::Say(format!("{name}: the migration {} is judged: {verdict}{back}", open.id)));
                     bodies.insert(0, open.seen(name, Phase::Judged { report }));
                     source.settle(name, open.last, now, effects);
                 }
@@ -497,6 +506,7 @@ impl Open {
             name: self.name.clone(),
             noticed_by: self.noticed_by,
             began: self.began,
+            takes_back: self.takes_back.clone(),
             phase,
         }))
     }
@@ -558,6 +568,7 @@ impl Source {
             // one that was closed is judged, though nobody asks again
             ended: announced.ended.map(|at| Now { wall: at, steady: at.min(now.steady), up: now.up }),
             refusals: 0,
+            takes_back: None,
         };
         Self {
             fingerprint: remembered.fingerprint.clone(),
@@ -634,8 +645,8 @@ impl Source {
     /// Nobody will know what the migration did.
     fn unjudged(&mut self, name: &SourceName, why: &str, now: Now, effects: &mut Vec<Effect>) {
         self.answer(&Err(format!("it is not judged: {why}")), effects);
-        let Some(open) = self.migration.take() else { return };
-        self.migrated(&open, now);
+        let Some(mut open) = self.migration.take() else { return };
+        self.migrated(&mut open, Vec::new(), now);
         effects.push(record(now, open.seen(name, Phase::Unjudged { why: why.to_owned() })));
         effects.push(Effect::Warn(format!("{name}: the migration {} is not judged: {why}", open.id)));
         self.settle(name, open.last, now, effects);
@@ -710,6 +721,7 @@ impl Source {
                     opening: false,
                     ended: None,
                     refusals: 0,
+                    takes_back: None,
                 };
                 effects.push(Effect::Say(format!(
                     "{name}: a migration is noticed ({}): {}",

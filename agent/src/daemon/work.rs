@@ -3,6 +3,7 @@
 use super::event::{Coming, Done, Event, Job, Judged};
 use super::loaded::Loaded;
 use super::meters;
+use super::scripts::Scripts;
 use crate::cli::Marking;
 use crate::command::{Ended, Manner, Selection, Session, check, migration};
 use crate::config::SourceConfig;
@@ -13,7 +14,7 @@ use crate::signals::Signals;
 use crate::state::StateFolder;
 use fieldmark_change::{Gone, changed_tables, differences, gone, gone_on};
 use fieldmark_model::observation::{Body, SourceFault};
-use fieldmark_model::outcome::Nature;
+use fieldmark_model::outcome::{Fix, Nature};
 use fieldmark_model::{Catalogue, Dialect, Outcome, SourceName, TableName};
 use fieldmark_source::{Error, Fingerprint, Recovery, ServerIdentity, Standing};
 use fieldmark_telemetry::trace::MigrationTrace;
@@ -133,6 +134,8 @@ struct AtWork {
     flows: Flows,
     /// What kind of database it is, where it was looked at.
     dialect: Option<Dialect>,
+    /// The scripts of migrations that it has seen.
+    scripts: Scripts,
 }
 
 /// A schema as it was seen, its tables, and on which server.
@@ -176,6 +179,7 @@ impl AtWork {
             lately: Vec::new(),
             flows: Flows::default(),
             dialect: None,
+            scripts: Scripts::default(),
         }
     }
 
@@ -256,7 +260,11 @@ impl AtWork {
                 (vec!["the schema is another one than when the agent last ran".to_owned()], None)
             }
             (None, _) => {
-                self.base = Some(self.seen(&fingerprint).await?);
+                let base = self.seen(&fingerprint).await?;
+                let folder = self.loaded.config.migrations.value.clone();
+                let mut scripts = std::mem::take(&mut self.scripts);
+                scripts.look(&folder, self.idle().await?, &base.catalogue).await;
+                (self.base, self.scripts) = (Some(base), scripts);
                 (Vec::new(), None)
             }
         };
@@ -406,7 +414,21 @@ impl AtWork {
         let (migration, source) = (Box::new(judged), report.sources.pop());
         let judged = Box::new(Judged { migration, source, seed: session.run.seed });
         let bodies = self.helped(&session, report.outcomes);
-        Ok(Done::Judged { judged, bodies })
+        let ways_back = self.ways_back().await;
+        Ok(Done::Judged { judged, bodies, ways_back })
+    }
+
+    /// How the scripts are taken back that the migration has run.
+    async fn ways_back(&mut self) -> Result<Vec<Fix>, String> {
+        let config = &self.loaded.config;
+        let folder = config.migrations.value.clone();
+        let shown = folder.strip_prefix(&config.folder).unwrap_or(&folder).to_owned();
+        let mut scripts = std::mem::take(&mut self.scripts);
+        let idle = self.idle().await.map_err(|undone| fault(&undone).what)?;
+        let catalogue = idle.catalogue().await.map_err(|error| error.to_string())?;
+        let ways_back = scripts.run_since((&folder, &shown), idle, &catalogue).await;
+        self.scripts = scripts;
+        ways_back
     }
 
     /// Outcomes, with what may help where something is gone.

@@ -41,6 +41,15 @@ impl Applied {
         scripts.into_iter().filter(|script| !seen(script)).collect()
     }
 
+    /// Those that it has seen and had not at an earlier time, the last one first.
+    pub(crate) fn since(&self, earlier: &Self, scripts: &[Script]) -> Vec<Script> {
+        let pending = self.pending(scripts.to_vec());
+        let mut since = earlier.pending(scripts.to_vec());
+        since.retain(|script| script.version.is_some() && !pending.contains(script));
+        since.reverse();
+        since
+    }
+
     fn add(&mut self, told: &str) {
         let told = told.trim().to_lowercase();
         let told = told.strip_suffix(".sql").unwrap_or(&told);
@@ -125,7 +134,13 @@ mod tests {
     use super::*;
 
     fn script(version: &str) -> Script {
-        Script { name: format!("{version}.sql"), version: Some(version.to_owned()), text: String::new() }
+        let version = Some(version.to_owned());
+        Script {
+            name: format!("{}.sql", version.as_deref().unwrap_or("")),
+            version,
+            text: String::new(),
+            way_back: None,
+        }
     }
 
     #[test]
@@ -147,6 +162,11 @@ mod tests {
         assert_eq!(pending(&["1.2"], &["1.2", "1.10"]), ["1.10"]);
         assert_eq!(pending(&["users"], &["users", "orders"]), ["orders"]);
         assert_eq!(pending(&["0"], &["0000_a", "0001_b"]), ["0000_a", "0001_b"], "goose's first row is none");
+        let [mut before, mut after] = [Applied::default(), Applied::default()];
+        before.add("1");
+        ["1", "2", "3"].iter().for_each(|told| after.add(told));
+        let since = after.since(&before, &["1_a", "2_b", "3_c", "4_d"].map(script));
+        assert_eq!(since.iter().map(|script| script.name.as_str()).collect::<Vec<_>>(), ["3_c.sql", "2_b.sql"]);
         let last = Applied { last: Some(7), ..Applied::default() };
         let left = last.pending(["5_a", "7_b", "8_c"].map(script).to_vec());
         assert_eq!(left.iter().map(|script| script.name.as_str()).collect::<Vec<_>>(), ["8_c.sql"]);

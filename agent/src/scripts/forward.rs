@@ -15,6 +15,11 @@ pub(super) fn forward(text: &str) -> String {
     out
 }
 
+/// Whether a text has a part that goes back.
+pub(super) fn goes_back(text: &str) -> bool {
+    text.lines().any(|line| mark_of(line) == Some(false))
+}
+
 /// Whether a line says that what follows goes forward, or back: goose, dbmate, node-pg-migrate.
 fn mark_of(line: &str) -> Option<bool> {
     let comment = line.trim().strip_prefix("--")?;

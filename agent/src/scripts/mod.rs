@@ -7,9 +7,10 @@
 mod applied;
 mod forward;
 
-pub(crate) use applied::applied;
+pub(crate) use applied::{Applied, applied};
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Scripts that are read, at most, and the bytes of each.
@@ -24,6 +25,8 @@ pub(crate) struct Script {
     /// What its tool knows it by; nothing of what is run whenever it changes.
     pub(crate) version: Option<String>,
     pub(crate) text: String,
+    /// Where what takes it back is, from the folder on.
+    pub(crate) way_back: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -47,14 +50,17 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Script>, ScriptsError> {
     if std::fs::metadata(path).map_err(io(path))?.is_file() {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let version = version_of(&name).map(|(_, version)| version);
-        return Ok(vec![Script { version, text: forward::forward(&text_of(path)?), name }]);
+        return Ok(vec![script(name, version, &text_of(path)?)]);
     }
     let plan = path.join("sqitch.plan");
     let mut scripts = Vec::new();
     if plan.is_file() {
         for name in forward::planned(&text_of(&plan)?) {
             let file = path.join("deploy").join(format!("{name}.sql"));
-            scripts.push(Script { text: text_of(&file)?, name: format!("deploy/{name}.sql"), version: Some(name) });
+            let back = format!("revert/{name}.sql");
+            let way_back = path.join(&back).is_file().then_some(back);
+            let text = text_of(&file)?;
+            scripts.push(Script { text, name: format!("deploy/{name}.sql"), version: Some(name), way_back });
         }
     } else {
         let mut files = files_in(path, 2).map_err(io(path))?;
@@ -62,15 +68,23 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Script>, ScriptsError> {
         if files.len() > MOST {
             return Err(unfit(path, format!("{} scripts are more than the {MOST} that are read", files.len())));
         }
+        let mut back = BTreeMap::new();
         for file in files {
             let name = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
             let Some((goes, version)) = version_of(&name) else { continue };
             let version = match goes {
-                Goes::Back => continue,
+                Goes::Back => {
+                    back.insert(version, name);
+                    continue;
+                }
                 Goes::Forward => Some(version),
                 Goes::Again => None,
             };
-            scripts.push(Script { version, text: forward::forward(&text_of(&file)?), name });
+            scripts.push(script(name, version, &text_of(&file)?));
+        }
+        for script in &mut scripts {
+            let own = script.version.as_ref().and_then(|version| back.remove(version));
+            script.way_back = own.or(script.way_back.take());
         }
         // what is run whenever it changes comes last
         scripts.sort_by(|one, other| {
@@ -85,6 +99,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Script>, ScriptsError> {
         ));
     }
     Ok(scripts)
+}
+
+/// A file that may hold both ways.
+fn script(name: String, version: Option<String>, text: &str) -> Script {
+    let way_back = forward::goes_back(text).then(|| name.clone());
+    Script { version, text: forward::forward(text), way_back, name }
 }
 
 fn files_in(folder: &Path, depth: usize) -> std::io::Result<Vec<PathBuf>> {
@@ -135,7 +155,7 @@ fn version_of(name: &str) -> Option<(Goes, String)> {
     // a folder a revision
     match (parent, stem) {
         (Some(parent), "up" | "migration") => return Some((Goes::Forward, parent.to_owned())),
-        (Some(_), "down") => return Some((Goes::Back, String::new())),
+        (Some(parent), "down") => return Some((Goes::Back, parent.to_owned())),
         _ => {}
     }
     if let Some(stem) = stem.strip_suffix(".down").or_else(|| stem.strip_suffix("_down")) {
@@ -147,7 +167,8 @@ fn version_of(name: &str) -> Option<(Goes, String)> {
         match before.split_at_checked(1) {
             Some(("v", version)) if numbered(version) => return Some((Goes::Forward, version.to_owned())),
             Some(("u", version)) if numbered(version) => return Some((Goes::Back, version.to_owned())),
-            Some(("b", version)) if numbered(version) => return Some((Goes::Back, version.to_owned())),
+            // where a database that is new begins: no way forward of its own, and none back
+            Some(("b", version)) if numbered(version) => return None,
             Some(("r", "")) => return Some((Goes::Again, String::new())),
             _ => {}
         }
@@ -219,6 +240,24 @@ mod tests {
         let sqitch =
             [("sqitch.plan", plan), ("deploy/orders.sql", ""), ("deploy/users.sql", ""), ("revert/users.sql", "")];
         assert_eq!(names(&sqitch), of(&[("deploy/users.sql", "users"), ("deploy/orders.sql", "orders")]));
+    }
+
+    #[test]
+    fn what_takes_a_script_back_is_found() {
+        let back = |files: &[(&str, &str)]| {
+            let all = read_all(files).unwrap().into_iter();
+            all.map(|script| script.way_back.unwrap_or_default()).collect::<Vec<_>>()
+        };
+        assert_eq!(back(&[("1_a.up.sql", ""), ("1_a.down.sql", ""), ("2_b.up.sql", "")]), ["1_a.down.sql", ""]);
+        assert_eq!(back(&[("1_a/up.sql", ""), ("1_a/down.sql", ""), ("2_b/up.sql", "")]), ["1_a/down.sql", ""]);
+        assert_eq!(
+            back(&[("V1__a.sql", ""), ("U1__a.sql", ""), ("B1__a.sql", ""), ("R__v.sql", "")]),
+            ["U1__a.sql", ""]
+        );
+        assert_eq!(back(&[("1.sql", "-- +goose Up\nA;\n-- +goose Down\nB;"), ("2.sql", "A;")]), ["1.sql", ""]);
+        let plan = "a 2020-01-01T00:00:00Z A <a@b>\nb 2020-01-02T00:00:00Z A <a@b>\n";
+        let sqitch = [("sqitch.plan", plan), ("deploy/a.sql", ""), ("deploy/b.sql", ""), ("revert/b.sql", "")];
+        assert_eq!(back(&sqitch), ["", "revert/b.sql"]);
     }
 
     #[test]

@@ -612,6 +612,7 @@ pub(crate) async fn a_migration_that_is_over_is_told_once(store: Any) {
             name: Some("0042".into()),
             noticed_by: NoticedBy::Opened,
             began: at(0),
+            takes_back: None,
             phase,
         }))
     };

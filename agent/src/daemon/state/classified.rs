@@ -6,6 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use fieldmark_classify::{Migration, Patience};
 use fieldmark_model::SourceName;
 use fieldmark_model::observation::{Body, NoticedBy, SourceFault, State, UnwellSource};
+use fieldmark_model::outcome::Fix;
+use fieldmark_source::Fingerprint;
 use std::time::Duration;
 
 /// How long a migration that is open excuses what fails.
@@ -60,9 +62,12 @@ impl Source {
         ))
     }
 
-    /// A migration is over: it may be the cause of what begins to fail now.
-    pub(super) fn migrated(&mut self, open: &Open, now: Now) {
-        self.episodes.migrated(open.cause(open.ended.map_or(now.steady, |ended| ended.steady)));
+    /// A migration is over: it may be the cause of what begins to fail now, and its scripts are taken back so.
+    pub(super) fn migrated(&mut self, open: &mut Open, ways_back: Vec<Fix>, now: Now) {
+        let own = open.cause(open.ended.map_or(now.steady, |ended| ended.steady));
+        let schema = |fingerprint: &Option<Fingerprint>| fingerprint.as_ref().map(|own| own.schema.clone());
+        let schemas = (schema(&self.fingerprint), schema(&open.last));
+        open.takes_back = self.episodes.migrated(own, schemas, ways_back);
     }
 
     /// It could not be read.

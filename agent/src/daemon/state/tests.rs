@@ -57,7 +57,7 @@ fn judged() -> Done {
         rules: Vec::new(),
     };
     let judged = Box::new(Judged { migration: Box::new(report), source: None, seed: 7 });
-    Done::Judged { judged, bodies: Vec::new() }
+    Done::Judged { judged, bodies: Vec::new(), ways_back: Ok(Vec::new()) }
 }
 
 impl Case {

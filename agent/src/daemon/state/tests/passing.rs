@@ -1,6 +1,7 @@
 //! What may pass: a replica that is behind, rules whose statements are ended.
 
 use super::*;
+use fieldmark_classify::Migration;
 use fieldmark_model::observation::State as S;
 
 /// Lives so many seconds; whatever is asked for is done at once, and gives this at that second.
@@ -99,4 +100,57 @@ fn a_statement_that_is_ended_now_and_then_is_nobodys_concern_and_one_at_every_ch
     );
     let well = lives(&mut case, 900, |job, _| ended(job, false));
     assert_eq!(told(&well).first(), Some(&(false, S::Transient)), "and heals after all");
+}
+
+/// A schema that is changed from one second to another, and what a job gives then.
+fn changed(job: &Job, second: u64, changed: std::ops::Range<u64>, failed: u64) -> Done {
+    let now = if changed.contains(&second) { "two" } else { "one" };
+    match job {
+        Job::Look { .. } => looked(now),
+        Job::Mark => marked("m", Some(now)),
+        Job::Lineage { .. } => Done::Lineage { bodies: Vec::new(), told: Box::default() },
+        Job::Check | Job::Recheck { .. } | Job::Recapture { .. } => gives(job, Some(failed)),
+    }
+}
+
+/// The migrations that were over, each with the one that it took back.
+fn over(effects: &[Effect]) -> Vec<(String, Option<String>)> {
+    let over = |body: &Body| match body {
+        Body::Migration(seen) if matches!(seen.phase, Phase::Judged { .. } | Phase::Unjudged { .. }) => {
+            Some((seen.id.clone(), seen.takes_back.clone()))
+        }
+        _ => None,
+    };
+    recorded(effects).into_iter().filter_map(over).collect()
+}
+
+#[test]
+fn what_a_migration_broke_is_given_its_time_anew_when_that_is_taken_back() {
+    // the schema is changed for good, or for some minutes; the rows are repaired half an hour later
+    let story = |until: u64| {
+        let mut case = Case::settled();
+        let failed = |second: u64| if (60..1_500).contains(&second) { 7 } else { 0 };
+        lives(&mut case, 3_600, |job, second| changed(job, second, 60..until, failed(second)))
+    };
+    let forward = story(u64::MAX);
+    assert_eq!(over(&forward).into_iter().map(|(_, back)| back).collect::<Vec<_>>(), [None]);
+    assert!(told(&forward).contains(&(true, S::Systemic)), "{:?}", told(&forward));
+    let back = story(800);
+    let ids = over(&back);
+    assert_eq!((ids.len(), &ids[0].1, ids[1].1.as_ref()), (2, &None, Some(&ids[0].0)));
+    assert_eq!(told(&back), [(true, S::Suspect), (true, S::Transient), (true, S::Ok)]);
+}
+
+#[test]
+fn one_that_changes_no_schema_takes_nothing_back() {
+    let mut episodes = Episodes::default();
+    let migration = |id: &str| Migration { id: id.into(), name: None, tables: None, at: DateTime::UNIX_EPOCH };
+    let mut migrated = |id, before: &str, after: &str| {
+        episodes.migrated(migration(id), (Some(before.into()), Some(after.into())), Vec::new())
+    };
+    assert_eq!(migrated("a", "one", "two"), None);
+    assert_eq!(migrated("b", "two", "two"), None, "of rows alone");
+    assert_eq!(migrated("c", "two", "three"), None);
+    assert_eq!(migrated("d", "three", "two"), Some("c".into()));
+    assert_eq!(migrated("e", "two", "one"), Some("a".into()));
 }
