@@ -14,8 +14,8 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Of what a catalogue tells.
-    pub(crate) fn of(catalogue: &Catalogue) -> Self {
+    /// Of what a catalogue tells: the same of schemas that are told alike, also where one was made anew, or taken back.
+    pub fn of(catalogue: &Catalogue) -> Self {
         let mut hash = Sha256::new();
         for table in &catalogue.tables {
             let mut parts = vec![format!("{} {:?}", table.name, table.kind)];

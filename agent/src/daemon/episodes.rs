@@ -10,6 +10,7 @@ use fieldmark_classify::{Around, Change, Episode, Evidence, Migration, Outage, P
 use fieldmark_model::observation::{Body, SourceFault, State, StateChange};
 use fieldmark_model::outcome::Fix;
 use fieldmark_model::{Outcome, RuleId, Severity, SourceName, TableName, outcome};
+use fieldmark_source::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -78,8 +79,8 @@ pub(super) struct Episodes {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Past {
     migration: Migration,
-    /// The schema before it, where it was seen.
-    before: Option<String>,
+    /// The tables before it, where they were seen.
+    before: Option<Fingerprint>,
     /// The earlier one that it took back.
     takes_back: Option<String>,
     /// How its scripts are taken back.
@@ -131,16 +132,16 @@ impl Episodes {
         }
     }
 
-    /// A migration has ended; the schemas before and after it, where they were seen. The last one that it has taken back, if it did: the
-    /// schema is as it was before that one.
+    /// A migration has ended; the tables before and after it, where they were seen. The last one that it has taken back, if it did: the
+    /// tables are as they were before that one.
     pub(super) fn migrated(
         &mut self,
         migration: Migration,
-        (before, after): (Option<String>, Option<String>),
+        (before, after): (Option<Fingerprint>, Option<Fingerprint>),
         ways_back: Vec<Fix>,
     ) -> Option<String> {
         let changed = after.filter(|after| before.as_ref().is_some_and(|before| before != after));
-        let taken_back = |after: &String| self.migrations.iter().rfind(|past| past.before.as_ref() == Some(after));
+        let taken_back = |after: &Fingerprint| self.migrations.iter().rfind(|past| past.before.as_ref() == Some(after));
         let takes_back = changed.as_ref().and_then(taken_back).map(|past| past.migration.id.clone());
         self.migrations.push(Past { migration, before, takes_back: takes_back.clone(), ways_back });
         let many = self.migrations.len().saturating_sub(MIGRATIONS);

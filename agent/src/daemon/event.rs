@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use fieldmark_classify::Patience;
 use fieldmark_model::migration::MigrationReport;
 use fieldmark_model::observation::{Body, SourceFault};
+use fieldmark_model::outcome::Fix;
 use fieldmark_model::{SourceName, TableName};
 use fieldmark_source::Fingerprint;
 use serde::{Deserialize, Serialize};
@@ -89,14 +90,23 @@ pub(super) enum Done {
     Checked { bodies: Vec<Body>, database: String, address: String, tables: u64, rules: u64, unwell: Vec<String> },
     /// Rules of some tables were checked again.
     Rechecked { bodies: Vec<Body> },
-    /// The verdict, what rules gave after the migration, and how its scripts are taken back, or why that is not known.
-    Judged { judged: Box<Judged>, bodies: Vec<Body>, ways_back: Result<Vec<Fix>, String> },
+    /// The verdict, what rules gave after the migration, and what it leaves.
+    Judged { judged: Box<Judged>, bodies: Vec<Body>, left: Left },
     /// What is new of the lineage, and what is told with it.
     Lineage { bodies: Vec<Body>, told: Box<Told> },
     /// It could not be done: the source's fault, or what is wrong with what was asked.
     Failed { fault: SourceFault },
     /// It was not done: the daemon is ending.
     Cancelled,
+}
+
+/// What a migration leaves, beside its verdict.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// The tables before it and after it, as a catalogue tells of them, where they were seen.
+    pub(super) tables: (Option<Fingerprint>, Option<Fingerprint>),
+    /// How its scripts are taken back, or why that is not known.
+    pub(super) ways_back: Result<Vec<Fix>, String>,
 }
 
 /// What comes to the loop.

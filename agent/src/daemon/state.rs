@@ -439,17 +439,16 @@ impl State {
                 source.rules_seen(name, &mut bodies, (false, false), moment, effects);
                 effects.push(Effect::Record { time: now.wall, bodies });
             }
-            Done::Judged { judged, mut bodies, ways_back } => {
+            Done::Judged { judged, mut bodies, left } => {
                 let report = judged.migration.clone();
                 source.answer(&Ok(Answer::Judged(judged)), effects);
                 if let Some(mut open) = source.migration.take() {
                     source.lineage_after = Some(open.id.clone());
-                    let ways_back = ways_back.unwrap_or_else(|why| {
+                    if let Err(why) = &left.ways_back {
                         let what = "how its scripts are taken back is not known";
                         effects.push(Effect::Warn(format!("{name}: the migration {}: {what}: {why}", open.id)));
-                        Vec::new()
-                    });
-                    source.migrated(&mut open, ways_back, now);
+                    }
+                    source.migrated(&mut open, Some(left), now);
                     source.rules_seen(name, &mut bodies, (false, false), moment, effects);
                     let verdict = report.verdict.as_str();
                     let back = open.takes_back.as_ref().map(|of| format!(", takes back {of}")).unwrap_or_default();
@@ -646,7 +645,7 @@ impl Source {
     fn unjudged(&mut self, name: &SourceName, why: &str, now: Now, effects: &mut Vec<Effect>) {
         self.answer(&Err(format!("it is not judged: {why}")), effects);
         let Some(mut open) = self.migration.take() else { return };
-        self.migrated(&mut open, Vec::new(), now);
+        self.migrated(&mut open, None, now);
         effects.push(record(now, open.seen(name, Phase::Unjudged { why: why.to_owned() })));
         effects.push(Effect::Warn(format!("{name}: the migration {} is not judged: {why}", open.id)));
         self.settle(name, open.last, now, effects);

@@ -1,6 +1,6 @@
 //! What is done for one source: one job at a time, on a thread of its own, so that whatever it takes keeps nobody else.
 
-use super::event::{Coming, Done, Event, Job, Judged};
+use super::event::{Coming, Done, Event, Job, Judged, Left};
 use super::loaded::Loaded;
 use super::meters;
 use super::scripts::Scripts;
@@ -406,6 +406,8 @@ impl AtWork {
             failed(&report)?;
             return Err(Ended::Because(2, "the recapture gave no verdict".to_owned()).into());
         };
+        let told = |base: &Base| Fingerprint::of(&base.catalogue);
+        let tables = (self.base.as_ref().map(told), self.latest.as_ref().or(self.base.as_ref()).map(told));
         // what comes next is held against the schema as it was last seen
         if let Some(latest) = self.latest.take() {
             self.base = Some(latest);
@@ -414,8 +416,8 @@ impl AtWork {
         let (migration, source) = (Box::new(judged), report.sources.pop());
         let judged = Box::new(Judged { migration, source, seed: session.run.seed });
         let bodies = self.helped(&session, report.outcomes);
-        let ways_back = self.ways_back().await;
-        Ok(Done::Judged { judged, bodies, ways_back })
+        let left = Left { tables, ways_back: self.ways_back().await };
+        Ok(Done::Judged { judged, bodies, left })
     }
 
     /// How the scripts are taken back that the migration has run.

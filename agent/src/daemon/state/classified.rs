@@ -2,12 +2,11 @@
 
 use super::{Effect, Job, Now, Open, Source};
 use crate::daemon::episodes::Moment;
+use crate::daemon::event::Left;
 use chrono::{DateTime, TimeDelta, Utc};
 use fieldmark_classify::{Migration, Patience};
 use fieldmark_model::SourceName;
 use fieldmark_model::observation::{Body, NoticedBy, SourceFault, State, UnwellSource};
-use fieldmark_model::outcome::Fix;
-use fieldmark_source::Fingerprint;
 use std::time::Duration;
 
 /// How long a migration that is open excuses what fails.
@@ -63,11 +62,11 @@ impl Source {
     }
 
     /// A migration is over: it may be the cause of what begins to fail now, and its scripts are taken back so.
-    pub(super) fn migrated(&mut self, open: &mut Open, ways_back: Vec<Fix>, now: Now) {
+    pub(super) fn migrated(&mut self, open: &mut Open, left: Option<Left>, now: Now) {
         let own = open.cause(open.ended.map_or(now.steady, |ended| ended.steady));
-        let schema = |fingerprint: &Option<Fingerprint>| fingerprint.as_ref().map(|own| own.schema.clone());
-        let schemas = (schema(&self.fingerprint), schema(&open.last));
-        open.takes_back = self.episodes.migrated(own, schemas, ways_back);
+        let (tables, ways_back) =
+            left.map_or(((None, None), Vec::new()), |left| (left.tables, left.ways_back.unwrap_or_default()));
+        open.takes_back = self.episodes.migrated(own, tables, ways_back);
     }
 
     /// It could not be read.

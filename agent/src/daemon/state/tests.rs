@@ -2,7 +2,7 @@
 
 mod passing;
 
-use super::super::event::Judged;
+use super::super::event::{Judged, Left};
 use super::*;
 use fieldmark_model::migration::{MigrationReport, Verdict};
 use fieldmark_model::outcome::{KnownFailing, Nature};
@@ -57,7 +57,7 @@ fn judged() -> Done {
         rules: Vec::new(),
     };
     let judged = Box::new(Judged { migration: Box::new(report), source: None, seed: 7 });
-    Done::Judged { judged, bodies: Vec::new(), ways_back: Ok(Vec::new()) }
+    Done::Judged { judged, bodies: Vec::new(), left: Left { tables: (None, None), ways_back: Ok(Vec::new()) } }
 }
 
 impl Case {

@@ -109,7 +109,13 @@ fn changed(job: &Job, second: u64, changed: std::ops::Range<u64>, failed: u64) -
         Job::Look { .. } => looked(now),
         Job::Mark => marked("m", Some(now)),
         Job::Lineage { .. } => Done::Lineage { bodies: Vec::new(), told: Box::default() },
-        Job::Check | Job::Recheck { .. } | Job::Recapture { .. } => gives(job, Some(failed)),
+        Job::Recapture { .. } => {
+            let Done::Judged { judged, bodies, .. } = judged() else { panic!("a verdict") };
+            let before = if now == "one" { "two" } else { "one" };
+            let tables = (Some(schema(before)), Some(schema(now)));
+            Done::Judged { judged, bodies, left: Left { tables, ways_back: Ok(Vec::new()) } }
+        }
+        Job::Check | Job::Recheck { .. } => gives(job, Some(failed)),
     }
 }
 
@@ -146,7 +152,7 @@ fn one_that_changes_no_schema_takes_nothing_back() {
     let mut episodes = Episodes::default();
     let migration = |id: &str| Migration { id: id.into(), name: None, tables: None, at: DateTime::UNIX_EPOCH };
     let mut migrated = |id, before: &str, after: &str| {
-        episodes.migrated(migration(id), (Some(before.into()), Some(after.into())), Vec::new())
+        episodes.migrated(migration(id), (Some(schema(before)), Some(schema(after))), Vec::new())
     };
     assert_eq!(migrated("a", "one", "two"), None);
     assert_eq!(migrated("b", "two", "two"), None, "of rows alone");
