@@ -4,6 +4,7 @@ mod agent;
 mod between;
 mod boundaries;
 mod causes;
+mod dashboards;
 mod faults;
 mod incidents;
 mod kill;

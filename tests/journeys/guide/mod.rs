@@ -139,6 +139,13 @@ async fn whoever_is_on_call_is_told_as_the_guide_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dashboards_are_put_up_as_the_guide_says() {
+    let places = run("dashboards.md", Reader::Given).await;
+    let put = places[&Database::File].path("work/machine/var/lib/grafana/dashboards/fieldmark/fleet.json");
+    assert!(std::fs::read_to_string(put).unwrap().contains("\"https://collector.example:9466\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn privacy_is_as_the_guide_says() {
     run("privacy.md", Reader::Given).await;
 }
@@ -153,6 +160,7 @@ fn every_page_is_run() {
     pages.sort();
     let run = [
         "README.md",
+        "dashboards.md",
         "files.md",
         "first-check.md",
         "lineage.md",

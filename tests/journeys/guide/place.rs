@@ -132,6 +132,9 @@ impl Place {
         match database {
             Database::File => {
                 place.database().execute_batch(&text("shop.sql")).unwrap();
+                // beside it what the repository has for others to take
+                let dashboards = super::folder().join("../../dashboards").canonicalize().unwrap();
+                std::os::unix::fs::symlink(dashboards, place.path("work/dashboards")).unwrap();
                 place.store = Some(s3::Store::start(&place.path("work")).unwrap());
             }
             Database::Server => place.served = Some(Served::new(reader).await),
