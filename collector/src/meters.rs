@@ -69,18 +69,18 @@ pub(crate) fn agents(agents: &[AgentRow]) {
 
 /// The incidents that are open.
 pub(crate) fn incidents(open: &[Incident]) {
-    let mut count: BTreeMap<(&str, &str, &str, &str), u64> = BTreeMap::new();
+    let mut count: BTreeMap<[&str; 5], u64> = BTreeMap::new();
     for incident in open {
-        let labels = (incident.agent(), incident.source(), incident.class.as_str(), incident.severity.as_str());
+        let (class, severity) = (incident.class.as_str(), incident.severity.as_str());
+        let labels = [incident.agent(), incident.source(), incident.owner(), class, severity];
         *count.entry(labels).or_default() += 1;
     }
     INCIDENTS_OPEN.forget(|told| {
-        let labels = [Label::Agent, Label::Source, Label::Class, Label::Severity].map(|label| told.get(label));
-        let [agent, source, class, severity] = labels;
-        !count.contains_key(&(agent, source, class, severity))
+        let labels = [Label::Agent, Label::Source, Label::Owner, Label::Class, Label::Severity];
+        !count.contains_key(&labels.map(|label| told.get(label)))
     });
-    for ((agent, source, class, severity), count) in count {
-        INCIDENTS_OPEN.set([agent, source, class, severity], count as f64);
+    for (labels, count) in count {
+        INCIDENTS_OPEN.set(labels, count as f64);
     }
 }
 

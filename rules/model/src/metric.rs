@@ -31,7 +31,7 @@ pub enum Label {
     Reason,
     /// What a migration did: the verdict's word, or `not_judged`.
     Verdict,
-    /// What was done for a source: `look`, `mark`, `check`, `recheck`, `recapture`.
+    /// What was done for a source: `look`, `mark`, `check`, `recheck`, `recapture`, `lineage`.
     Task,
     /// What came of it, in one of a few words.
     Result,
@@ -279,7 +279,7 @@ metrics! {
     /// By how much an agent's clock is ahead of the collector's, less the time that its last batch took to come.
     AGENT_CLOCK_AHEAD: Gauge = "fieldmark.agent.clock_ahead", "s", Collector, [Agent];
     /// Incidents that are open.
-    INCIDENTS_OPEN: Gauge = "fieldmark.incidents.open", "{incident}", Collector, [Agent, Source, Class, Severity];
+    INCIDENTS_OPEN: Gauge = "fieldmark.incidents.open", "{incident}", Collector, [Agent, Source, Owner, Class, Severity];
     /// From when what an incident is about began to when it was opened.
     INCIDENT_TIME_TO_DETECT: Histogram(MIGRATIONS) = "fieldmark.incident.time_to_detect", "s", Collector, [Source, Severity];
     /// From an incident's opening to when all of it was well again.

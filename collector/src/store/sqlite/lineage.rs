@@ -377,24 +377,23 @@ struct Step {
     to: Node,
     kind: Kind,
     masked: bool,
-    origin: OriginOf,
+    /// The number of what makes it.
+    origin: i64,
 }
 
 fn steps(connection: &Connection, node: Node, direction: Direction, at: &str) -> Result<Vec<Step>, StoreError> {
     let sql = match direction {
         Direction::Down => {
-            "SELECT e.target_node, e.kind, e.masked, o.name, o.kind, o.certainty, o.owner, o.calls, o.seen
-             FROM lineage_edges e JOIN lineage_origins o ON o.id = e.origin
-             WHERE e.source_node = ?1 AND e.since <= ?2 AND e.until > ?2 ORDER BY e.kind, e.target_node"
+            "SELECT target_node, kind, masked, origin FROM lineage_edges
+             WHERE source_node = ?1 AND since <= ?2 AND until > ?2 ORDER BY kind, target_node"
         }
         Direction::Up => {
-            "SELECT e.source_node, e.kind, e.masked, o.name, o.kind, o.certainty, o.owner, o.calls, o.seen
-             FROM lineage_edges e JOIN lineage_origins o ON o.id = e.origin
-             WHERE e.target_node = ?1 AND e.since <= ?2 AND e.until > ?2 ORDER BY e.kind, e.source_node"
+            "SELECT source_node, kind, masked, origin FROM lineage_edges
+             WHERE target_node = ?1 AND since <= ?2 AND until > ?2 ORDER BY kind, source_node"
         }
     };
     all(connection, sql, &[&node, &at], |row| {
-        Ok(Step { to: row.get(0)?, kind: kind_of(row.get(1)?)?, masked: row.get(2)?, origin: origin_of(row, 3)? })
+        Ok(Step { to: row.get(0)?, kind: kind_of(row.get(1)?)?, masked: row.get(2)?, origin: row.get(3)? })
     })
 }
 
@@ -402,8 +401,15 @@ fn steps(connection: &Connection, node: Node, direction: Direction, at: &str) ->
 pub(super) fn walk(connection: &Connection, walk: &Walk) -> Result<Walked, StoreError> {
     let at = at(walk.as_of);
     let from = start(connection, walk, &at)?;
-    let mut walking =
-        Walking { connection, walk, at: &at, places: HashMap::new(), reached: Vec::new(), cut_off: false };
+    let mut walking = Walking {
+        connection,
+        walk,
+        at: &at,
+        places: HashMap::new(),
+        origins: HashMap::new(),
+        reached: Vec::new(),
+        cut_off: false,
+    };
     for (node, _) in &from {
         walking.places.insert(*node, (0, None));
     }
@@ -436,11 +442,24 @@ struct Walking<'w> {
     at: &'w str,
     /// Of each node that was met how far away it is, and where in the answer it stands.
     places: HashMap<Node, (u32, Option<usize>)>,
+    /// What makes steps: of most, more than one.
+    origins: HashMap<i64, OriginOf>,
     reached: Vec<Reached>,
     cut_off: bool,
 }
 
 impl Walking<'_> {
+    fn origin(&mut self, id: i64) -> Result<OriginOf, StoreError> {
+        if let Some(known) = self.origins.get(&id) {
+            return Ok(known.clone());
+        }
+        let sql = "SELECT name, kind, certainty, owner, calls, seen FROM lineage_origins WHERE id = ?1";
+        let found = all(self.connection, sql, &[&id], |row| origin_of(row, 0))?.pop();
+        let found = found.ok_or_else(|| failed("an edge that nothing makes"))?;
+        self.origins.insert(id, found.clone());
+        Ok(found)
+    }
+
     /// Goes on from all that was met: over values alone, or over whatever there is.
     fn go(&mut self, direct: bool) -> Result<(), StoreError> {
         let mut waiting: BinaryHeap<Reverse<(u32, Node)>> =
@@ -461,6 +480,7 @@ impl Walking<'_> {
                 let Some(column) = name_of(self.connection, step.to, self.at)? else { continue };
                 self.places.insert(step.to, (depth + 1, Some(self.reached.len())));
                 let Step { kind, masked, origin, to } = step;
+                let origin = self.origin(origin)?;
                 self.reached.push(Reached { column, depth: depth + 1, direct, kind, masked, via, origin });
                 waiting.push(Reverse((depth + 1, to)));
             }

@@ -316,6 +316,11 @@ impl Incident {
         self.parts.first().map_or("", |part| part.agent.as_str())
     }
 
+    /// Whose it is, as far as it was seen first.
+    pub fn owner(&self) -> &str {
+        self.parts.iter().find_map(|part| part.owner.as_deref()).unwrap_or("")
+    }
+
     /// The source of which it was seen first.
     pub fn source(&self) -> &str {
         self.sources().next().map_or("", |source| source.as_str())
