@@ -9,6 +9,7 @@ mod clock;
 mod deliver;
 mod ingest;
 pub mod lineage;
+pub mod measures;
 mod meters;
 pub mod openlineage;
 mod principal;

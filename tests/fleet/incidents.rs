@@ -208,6 +208,12 @@ async fn how_a_migration_is_taken_back_is_told_and_that_it_was() {
     assert_eq!((&over[0]["takes_back"], &over[1]["takes_back"]), (&over[1]["id"], &Value::Null));
     let came = until("told that it is over", async || hook.came(), |came: &Vec<Came>| came.len() >= 2).await;
     assert_eq!(came[1].body()["status"], "resolved");
+    let measures = agent.told(&viewer, "/v1/measures").await;
+    let shop = &measures["sources"][0];
+    let of = |own: &Value| ["over", "failed", "taken_back"].map(|key| own[key].as_u64().unwrap());
+    assert_eq!((of(&shop["migrations"]), &shop["incidents"]["opened"]), ([2, 1, 1], &json!(1)), "{measures:#}");
+    assert!(shop["migrations"]["detect_seconds"]["median"].as_f64().unwrap() >= 5.0, "{measures:#}");
+    assert!(shop["incidents"]["restore_seconds"]["count"] == 1 && shop["quality"]["score"] == 1.0, "{measures:#}");
 }
 
 /// A database that is killed and comes back: a transient state, and nobody is told.

@@ -180,7 +180,7 @@ async fn the_description_tells_of_every_place_and_answers_are_as_it_says() {
         let problem = collector.get(&admin, &format!("{path}{sign}no-such-key=1")).send().await.unwrap();
         assert!(matches!(problem.status().as_u16(), 200 | 400), "{path}");
     }
-    assert_eq!(asked, 28);
+    assert_eq!(asked, 29);
     let below = collector.told(&admin, &format!("/v1/incidents/{id}/downstream")).await;
     let of_it = &below["downstream"][0];
     assert_eq!((&of_it["columns"], &of_it["hit"][0]["table"]), (&json!(["total"]), &json!("public.sums")), "{below}");

@@ -94,11 +94,41 @@ fn list(of: &str) -> Value {
 }
 
 fn schemas() -> Value {
-    let (mut all, of_lineage) = (general(), lineage());
-    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), of_lineage) {
-        all.extend(more);
+    let mut all = Map::new();
+    for own in [general(), lineage(), measures()] {
+        if let Value::Object(own) = own {
+            all.extend(own);
+        }
     }
-    all
+    Value::Object(all)
+}
+
+fn measures() -> Value {
+    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let time = json!({ "type": "string", "format": "date-time" });
+    let share = json!({ "type": ["number", "null"], "minimum": 0, "maximum": 1 });
+    let times = json!({ "oneOf": [{ "type": "null" }, { "$ref": "#/components/schemas/Spread" }] });
+    let spread = json!({ "count": count, "median": { "type": "number", "description": "Seconds." }, "longest": { "type": "number" } });
+    let migrations = json!({ "over": count, "per_week": { "type": "number" }, "taken_back": count, "duration_seconds": times,
+        "verdicts": { "type": "object", "additionalProperties": count },
+        "failed": { "type": "integer", "minimum": 0, "description": "Broken, taken back, or the cause of an incident." },
+        "verdict_seconds": times, "detect_seconds": times });
+    let incidents = json!({ "opened": count, "open": count, "restore_seconds": times });
+    let quality =
+        json!({ "passed": count, "failed": count, "unknown": count, "score": share, "lower": share, "upper": share });
+    let (incidents, quality) =
+        (object(incidents, &["opened", "open"]), object(quality, &["passed", "failed", "unknown"]));
+    let of_source = json!({ "source": text, "incidents": incidents, "quality": quality,
+        "migrations": object(migrations, &["over", "per_week", "verdicts", "taken_back", "failed"]) });
+    let of_owner = json!({ "owner": { "type": ["string", "null"] }, "incidents": incidents, "quality": quality });
+    let all = json!({ "since": time, "before": time,
+        "sources": { "type": "array", "items": object(of_source, &["source", "migrations", "incidents", "quality"]) },
+        "owners": { "type": "array", "items": object(of_owner, &["owner", "incidents", "quality"]) },
+        "unknown": { "type": "array", "items": text, "description": "Measures of which nothing that is stored tells." } });
+    json!({
+        "Spread": object(spread, &["count", "median", "longest"]),
+        "Measures": object(all, &["since", "before", "sources", "owners", "unknown"]),
+    })
 }
 
 fn lineage() -> Value {

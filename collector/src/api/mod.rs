@@ -3,6 +3,7 @@
 mod description;
 mod incidents;
 mod lineage;
+mod measures;
 mod people;
 mod problem;
 mod routes;

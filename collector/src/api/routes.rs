@@ -1,6 +1,6 @@
 //! The list of what can be asked.
 
-use super::{description, incidents, lineage, people, shown};
+use super::{description, incidents, lineage, measures, people, shown};
 use crate::{Collector, Role, ingest};
 use axum::routing::{MethodRouter, delete, get, post};
 
@@ -48,7 +48,7 @@ const OPERATOR: Access = Access::Role(Role::Operator);
 const ADMIN: Access = Access::Role(Role::Admin);
 
 /// Everything that can be asked.
-pub const ROUTES: [Endpoint; 37] = [
+pub const ROUTES: [Endpoint; 38] = [
     Endpoint {
         method: "get",
         path: "/healthz",
@@ -138,6 +138,16 @@ pub const ROUTES: [Endpoint; 37] = [
         body: None,
         answer: Some("Observations"),
         handler: || get(shown::sources),
+    },
+    Endpoint {
+        method: "get",
+        path: "/v1/measures",
+        access: VIEWER,
+        summary: "What became of migrations and incidents, how soon it was known and mended, and how well the data is; the last four weeks where nothing is said.",
+        query: &[SOURCE, SINCE, BEFORE],
+        body: None,
+        answer: Some("Measures"),
+        handler: || get(measures::measures),
     },
     Endpoint {
         method: "get",

@@ -24,8 +24,8 @@ pub(super) struct Asked {
     pub(super) source: Option<String>,
     table: Option<String>,
     rule: Option<String>,
-    since: Option<DateTime<Utc>>,
-    before: Option<DateTime<Utc>>,
+    pub(super) since: Option<DateTime<Utc>>,
+    pub(super) before: Option<DateTime<Utc>>,
     limit: Option<usize>,
     pub(super) open: Option<bool>,
 }

@@ -121,11 +121,10 @@ fn changed(job: &Job, second: u64, changed: std::ops::Range<u64>, failed: u64) -
 
 /// The migrations that were over, each with the one that it took back.
 fn over(effects: &[Effect]) -> Vec<(String, Option<String>)> {
-    let over = |body: &Body| match body {
-        Body::Migration(seen) if matches!(seen.phase, Phase::Judged { .. } | Phase::Unjudged { .. }) => {
-            Some((seen.id.clone(), seen.takes_back.clone()))
-        }
-        _ => None,
+    let over = |body: &Body| {
+        let Body::Migration(seen) = body else { return None };
+        let is_over = matches!(seen.phase, Phase::Judged { .. } | Phase::Unjudged { .. });
+        is_over.then(|| (seen.id.clone(), seen.takes_back.clone()))
     };
     recorded(effects).into_iter().filter_map(over).collect()
 }
