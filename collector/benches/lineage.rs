@@ -120,7 +120,7 @@ async fn main() {
             };
             let began = Instant::now();
             let walked = store.walk(walk).await.unwrap();
-            let effects: Vec<_> = walked.reached.iter().map(|reached| Change::Dropped.effect(reached)).collect();
+            let effects = Change::Dropped.effects(&walked.reached);
             let told = serde_json::to_vec(&(walked, &effects)).unwrap();
             times.push(began.elapsed());
             assert!(!told.is_empty());

@@ -213,7 +213,7 @@ async fn impact_of(common: &Common, signals: &Signals, of: &Impact) -> Result<u8
         Change::Retyped => impact::Change::Retyped,
         Change::NotNull => impact::Change::NotNull,
     };
-    let effects: Vec<impact::Effect> = walked.reached.iter().map(|reached| change.effect(reached)).collect();
+    let effects = change.effects(&walked.reached);
     if common.output == Output::Json {
         outln!("{:#}", json!({ "version": 1, "change": change, "lineage": walked, "effects": effects }));
         return Ok(0);

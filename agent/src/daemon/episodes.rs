@@ -87,10 +87,24 @@ struct Past {
     ways_back: Vec<Fix>,
 }
 
-/// How the scripts of a migration are taken back, unless another has done so.
+/// Those that stand: neither taken back, nor what took another back. One that is taken back takes all that came after it along.
+fn standing(migrations: &[Past]) -> Vec<&Past> {
+    let mut standing: Vec<&Past> = Vec::new();
+    for past in migrations {
+        match &past.takes_back {
+            Some(id) => {
+                let first = standing.iter().position(|own| own.migration.id == *id);
+                standing.truncate(first.unwrap_or(standing.len()));
+            }
+            None => standing.push(past),
+        }
+    }
+    standing
+}
+
+/// How the scripts of a migration are taken back, unless that was done.
 fn ways_back<'m>(migrations: &'m [Past], id: &str) -> &'m [Fix] {
-    let done = migrations.iter().any(|past| past.takes_back.as_deref() == Some(id));
-    let own = migrations.iter().rfind(|past| past.migration.id == id).filter(|_| !done);
+    let own = standing(migrations).into_iter().find(|past| past.migration.id == id);
     own.map_or(&[], |past| &past.ways_back)
 }
 
@@ -141,7 +155,8 @@ impl Episodes {
         ways_back: Vec<Fix>,
     ) -> Option<String> {
         let changed = after.filter(|after| before.as_ref().is_some_and(|before| before != after));
-        let taken_back = |after: &Fingerprint| self.migrations.iter().rfind(|past| past.before.as_ref() == Some(after));
+        let standing = standing(&self.migrations);
+        let taken_back = |after: &Fingerprint| standing.iter().rfind(|past| past.before.as_ref() == Some(after));
         let takes_back = changed.as_ref().and_then(taken_back).map(|past| past.migration.id.clone());
         self.migrations.push(Past { migration, before, takes_back: takes_back.clone(), ways_back });
         let many = self.migrations.len().saturating_sub(MIGRATIONS);

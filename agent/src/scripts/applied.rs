@@ -4,7 +4,7 @@
 
 use super::Script;
 use crate::reader::Reader;
-use arrow::array::AsArray as _;
+use arrow::array::{Array as _, AsArray as _};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use fieldmark_model::{Catalogue, Table};
@@ -30,9 +30,16 @@ impl Applied {
     pub(crate) fn pending(&self, scripts: Vec<Script>) -> Vec<Script> {
         let seen = |script: &Script| {
             let Some(version) = &script.version else { return false };
+            // `V2_1__note`, which its tool calls 2.1
+            if version.contains('_') && version.chars().all(|c| c.is_ascii_digit() || c == '_') {
+                return self.names.contains(version) || self.names.contains(&version.replace('_', "."));
+            }
             let number = number(version);
-            let digits =
-                || version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().trim_start_matches('0');
+            // `0002_note`, and not `2.1`
+            let digits = || {
+                let before = version.split('_').next().unwrap_or_default().split('-').next().unwrap_or_default();
+                if before.chars().all(|c| c.is_ascii_digit()) { before.trim_start_matches('0') } else { "" }
+            };
             self.names.contains(version)
                 || self.names.contains(&plain(version))
                 || (!digits().is_empty() && self.names.contains(digits()))
@@ -51,14 +58,23 @@ impl Applied {
     }
 
     fn add(&mut self, told: &str) {
-        let told = told.trim().to_lowercase();
-        let told = told.strip_suffix(".sql").unwrap_or(&told);
-        for name in [told.to_owned(), plain(told), told.trim_start_matches('0').to_owned()] {
-            if !name.is_empty() {
-                self.names.insert(name);
-            }
+        self.names.extend(names_of(told));
+    }
+
+    /// It did not go well, or was taken back.
+    fn remove(&mut self, told: &str) {
+        for name in names_of(told) {
+            self.names.remove(&name);
         }
     }
+}
+
+/// The names by which a script is known that is told so.
+fn names_of(told: &str) -> impl Iterator<Item = String> {
+    let told = told.trim().to_lowercase();
+    let told = told.strip_suffix(".sql").unwrap_or(&told);
+    let names = [told.to_owned(), plain(told), told.trim_start_matches('0').to_owned()];
+    names.into_iter().filter(|name| !name.is_empty())
 }
 
 /// The digits that a name begins with.
@@ -73,8 +89,44 @@ fn plain(version: &str) -> String {
     if before.contains('-') { before.replace('-', "") } else { version.to_owned() }
 }
 
+/// A table that says what was run.
+#[derive(Debug, PartialEq, Eq)]
+struct Says<'t> {
+    /// The column that says it.
+    column: &'t str,
+    /// It has the last one alone.
+    last: bool,
+    /// The column that says whether it went well, or was taken back: what counts for that.
+    undone: Option<(&'t str, Undone)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Undone {
+    /// It is not true.
+    Untrue,
+    /// It is there.
+    There,
+}
+
+impl Undone {
+    fn is(self, told: Option<&str>) -> bool {
+        match self {
+            Self::Untrue => !told.is_some_and(|told| matches!(told, "true" | "t" | "1")),
+            Self::There => told.is_some(),
+        }
+    }
+}
+
+fn says(table: &Table) -> Option<Says<'_>> {
+    let (column, last) = says_what(table)?;
+    let named = |name: &str| table.columns.iter().find(|column| column.name == name).map(|column| column.name.as_str());
+    let undone = named("success").or(named("is_applied")).map(|name| (name, Undone::Untrue));
+    let undone = undone.or(named("rolled_back_at").map(|name| (name, Undone::There)));
+    Some(Says { column, last, undone })
+}
+
 /// The column of a table that says what was run; and whether it has the last one alone.
-fn says(table: &Table) -> Option<(&str, bool)> {
+fn says_what(table: &Table) -> Option<(&str, bool)> {
     let has = |name: &str| table.column(name).is_some();
     let all = |names: &[&str]| names.iter().all(|name| has(name));
     let name = table.name.name.as_str();
@@ -104,19 +156,29 @@ fn says(table: &Table) -> Option<(&str, bool)> {
 pub(crate) async fn applied(reader: &mut Reader, catalogue: &Catalogue) -> Result<Applied, Error> {
     let mut applied = Applied::default();
     for table in &catalogue.tables {
-        let Some((column, last)) = says(table) else { continue };
-        let columns = [column.to_owned()];
+        let Some(Says { column, last, undone }) = says(table) else { continue };
+        let columns: Vec<String> =
+            std::iter::once(column).chain(undone.map(|(name, _)| name)).map(str::to_owned).collect();
         let read = Read::new(table, &columns);
         let (mut from, mut rows) = (Cursor::start(), 0);
         loop {
             let chunk = reader.scan(&read, &from).await?;
             rows += chunk.chunk.rows();
-            let texts = chunk.chunk.batch.columns().first().and_then(|column| cast(column, &DataType::Utf8).ok());
-            for text in texts.iter().flat_map(|texts| texts.as_string::<i32>().iter()).flatten() {
-                if last {
-                    applied.last = applied.last.max(number(text));
-                } else {
-                    applied.add(text);
+            let texts = |at: usize| {
+                let column = chunk.chunk.batch.columns().get(at)?;
+                cast(column, &DataType::Utf8).ok()
+            };
+            let (names, marks) = (texts(0), texts(1));
+            let mark = |row: usize| {
+                let marks = marks.as_ref()?.as_string_opt::<i32>()?;
+                (!marks.is_null(row)).then(|| marks.value(row))
+            };
+            for (row, text) in names.iter().flat_map(|texts| texts.as_string::<i32>().iter()).enumerate() {
+                let Some(text) = text else { continue };
+                match undone {
+                    Some((_, undone)) if undone.is(mark(row)) => applied.remove(text),
+                    _ if last => applied.last = applied.last.max(number(text)),
+                    _ => applied.add(text),
                 }
             }
             match chunk.next {
@@ -144,6 +206,16 @@ mod tests {
     }
 
     #[test]
+    fn what_did_not_go_well_was_not_run() {
+        assert!(Undone::Untrue.is(Some("false")) && Undone::Untrue.is(Some("0")) && !Undone::Untrue.is(Some("true")));
+        assert!(Undone::There.is(Some("2026-01-01")) && !Undone::There.is(None));
+        let mut applied = Applied::default();
+        applied.add("0001_a");
+        applied.remove("0001_a");
+        assert_eq!(applied.pending(vec![script("0001_a")]).len(), 1);
+    }
+
+    #[test]
     fn a_script_is_known_by_whatever_its_tool_keeps_of_it() {
         let pending = |told: &[&str], versions: &[&str]| {
             let mut applied = Applied::default();
@@ -160,6 +232,8 @@ mod tests {
         assert_eq!(pending(&["20200102030405_users"], &["20200102030405_users", "20200103_b"]), ["20200103_b"]);
         assert_eq!(pending(&["0001_a.sql"], &["0001_a", "0002_b"]), ["0002_b"]);
         assert_eq!(pending(&["1.2"], &["1.2", "1.10"]), ["1.10"]);
+        assert_eq!(pending(&["1"], &["1", "1.1", "2_1"]), ["1.1", "2_1"]);
+        assert_eq!(pending(&["1", "2.1"], &["1", "1.1", "2_1"]), ["1.1"]);
         assert_eq!(pending(&["users"], &["users", "orders"]), ["orders"]);
         assert_eq!(pending(&["0"], &["0000_a", "0001_b"]), ["0000_a", "0001_b"], "goose's first row is none");
         let [mut before, mut after] = [Applied::default(), Applied::default()];

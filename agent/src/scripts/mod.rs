@@ -86,6 +86,13 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Script>, ScriptsError> {
             let own = script.version.as_ref().and_then(|version| back.remove(version));
             script.way_back = own.or(script.way_back.take());
         }
+        // `V3__cool_down.sql` goes back from nothing: that is its name
+        for name in back.into_values() {
+            if let Some((Goes::Forward, version)) = named_down(&name).then(|| goes(&name, false)).flatten() {
+                let text = text_of(&path.join(&name))?;
+                scripts.push(script(name, Some(version), &text));
+            }
+        }
         // what is run whenever it changes comes last
         scripts.sort_by(|one, other| {
             let again = one.version.is_none().cmp(&other.version.is_none());
@@ -145,8 +152,18 @@ enum Goes {
     Again,
 }
 
+/// Whether a file is held to go back by the end of its name alone.
+fn named_down(name: &str) -> bool {
+    name.to_lowercase().ends_with("_down.sql")
+}
+
 /// Whither a file goes by its name, and what its tool knows it by; `None`: it is no script of a migration.
 fn version_of(name: &str) -> Option<(Goes, String)> {
+    goes(name, true)
+}
+
+/// The same; `down` says whether `_down` at the end of a name is of its direction.
+fn goes(name: &str, down: bool) -> Option<(Goes, String)> {
     let lower = name.to_lowercase();
     let path = Path::new(&lower);
     let file = path.file_name()?.to_str()?;
@@ -158,7 +175,7 @@ fn version_of(name: &str) -> Option<(Goes, String)> {
         (Some(parent), "down") => return Some((Goes::Back, parent.to_owned())),
         _ => {}
     }
-    if let Some(stem) = stem.strip_suffix(".down").or_else(|| stem.strip_suffix("_down")) {
+    if let Some(stem) = stem.strip_suffix(".down").or_else(|| stem.strip_suffix("_down").filter(|_| down)) {
         return Some((Goes::Back, stem.to_owned()));
     }
     let stem = stem.strip_suffix(".up").or_else(|| stem.strip_suffix("_up")).unwrap_or(stem);
@@ -235,6 +252,8 @@ mod tests {
         assert_eq!(names(&folders), of(&[("2023_a/migration.sql", "2023_a"), ("2024_b/up.sql", "2024_b")]));
         let flyway = [("V1.10__b.sql", ""), ("V1.2__a.sql", ""), ("U1.2__a.sql", ""), ("R__views.sql", "")];
         assert_eq!(names(&flyway), of(&[("V1.2__a.sql", "1.2"), ("V1.10__b.sql", "1.10"), ("R__views.sql", "")]));
+        let cool = [("V3__cool_down.sql", ""), ("V4__a.sql", "")];
+        assert_eq!(names(&cool), of(&[("V3__cool_down.sql", "3"), ("V4__a.sql", "4")]));
         let plan = "%syntax-version=1.0.0\n%project=shop\n\nusers 2020-01-01T00:00:00Z A <a@b> # note\norders [users] 2020-01-02T00:00:00Z A <a@b>\n\
                     @v1 2020-01-03T00:00:00Z A <a@b>\n";
         let sqitch =

@@ -204,8 +204,9 @@ async fn run(
             Does::Other | Does::Runs => Ok(None),
             Does::Shapes | Does::Fills => {
                 relations = None;
-                let empty = if statement.does == Does::Fills { " WITH NO DATA" } else { "" };
-                shaped(connection, &format!("{}{empty}", statement.text)).await.map(|()| None)
+                let text =
+                    if statement.does == Does::Fills { unfilled(&statement.text) } else { statement.text.clone() };
+                shaped(connection, text).await.map(|()| None)
             }
             Does::Writes => match understood(connection, &statement.text).await {
                 Ok(Some(text)) => {
@@ -239,24 +240,50 @@ async fn run(
 }
 
 /// Runs a statement, or leaves no trace of it.
-async fn shaped(connection: &mut PgConnection, text: &str) -> Result<(), sqlx::Error> {
-    let ran = simple(connection, format!("SAVEPOINT fieldmark; {text}\n; RELEASE SAVEPOINT fieldmark")).await;
-    if ran.as_ref().err().is_some_and(is_refusal) {
-        simple(connection, "ROLLBACK TO SAVEPOINT fieldmark".to_owned()).await?;
-    }
+async fn shaped(connection: &mut PgConnection, text: String) -> Result<(), sqlx::Error> {
+    // by itself: a text that cannot be read is refused with all that is sent with it
+    simple(connection, SAVE.to_owned()).await?;
+    let ran = simple(connection, text).await;
+    match &ran {
+        Ok(_) => simple(connection, KEEP.to_owned()).await?,
+        Err(error) if is_refusal(error) => simple(connection, format!("{UNDO}; {KEEP}")).await?,
+        Err(_) => Vec::new(),
+    };
     ran.map(|_| ())
+}
+
+const SAVE: &str = "SAVEPOINT fieldmark";
+const KEEP: &str = "RELEASE SAVEPOINT fieldmark";
+const UNDO: &str = "ROLLBACK TO SAVEPOINT fieldmark";
+
+/// A statement that makes a table of a query, without its rows.
+fn unfilled(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let is = |word: Option<&&str>, what: &str| word.is_some_and(|word| word.eq_ignore_ascii_case(what));
+    let last = |from_the_end: usize| words.len().checked_sub(from_the_end).and_then(|at| words.get(at));
+    if !is(last(1), "data") {
+        return format!("{text}\nWITH NO DATA");
+    }
+    if is(last(2), "no") && is(last(3), "with") {
+        return text.to_owned();
+    }
+    // WITH DATA
+    let end = if is(last(2), "with") { last(2) } else { None };
+    let at = end.and_then(|with| text.rfind(with)).unwrap_or(text.len());
+    format!("{}\nWITH NO DATA", text.get(..at).unwrap_or(text))
 }
 
 /// How the server understands a statement: its tree. Nothing is run.
 async fn understood(connection: &mut PgConnection, text: &str) -> Result<Option<String>, sqlx::Error> {
     let asked = format!(
-        "SAVEPOINT fieldmark; CREATE FUNCTION pg_temp.fieldmark_statement() RETURNS void LANGUAGE sql BEGIN ATOMIC {text}\n; END; \
+        "CREATE FUNCTION pg_temp.fieldmark_statement() RETURNS void LANGUAGE sql BEGIN ATOMIC {text}\n; END; \
          SELECT p.prosqlbody::pg_catalog.text FROM pg_catalog.pg_proc p WHERE p.proname = 'fieldmark_statement' \
          AND p.pronamespace = pg_catalog.pg_my_temp_schema()"
     );
+    simple(connection, SAVE.to_owned()).await?;
     let answer = simple(connection, asked).await;
     if answer.as_ref().is_ok() || answer.as_ref().err().is_some_and(is_refusal) {
-        simple(connection, "ROLLBACK TO SAVEPOINT fieldmark".to_owned()).await?;
+        simple(connection, format!("{UNDO}; {KEEP}")).await?;
     }
     Ok(answer?.first().and_then(|row| row.try_get_unchecked(0).ok()))
 }

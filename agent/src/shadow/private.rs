@@ -12,6 +12,8 @@ const PREFIX: &str = "fieldmark-shadow-";
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 const ROLE: &str = "fieldmark";
+/// The role that owns what is made in it.
+const PLAIN: &str = "fieldmark_plain";
 /// PostgreSQL does not run as root: then it runs as `nobody`.
 const NOBODY: u32 = 65_534;
 
@@ -64,11 +66,25 @@ impl Private {
         server.answered().await
     }
 
-    async fn answered(mut self) -> Result<(Self, PgConnection), ShadowError> {
+    /// Waits until it answers. What is run in it is run as a role that may do nothing but what its tables are: whatever functions and
+    /// defaults of scripts do, they reach no file and no program of this machine.
+    async fn answered(self) -> Result<(Self, PgConnection), ShadowError> {
+        let (own, mut first) = self.answers_to(ROLE).await?;
+        let failed = |error: sqlx::Error| ShadowError::NotStarted(plain(&error));
+        let role = format!(
+            "CREATE ROLE {PLAIN} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION; ALTER DATABASE postgres OWNER TO {PLAIN}; \
+             ALTER SCHEMA public OWNER TO {PLAIN}"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(role)).execute(&mut first).await.map_err(failed)?;
+        first.close().await.ok();
+        own.answers_to(PLAIN).await
+    }
+
+    async fn answers_to(mut self, role: &str) -> Result<(Self, PgConnection), ShadowError> {
         let options = PgConnectOptions::new_without_pgpass()
             .socket(self._folder.path())
             .port(5432)
-            .username(ROLE)
+            .username(role)
             .database("postgres")
             .ssl_mode(PgSslMode::Disable)
             .statement_cache_capacity(0)
@@ -118,9 +134,10 @@ fn setpriv(program: &Path) -> Result<Command, ShadowError> {
         let nobody = NOBODY.to_string();
         command.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups"]);
     }
-    // what is said to clients of ours is not said to it
-    for name in ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGDATA", "PGOPTIONS", "PGPASSWORD", "PGAPPNAME"] {
-        command.env_remove(name);
+    // what is said to us is not said to it, nor to whoever else runs as its user
+    command.env_clear().env("LC_ALL", "C");
+    for name in ["PATH", "TZ"] {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
     }
     command.arg("--").arg(program).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     Ok(command)

@@ -40,6 +40,11 @@ impl Scratch {
         if own.is_some() && own.as_deref() == cluster {
             return Err(ShadowError::IsSource { address });
         }
+        if own.is_none() || cluster.is_none() {
+            let why = "nobody says whether it is the source's own server: GRANT EXECUTE ON FUNCTION pg_control_system() TO \
+                       the roles of `shadow_url` and of the source";
+            return Err(ShadowError::Server { address, why: why.to_owned() });
+        }
         let version = "SELECT current_setting('server_version_num')".to_owned();
         let version = simple(&mut connection, version).await.map_err(&failed)?;
         let version = version.first().and_then(|row| row.try_get_unchecked::<String, _>(0).ok()?.parse::<u32>().ok());

@@ -2,7 +2,7 @@
 
 use super::Problem;
 use crate::Collector;
-use crate::lineage::{Difference, Direction, EdgeOf, OriginRow, Reached, Unused, Walk, Walked, impact};
+use crate::lineage::{Difference, Direction, EdgeOf, OriginRow, Unused, Walk, Walked, impact};
 use crate::openlineage;
 use crate::store::Wanted;
 use axum::Json;
@@ -103,7 +103,7 @@ pub(super) async fn impact_of(State(collector): State<Collector>, query: AskedFo
         Problem::new(StatusCode::BAD_REQUEST, "`change` is one of dropped, renamed, retyped and not_null")
     })?;
     let walked = walked(&collector, asked.walk(Direction::Down)?).await?;
-    let effects = walked.reached.iter().map(|reached: &Reached| change.effect(reached)).collect();
+    let effects = change.effects(&walked.reached);
     Ok(Json(Impact { change, walked, effects }))
 }
 

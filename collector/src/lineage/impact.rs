@@ -37,8 +37,21 @@ impl Change {
         Self::ALL.into_iter().find(|change| change.as_str() == word)
     }
 
-    /// What it does to a column that was reached.
-    pub fn effect(self, reached: &Reached) -> Effect {
+    /// What it does to each column that was reached: what the first step does not notice, those after it do not.
+    pub fn effects(self, reached: &[Reached]) -> Vec<Effect> {
+        let mut effects: Vec<Effect> = Vec::with_capacity(reached.len());
+        for own in reached {
+            // each stands after the one before it on its way
+            let before = own.via.and_then(|via| effects.get(via)).copied();
+            effects.push(match (self, before) {
+                (Self::Renamed, Some(before)) => before,
+                _ => self.of_a_step(own),
+            });
+        }
+        effects
+    }
+
+    fn of_a_step(self, reached: &Reached) -> Effect {
         match (self, reached.direct) {
             // what the server resolved goes by the column's number, and follows it
             (Self::Renamed, _) if reached.origin.certainty == Certainty::Exact => Effect::Follows,

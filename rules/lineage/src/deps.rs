@@ -52,6 +52,11 @@ impl Deps {
         Self(vec![Dep { source, kind: Kind::Identity, masked: false }])
     }
 
+    /// How many parts there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Dep> + '_ {
         self.0.iter().copied()
     }

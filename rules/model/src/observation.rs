@@ -188,7 +188,7 @@ pub struct MigrationSeen {
     pub noticed_by: NoticedBy,
     /// When it began, or was first seen.
     pub began: DateTime<Utc>,
-    /// An earlier one that it takes back: after it the schema is as it was before that one. Known when it is over.
+    /// An earlier one that it takes back, with all that came after that: the tables are as they were before it. Known when it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takes_back: Option<String>,
     /// How far it is.

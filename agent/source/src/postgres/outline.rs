@@ -79,7 +79,8 @@ fn statements() -> [(Name, String); 8] {
         format!(
             "SELECT format('function %I.%I', n.nspname, p.proname), pg_get_functiondef(p.oid) FROM pg_proc p \
              JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang \
-             WHERE {OWN} AND p.prokind IN ('f', 'p') AND l.lanname IN ('sql', 'plpgsql') AND NOT {of_function} ORDER BY p.oid"
+             WHERE {OWN} AND p.prokind IN ('f', 'p') AND l.lanname IN ('sql', 'plpgsql') AND NOT {of_function} \
+             AND (to_jsonb(p) ->> 'prosqlbody') IS NULL ORDER BY p.oid"
         ),
         format!(
             "SELECT format('view %I.%I', n.nspname, c.relname), CASE c.relkind \

@@ -1,7 +1,7 @@
 //! Queries: what columns they give, and what decides their rows.
 
 use super::output;
-use super::resolver::{Resolver, idents};
+use super::resolver::{A_QUERY, Resolver, idents};
 use super::scope::{Columns, From, Out, Relation, Scope, Visible, With};
 use crate::deps::{Deps, Use};
 use fieldmark_model::lineage::Kind;
@@ -40,6 +40,9 @@ impl Resolver<'_> {
 
     /// What a query gives; its order counts where somebody sees it, or where it decides which rows there are.
     pub(crate) fn query_that(&mut self, query: &Query, outer: &Outer<'_>, is_seen: bool) -> Relation {
+        if !self.may(A_QUERY) {
+            return Relation { columns: Columns::Unknown, rows: Rc::default() };
+        }
         let mut named: Vec<(String, Rc<Relation>)> = Vec::new();
         if let Some(with) = &query.with {
             for cte in &with.cte_tables {

@@ -18,6 +18,14 @@ enum Key {
     Unknown(String),
 }
 
+/// Work that a statement may make: a query of it is [`A_QUERY`], each column that a query has is one.
+const MOST_WORK: usize = 4_000_000;
+pub(crate) const A_QUERY: usize = 50;
+/// Columns of one query.
+const MOST_COLUMNS: usize = 40_000;
+/// Edges of one statement.
+const MOST_EDGES: usize = 500_000;
+
 pub(crate) struct Resolver<'c> {
     pub(crate) dialect: Dialect,
     given: &'c Catalogue,
@@ -37,6 +45,9 @@ pub(crate) struct Resolver<'c> {
     pub(crate) variables: Vec<Out>,
     /// Routines that statements of this text have made, by name.
     pub(crate) routines: HashMap<String, super::routine::Routine>,
+    /// Work that the statement has made, and edges that it has.
+    work: usize,
+    edges: usize,
 }
 
 /// What a name means.
@@ -74,11 +85,24 @@ impl<'c> Resolver<'c> {
             writes: BTreeSet::new(),
             variables: Vec::new(),
             routines: HashMap::new(),
+            work: 0,
+            edges: 0,
         }
+    }
+
+    /// Whether the statement may make so much more work; says so where it may not. What few words say may be more than anybody has time for.
+    pub(crate) fn may(&mut self, work: usize) -> bool {
+        self.work = self.work.saturating_add(work);
+        let may = self.work <= MOST_WORK;
+        if !may {
+            self.say("its queries in queries are more than are followed", Span::empty(), "");
+        }
+        may
     }
 
     /// Takes what came of a statement, and is ready for the next.
     pub(crate) fn take(&mut self) -> (Vec<Edge>, Vec<Unresolved>, Vec<ColumnName>, Vec<String>) {
+        (self.work, self.edges) = (0, 0);
         let mut edges = Vec::new();
         for (target, deps) in std::mem::take(&mut self.targets) {
             let mut parts: Vec<(Kind, ColumnName, bool)> =
@@ -170,7 +194,14 @@ impl<'c> Resolver<'c> {
                     .map(|number| Out { name: self.column_name(*table, number), deps: self.column(*table, number) });
                 Some(all.collect())
             }
-            Columns::These(outs) => Some(outs.clone()),
+            Columns::These(outs) => {
+                if outs.len() > MOST_COLUMNS {
+                    let reason = format!("a query has more than the {MOST_COLUMNS} columns that are followed");
+                    self.say(reason, Span::empty(), "");
+                    return None;
+                }
+                self.may(outs.len()).then(|| outs.clone())
+            }
             Columns::Open(_) | Columns::Unknown => None,
         }
     }
@@ -182,6 +213,12 @@ impl<'c> Resolver<'c> {
 
     /// A column is made from these, in rows that these decide.
     pub(crate) fn emit(&mut self, target: ColumnName, deps: &Deps, rows: &Deps) {
+        self.edges = self.edges.saturating_add(deps.len() + rows.len());
+        if self.edges > MOST_EDGES {
+            let reason = format!("it has more than the {MOST_EDGES} edges that are told of a statement");
+            self.say(reason, Span::empty(), "");
+            return;
+        }
         let number = *self.target_numbers.entry(target.clone()).or_insert_with(|| {
             self.targets.push((target, Deps::default()));
             self.targets.len() - 1
@@ -298,7 +335,10 @@ impl<'c> Resolver<'c> {
                 return Meaning::Nothing;
             }
             if unknown {
-                return Meaning::Value(self.unknown(first), Kind::Identity);
+                // what may be a text is told by no name
+                let is_text = self.dialect.has_texts_in_double_quotes() && first.quote_style == Some('"');
+                let column = if is_text { self.unknown(&Ident::new(ColumnName::UNKNOWN)) } else { self.unknown(first) };
+                return Meaning::Value(column, Kind::Identity);
             }
             self.say("no table here has a column of this name", first.span, &first.value);
         } else {

@@ -90,6 +90,17 @@ fn words(piece: &Piece) -> impl Iterator<Item = Keyword> + '_ {
     })
 }
 
+/// The first word of each pair of brackets.
+fn begin_in_brackets(piece: &Piece) -> impl Iterator<Item = Keyword> + '_ {
+    piece.tokens.windows(2).filter_map(|pair| match pair {
+        [open, first] if open.token == Token::LParen => match &first.token {
+            Token::Word(word) if word.quote_style.is_none() => Some(word.keyword),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
 fn does(piece: &Piece) -> Does {
     let writes = |word: Keyword| {
         matches!(word, Keyword::INSERT | Keyword::UPDATE | Keyword::DELETE | Keyword::MERGE | Keyword::REPLACE)
@@ -97,9 +108,21 @@ fn does(piece: &Piece) -> Does {
     let Some(first) = words(piece).next() else { return Does::Other };
     match first {
         Keyword::CREATE => {
-            let makes = |word: &Keyword| matches!(word, Keyword::TABLE | Keyword::MATERIALIZED);
-            let made = words(piece).skip(1).take(4).any(|word| makes(&word));
-            let mut rest = words(piece).skip(1).skip_while(|word| !makes(word));
+            let how = |word: &Keyword| {
+                matches!(
+                    word,
+                    Keyword::OR
+                        | Keyword::REPLACE
+                        | Keyword::GLOBAL
+                        | Keyword::LOCAL
+                        | Keyword::TEMP
+                        | Keyword::TEMPORARY
+                        | Keyword::UNLOGGED
+                )
+            };
+            // a function may return a table, and makes none
+            let mut rest = words(piece).skip(1).skip_while(how);
+            let made = matches!(rest.next(), Some(Keyword::TABLE | Keyword::MATERIALIZED));
             if made && rest.any(|word| word == Keyword::AS) { Does::Fills } else { Does::Shapes }
         }
         Keyword::ALTER | Keyword::DROP | Keyword::RENAME | Keyword::SET | Keyword::RESET => Does::Shapes,
@@ -107,6 +130,8 @@ fn does(piece: &Piece) -> Does {
             let mut rest = words(piece).skip(1);
             match rest.find(|word| writes(*word) || *word == Keyword::SELECT) {
                 Some(word) if writes(word) => Does::Writes,
+                // one of those that it begins with may write as well
+                _ if begin_in_brackets(piece).any(writes) => Does::Writes,
                 _ => Does::Other,
             }
         }

@@ -158,4 +158,8 @@ fn one_that_changes_no_schema_takes_nothing_back() {
     assert_eq!(migrated("c", "two", "three"), None);
     assert_eq!(migrated("d", "three", "two"), Some("c".into()));
     assert_eq!(migrated("e", "two", "one"), Some("a".into()));
+    assert_eq!(migrated("f", "one", "two"), None, "and done again");
+    assert_eq!(migrated("g", "two", "three"), None);
+    assert_eq!(migrated("h", "three", "one"), Some("f".into()), "with what came after it");
+    assert_eq!(migrated("i", "one", "three"), None);
 }
