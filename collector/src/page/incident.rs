@@ -1,33 +1,28 @@
-//! One incident: its evidence, what happened when, what is made from what it is about, what may help; and what people do about it.
+//! One incident: its evidence, what happened when, what is made from what it is about, and what may help.
 
+use super::act;
 use super::badge::{self, Badge};
-use super::form::Form;
 use super::incidents::Line;
 use super::shell::Shell;
 use super::time::Time;
+use super::timeline::{Event, events};
 use super::wrong::Wrong;
 use super::{Answer, link, shown};
-use crate::api::{keep, silenced, take_up, words};
+use crate::Collector;
 use crate::lineage::downstream::{Downstream, downstream};
-use crate::route::Matches;
-use crate::store::{DeliveryRow, Wanted};
-use crate::{Collector, Principal};
+use crate::store::Wanted;
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Redirect};
 use chrono::{DateTime, TimeDelta, Utc};
 use fieldmark_classify::incident::{Cause, Incident, Part};
-use fieldmark_model::observation::{Body, Observation};
+use fieldmark_model::observation::Body;
 use std::collections::BTreeSet;
 
 /// Parts, and lines of other lists, that are shown.
 const MOST: usize = 200;
-/// Changes of state that are looked through, of each source.
+/// Changes of state that are looked through, of each source, and what was told.
 const CHANGES: usize = 1_000;
-/// For how long an incident can be silenced here: hours, and in words.
-const SILENCES: [(i64, &str); 5] = [(1, "1 hour"), (4, "4 hours"), (24, "1 day"), (72, "3 days"), (168, "7 days")];
 
 #[derive(Template)]
 #[template(path = "incident.html", whitespace = "minimize")]
@@ -42,6 +37,7 @@ struct View {
     parts_more: usize,
     fixes: Vec<FixLine>,
     events: Vec<Event>,
+    events_cut: bool,
     downstream: Vec<Below>,
     silences: [(i64, &'static str); 5],
 }
@@ -67,16 +63,6 @@ struct FixLine {
     about: String,
     what: String,
     text: String,
-}
-
-/// Something that happened.
-#[derive(Debug, PartialEq)]
-struct Event {
-    at: DateTime<Utc>,
-    time: Time,
-    class: &'static str,
-    what: String,
-    detail: String,
 }
 
 /// What is made from one part of it.
@@ -136,44 +122,14 @@ pub(super) async fn page(
         parts: incident.parts.iter().take(MOST).map(|part| PartLine::of(part, shell.now)).collect(),
         parts_more: incident.parts.len().saturating_sub(MOST),
         fixes: fixes(&incident),
+        events_cut: deliveries.len() == CHANGES,
         events: events(&incident, &changes, &deliveries, shell.now),
         downstream: below.into_iter().map(Below::of).collect(),
-        silences: SILENCES,
+        silences: act::SILENCES,
         shell: shell.titled(line.summary.clone(), "/incidents"),
         line,
     };
     Ok(shown(&view))
-}
-
-pub(super) async fn acknowledge(
-    State(collector): State<Collector>,
-    Extension(who): Extension<Principal>,
-    Extension(form): Extension<Form>,
-    Path(id): Path<String>,
-) -> Answer {
-    take_up(&collector, who, id.clone(), Some(form.field("note"))).await?;
-    Ok(Redirect::to(&link::incident(&id)).into_response())
-}
-
-pub(super) async fn silence(
-    State(collector): State<Collector>,
-    Extension(who): Extension<Principal>,
-    Extension(form): Extension<Form>,
-    Path(id): Path<String>,
-) -> Answer {
-    let nowhere = || Wrong::unknown(format!("There is no incident {id}, so nothing was silenced."));
-    let incident = collector.store.incident(id.clone()).await?.ok_or_else(nowhere)?;
-    let wrong = |what: String| {
-        Wrong::new(StatusCode::BAD_REQUEST, format!("Nothing was silenced: {what}. Go back and say it."))
-    };
-    let hours = SILENCES.into_iter().find(|(hours, _)| form.field("hours") == hours.to_string());
-    let (hours, _) = hours.ok_or_else(|| wrong("a silence says for how long".to_owned()))?;
-    let now = collector.clock.now();
-    let matches = Matches { incident: Some(incident.id), ..Matches::default() };
-    let until = now + TimeDelta::hours(hours);
-    let silenced = silenced(matches, (None, until), who.name, words(form.field("why")), now).map_err(wrong)?;
-    keep(&collector, silenced).await?;
-    Ok(Redirect::to(&link::incident(&id)).into_response())
 }
 
 fn cause(cause: &Cause) -> &'static str {
@@ -230,43 +186,6 @@ fn fixes(incident: &Incident) -> Vec<FixLine> {
     fresh.take(MOST).map(line).collect()
 }
 
-/// What happened, oldest first.
-fn events(incident: &Incident, changes: &[Observation], told: &[DeliveryRow], now: DateTime<Utc>) -> Vec<Event> {
-    let event = |at, class, what: String, detail: String| Event { at, time: Time::of(at, now), class, what, detail };
-    let mut events = vec![event(incident.opened, "bad", "the incident opened".to_owned(), String::new())];
-    for change in changes {
-        let Body::State(state) = &change.body else { continue };
-        let is_own = |part: &&Part| {
-            part.agent == change.id.agent
-                && part.source.as_ref() == Some(&state.source)
-                && part.table == state.table
-                && part.rule == state.rule
-        };
-        let Some(part) = incident.parts.iter().find(is_own) else { continue };
-        let what = format!("{}: {}", part.about(), state.to.as_str());
-        events.push(event(change.time, badge::of_state(Some(state.to)).class, what, state.reason.clone()));
-    }
-    for row in told.iter().filter(|row| row.incident == incident.id) {
-        let (at, how) = match (row.settled, row.due) {
-            (Some(settled), _) => (settled, row.result.clone()),
-            (None, Some(due)) => (due, format!("{}, tried {} times", row.result, row.tries)),
-            (None, None) => continue,
-        };
-        events.push(event(at, "calm", format!("told over {}: {}", row.route, row.notice), how));
-    }
-    if let Some(by) = &incident.acknowledged {
-        let detail = by.note.clone().unwrap_or_default();
-        events.push(event(by.at, "calm", format!("{} took it up", by.by), detail));
-    }
-    if let Some(at) = incident.resolved {
-        events.push(event(at, "good", "it was over".to_owned(), incident.class.as_str().to_owned()));
-    }
-    events.sort_by_key(|event| event.at);
-    let many = events.len().saturating_sub(MOST);
-    events.drain(..many);
-    events
-}
-
 impl Below {
     fn of(own: Downstream) -> Self {
         let about = match &own.rule {
@@ -287,14 +206,15 @@ impl Below {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use fieldmark_classify::incident::Acknowledged;
     use fieldmark_model::observation::State;
     use fieldmark_model::outcome::Fix;
     use fieldmark_model::{RuleId, Severity, SourceName, TableName};
 
-    fn incident() -> Incident {
+    /// One that somebody has taken up.
+    pub(in crate::page) fn incident() -> Incident {
         let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
         let fix = Fix { what: "look at the rows".into(), text: "SELECT 1".into() };
         let part = Part {
@@ -323,23 +243,6 @@ mod tests {
             acknowledged: Some(Acknowledged { by: "ann".into(), at: at(40), note: Some("on it".into()) }),
             parts: vec![part],
         }
-    }
-
-    #[test]
-    fn what_happened_is_told_in_its_order() {
-        let told = DeliveryRow {
-            incident: "5f".into(),
-            notice: "opened".into(),
-            route: "pager".into(),
-            tries: 1,
-            due: None,
-            settled: Some(DateTime::UNIX_EPOCH + TimeDelta::seconds(30)),
-            result: "taken".into(),
-        };
-        let other = DeliveryRow { incident: "60".into(), ..told.clone() };
-        let events = events(&incident(), &[], &[told, other], DateTime::UNIX_EPOCH);
-        let said: Vec<_> = events.iter().map(|event| event.what.as_str()).collect();
-        assert_eq!(said, ["the incident opened", "told over pager: opened", "ann took it up"]);
     }
 
     #[test]

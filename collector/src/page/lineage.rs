@@ -12,8 +12,7 @@ use crate::lineage::{ColumnOf, Direction, Reached, Walk, Walked};
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse as _;
+use axum::http::StatusCode;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use fieldmark_model::SourceName;
 use serde::Deserialize;
@@ -134,7 +133,7 @@ impl Asked {
 }
 
 /// Both ways, or one, as it is asked for.
-async fn walked(collector: &Collector, asked: &Asked) -> Result<Vec<(&'static str, Walked)>, Wrong> {
+pub(super) async fn walked(collector: &Collector, asked: &Asked) -> Result<Vec<(&'static str, Walked)>, Wrong> {
     let as_of = time("as_of", &asked.as_of)?;
     let mut all = Vec::new();
     for (direction, way) in asked.ways() {
@@ -251,49 +250,6 @@ async fn index(collector: Collector, shell: Shell, asked: Asked) -> Answer {
     Ok(shown(&Index { shell, q: asked.q, source: asked.source, sources, tables, paging }))
 }
 
-pub(super) async fn json(State(collector): State<Collector>, Query(asked): Query<Asked>) -> Answer {
-    let all = walked(&collector, &asked).await?;
-    let told: serde_json::Map<String, serde_json::Value> =
-        all.into_iter().map(|(way, walked)| (way.to_owned(), serde_json::json!(walked))).collect();
-    Ok(([(header::CONTENT_DISPOSITION, "attachment; filename=\"lineage.json\"")], axum::Json(told)).into_response())
-}
-
-pub(super) async fn csv(State(collector): State<Collector>, Query(asked): Query<Asked>) -> Answer {
-    let all = walked(&collector, &asked).await?;
-    let mut text = String::from("way,steps,source,table,column,direct,kind,masked,origin,certainty\r\n");
-    for (way, reached) in all.iter().flat_map(|(way, walked)| walked.reached.iter().map(move |own| (way, own))) {
-        let column = &reached.column;
-        let (steps, direct, masked) =
-            (reached.depth.to_string(), reached.direct.to_string(), reached.masked.to_string());
-        let kind = reached.kind.subtype().to_lowercase();
-        let line: [&str; 10] = [
-            way,
-            &steps,
-            column.source.as_str(),
-            &column.table,
-            &column.column,
-            &direct,
-            &kind,
-            &masked,
-            &reached.origin.name,
-            reached.origin.certainty.as_str(),
-        ];
-        text.push_str(&line.map(field).join(","));
-        text.push_str("\r\n");
-    }
-    let about = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"lineage.csv\""),
-    ];
-    Ok((about, text).into_response())
-}
-
-/// A field of a line, in quotes where it has to be; one that a spreadsheet would take for a formula is text.
-fn field(text: &str) -> String {
-    let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
-    if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,12 +262,5 @@ mod tests {
             assert_eq!(at(text).as_deref(), Some("2026-03-14T09:26:00+00:00"), "{text}");
         }
         assert!(time("as_of", "yesterday").is_err());
-    }
-
-    #[test]
-    fn a_field_is_what_it_was() {
-        assert_eq!(field("a"), "a");
-        assert_eq!(field("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(field("=1+1"), "'=1+1");
     }
 }

@@ -1,21 +1,20 @@
 //! What one migration did to rows, rules and lineage.
 
 use super::badge::{self, Badge};
-use super::migrations::{Known, Line, known};
+use super::difference::{Lineage, seen};
+use super::migrations::{Line, known};
 use super::outcome::{ratio, short};
 use super::shell::Shell;
 use super::time::Time;
 use super::wrong::Wrong;
 use super::{Answer, link, shown};
 use crate::Collector;
-use crate::lineage::Difference;
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, State};
 use fieldmark_model::SourceName;
-use fieldmark_model::lineage::Kind;
 use fieldmark_model::migration::{
-    ColumnChange, ColumnFate, Expectation, LineageChange, LossKind, MigrationReport, RuleChange, TableChange,
+    ColumnChange, ColumnFate, Expectation, LossKind, MigrationReport, RuleChange, TableChange,
 };
 use fieldmark_model::number::{count, estimate, interval};
 use fieldmark_model::observation::Phase;
@@ -83,23 +82,6 @@ struct RuleLine {
     reason: String,
 }
 
-/// What became of lineage.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Lineage {
-    renamed: Vec<[String; 2]>,
-    added: Vec<EdgeLine>,
-    removed: Vec<EdgeLine>,
-    more: usize,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct EdgeLine {
-    from: String,
-    to: String,
-    kind: String,
-    origin: String,
-}
-
 pub(super) async fn page(
     State(collector): State<Collector>,
     Extension(shell): Extension<Shell>,
@@ -130,70 +112,6 @@ pub(super) async fn page(
         shell: shell.titled(known.name(), "/migrations"),
     };
     Ok(shown(&view))
-}
-
-/// What the collector itself knows to have changed around it; none where it knew nothing before.
-async fn seen(collector: &Collector, known: &Known) -> Result<Option<Lineage>, Wrong> {
-    let source = &known.seen.source;
-    let Ok((from, to)) = crate::api::around(collector, source, &known.seen.id).await else { return Ok(None) };
-    if !collector.store.lineage_known(source.clone(), from).await? {
-        return Ok(None);
-    }
-    let difference = collector.store.lineage_difference(source.clone(), from, to).await?;
-    Ok(Some(Lineage::found(&difference)))
-}
-
-fn words(kind: Kind) -> String {
-    kind.subtype().to_lowercase().replace('_', " ")
-}
-
-impl Lineage {
-    fn bounded(mut self) -> Self {
-        for list in [&mut self.added, &mut self.removed] {
-            self.more += list.len().saturating_sub(MOST);
-            list.truncate(MOST);
-        }
-        self.more += self.renamed.len().saturating_sub(MOST);
-        self.renamed.truncate(MOST);
-        self
-    }
-
-    fn told(change: &LineageChange) -> Self {
-        let edge = |edge: &fieldmark_model::migration::LineageEdge| EdgeLine {
-            from: edge.source.to_string(),
-            to: edge.target.to_string(),
-            kind: words(edge.kind),
-            origin: edge.origin.clone(),
-        };
-        let lineage = Self {
-            renamed: change.renamed.iter().map(|pair| pair.each_ref().map(ToString::to_string)).collect(),
-            added: change.added.iter().map(edge).collect(),
-            removed: change.removed.iter().map(edge).collect(),
-            more: 0,
-        };
-        lineage.bounded()
-    }
-
-    fn found(difference: &Difference) -> Self {
-        let name = |column: &crate::lineage::ColumnOf| format!("{}.{}", column.table, column.column);
-        let edge = |edge: &crate::lineage::EdgeOf| EdgeLine {
-            from: name(&edge.source),
-            to: name(&edge.target),
-            kind: words(edge.kind),
-            origin: edge.origin.clone(),
-        };
-        let lineage = Self {
-            renamed: difference.renamed.iter().map(|renamed| [name(&renamed.from), name(&renamed.to)]).collect(),
-            added: difference.added.iter().map(edge).collect(),
-            removed: difference.removed.iter().map(edge).collect(),
-            more: 0,
-        };
-        lineage.bounded()
-    }
-
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Judged {

@@ -3,10 +3,13 @@
 //! A page is a function from the store's answers to a view, and a template that shows the view and escapes all of it. What the store does
 //! not know is shown as unknown. Where somebody is, is in the address; everything works without a script.
 
+mod act;
 mod asset;
 mod badge;
 mod bar;
 mod chart;
+mod difference;
+mod export;
 mod fleet;
 mod form;
 mod gate;
@@ -28,6 +31,7 @@ mod source;
 mod table;
 mod tally;
 mod time;
+mod timeline;
 mod wrong;
 
 pub(crate) use session::Sessions;
@@ -126,13 +130,13 @@ pub const PAGES: [Page; 19] = [
         path: "/incidents/{id}/acknowledge",
         access: OPERATOR,
         summary: "Takes an incident up.",
-        handler: || post(incident::acknowledge),
+        handler: || post(act::acknowledge),
     },
     Page {
         path: "/incidents/{id}/silence",
         access: OPERATOR,
         summary: "Keeps an incident from being told for a while.",
-        handler: || post(incident::silence),
+        handler: || post(act::silence),
     },
     Page {
         path: "/lineage",
@@ -140,8 +144,8 @@ pub const PAGES: [Page; 19] = [
         summary: "What a column is made from, and what is made from it.",
         handler: || get(lineage::page),
     },
-    Page { path: "/lineage.json", access: VIEWER, summary: "The same as JSON.", handler: || get(lineage::json) },
-    Page { path: "/lineage.csv", access: VIEWER, summary: "The same as CSV.", handler: || get(lineage::csv) },
+    Page { path: "/lineage.json", access: VIEWER, summary: "The same as JSON.", handler: || get(export::json) },
+    Page { path: "/lineage.csv", access: VIEWER, summary: "The same as CSV.", handler: || get(export::csv) },
     Page {
         path: "/owners",
         access: VIEWER,

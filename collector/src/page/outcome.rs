@@ -153,7 +153,7 @@ pub(super) mod tests {
         let page = Outcome { severity: Severity::Page, ..failing() };
         let passed = Outcome { status: Status::Passed, severity: Severity::Page, ..failing() };
         let blind = Outcome { status: Status::NotEvaluated, ..failing() };
-        let mut all = [&passed, &blind, &failing(), &page].map(|own| rank(own)).to_vec();
+        let mut all = [&passed, &blind, &failing(), &page].map(rank).to_vec();
         all.sort();
         assert_eq!(all, [rank(&page), rank(&failing()), rank(&blind), rank(&passed)]);
     }

@@ -42,7 +42,7 @@
       const another = said(other) !== said(old);
       old.replaceChildren(...document.importNode(other, true).childNodes);
       if (another) {
-        fresh += 1;
+        if (old.dataset.live === "say") fresh += 1;
         old.classList.remove("fresh");
         void old.offsetWidth;
         old.classList.add("fresh");
@@ -55,7 +55,7 @@
       then = Date.parse(shown.replace(" UTC", "Z").replace(" ", "T"));
       at = Date.now();
     }
-    if (fresh && told) told.textContent = "What is shown has changed.";
+    if (fresh && told) told.textContent = "What is open has changed.";
   };
 
   const ask = async () => {
