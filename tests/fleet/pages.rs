@@ -1,8 +1,13 @@
 //! The pages: who gets in, what a form may do, what is shown of names that are none of ours, and how much of many.
 
+use super::tls::Authority;
 use super::{Collector, batch};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use serde_json::{Value, json};
+use std::path::Path;
+
+/// What `tests/run` fetches to drive a browser.
+const TOOLS: &str = "browser-playwright-core-1.65.1-axe-core-4.14.1";
 
 /// A browser: it keeps what it is given, and follows nothing unasked.
 struct Browser {
@@ -77,7 +82,8 @@ const TABLE: &str = "public.\"<script>alert(1)</script>\"";
 const AT_TABLE: &str = "/tables/shop/public.%22%3Cscript%3Ealert(1)%3C%2Fscript%3E%22";
 
 fn observation(sequence: u64, body: Value) -> Value {
-    json!({ "agent": "db-1", "incarnation": 7, "sequence": sequence, "time": "2026-01-02T03:04:05Z", "body": body })
+    let now = chrono::Utc::now().to_rfc3339();
+    json!({ "agent": "db-1", "incarnation": 7, "sequence": sequence, "time": now, "body": body })
 }
 
 /// What a rule gave.
@@ -303,6 +309,62 @@ async fn whatever_things_are_called_they_are_text_and_what_is_not_known_is_unkno
     let path = "/lineage?source=shop&table=public.sums";
     let tag = browser.get(&cookie, path).send().await.unwrap().headers().get("etag").cloned();
     assert!(tag.is_some_and(|tag| tag.len() == 18));
+}
+
+/// In a real browser: what scripts draw, what it says of the pages' policy, and what a judge of accessibility does.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_see_the_pages_in_a_browser() {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-data").join(TOOLS).join("node_modules");
+    assert!(tools.is_dir(), "{} is missing: tests/run fetches it", tools.display());
+    let collector = Collector::start();
+    told(&collector).await;
+    let (viewer, operator) = (collector.enrol("ann", "viewer"), collector.enrol("bob", "operator"));
+    let agent = collector.enrol("db-2", "agent");
+    let incident = collector.told(&viewer, "/v1/incidents").await[0]["id"].as_str().unwrap().to_owned();
+    let (rule, incident) =
+        (format!("{}/paid", AT_TABLE.replace("/tables/", "/rules/")), format!("/incidents/{incident}"));
+    let lineage = format!("/lineage?source=shop&table={}&column=total", &AT_TABLE["/tables/shop/".len()..]);
+    let other = json!({ "agent": "db-2", "incarnation": 1, "sequence": 1, "time": "2026-01-02T03:04:05Z", "body": outcome("sent", TABLE, "passed") });
+    let pages = json!([
+        "/fleet",
+        "/sources/shop",
+        AT_TABLE,
+        rule,
+        "/incidents",
+        incident,
+        "/migrations",
+        "/lineage",
+        lineage,
+        "/owners"
+    ]);
+    let what = json!({ "viewer": viewer, "operator": operator, "agent": agent, "pages": pages, "table": AT_TABLE, "incident": incident,
+        "lineage": lineage, "batch": batch("db-2", 1, vec![other]) });
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fleet/browser.cjs");
+    let mut node = tokio::process::Command::new("node");
+    node.arg(script).arg(tools).arg(&collector.address).arg(what.to_string());
+    let looked = node.output().await.expect("node is needed");
+    let said = String::from_utf8_lossy(&looked.stdout);
+    assert_eq!(said.trim(), "looked", "{}", String::from_utf8_lossy(&looked.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_what_a_browser_holds_is_for_tls_and_this_host_alone() {
+    let authority = Authority::new();
+    let serve = "{ listen: '127.0.0.1:0', tls: { cert_file: cert.pem, key_file: key.pem } }";
+    let client = || authority.client().redirect(redirect::Policy::none());
+    let collector = Collector::with(serve, |folder| authority.issue(folder.path(), "127.0.0.1"), client());
+    let ann = collector.enrol("ann", "viewer");
+    let browser = Browser { client: client().build().unwrap(), address: collector.address.clone() };
+    let answer = browser.send("", "/sign-in", &[("token", &ann)]).send().await.unwrap();
+    assert_eq!((answer.version(), answer.status()), (reqwest::Version::HTTP_2, StatusCode::SEE_OTHER));
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-fieldmark=") && cookie.ends_with("; Secure"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    assert!(browser.page(&cookie, "/fleet").await.contains("ann"));
+    let plain = cookie.replace("__Host-", "");
+    assert_eq!(browser.get(&plain, "/fleet").send().await.unwrap().status(), StatusCode::SEE_OTHER);
+    let other = browser.from("https://127.0.0.1:1", "", "/sign-in", &[("token", &ann)]).send().await.unwrap();
+    assert_eq!(other.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test(flavor = "multi_thread")]
