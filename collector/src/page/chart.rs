@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use fieldmark_model::{Outcome, Status};
 use serde_json::{Value, json};
 
-/// Points that are drawn at most: of checks that lie closer together, the worst.
+/// Points that are drawn at most.
 const POINTS: i64 = 300;
 
 /// What is drawn.
@@ -43,15 +43,15 @@ impl Check {
     }
 }
 
-/// How bad one is, to be told from others of the same time.
-fn worst(outcome: &Outcome) -> (u8, f64) {
-    let status = match outcome.status {
+/// How bad an outcome is. Of checks close together the last of the worst outcome is drawn, and not the greatest fraction of them: that
+/// would be above what is true.
+fn rank(outcome: &Outcome) -> u8 {
+    match outcome.status {
         Status::Failed => 3,
         Status::Inconclusive => 2,
         Status::Passed => 1,
         Status::NotEvaluated => 0,
-    };
-    (status, outcome.fraction.unwrap_or(0.0))
+    }
 }
 
 impl Chart {
@@ -74,7 +74,7 @@ impl Chart {
             let bucket = (time - from).num_milliseconds() / width;
             match points.last_mut() {
                 Some(last) if last.0 == bucket => {
-                    if worst(outcome) > worst(last.2) {
+                    if rank(outcome) >= rank(last.2) {
                         *last = (bucket, time, outcome);
                     }
                 }
@@ -125,18 +125,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_checks_close_together_the_worst_is_drawn_with_its_own_interval() {
+    fn of_checks_close_together_the_last_of_the_worst_outcome_is_drawn_with_its_own_interval() {
         let start = DateTime::UNIX_EPOCH;
         let at = |seconds| start + TimeDelta::seconds(seconds);
         let (bad, good) = (failing(), Outcome { status: Status::Passed, fraction: Some(0.0), ..failing() });
         let blind = Outcome { status: Status::NotEvaluated, fraction: None, interval: None, ..failing() };
-        let checks = [(at(7_200), &blind), (at(10), &good), (at(20), &bad), (at(3_600), &good)];
+        let worse = Outcome { fraction: Some(0.5), interval: Some([0.4, 0.6]), ..failing() };
+        let checks = [(at(7_200), &blind), (at(10), &worse), (at(20), &bad), (at(30), &good), (at(3_600), &good)];
         let chart = Chart::of("paid", &checks, &[], (start, at(86_400))).unwrap();
         let data: Value = serde_json::from_str(&chart.data).unwrap();
         assert_eq!(data["t"], json!([20.0, 3_600.0, 7_200.0]));
         assert_eq!(data["fraction"], json!([0.0095, 0.0, null]));
         assert_eq!((&data["high"][0], &data["high"][2]), (&json!(0.0138), &Value::Null));
-        assert!(chart.label.contains("4 checks, of which 1 gave none"), "{}", chart.label);
+        assert!(chart.label.contains("5 checks, of which 1 gave none"), "{}", chart.label);
         assert!(Chart::of("paid", &[], &[], (start, start)).is_none());
         assert_eq!(range("7d").1, TimeDelta::days(7));
         assert_eq!(range("nonsense").0, "24h");

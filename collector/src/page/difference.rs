@@ -3,9 +3,10 @@
 use super::migrations::Known;
 use super::wrong::Wrong;
 use crate::Collector;
-use crate::lineage::Difference;
+use crate::lineage::{ColumnOf, Difference, EdgeOf};
 use fieldmark_model::lineage::Kind;
 use fieldmark_model::migration::LineageChange;
+use std::collections::BTreeSet;
 
 /// Edges, and other names, that are told at most.
 const MOST: usize = 200;
@@ -53,6 +54,15 @@ impl Lineage {
         self
     }
 
+    /// Of what was found, what is about these columns.
+    pub(super) fn about(difference: &Difference, columns: &BTreeSet<&ColumnOf>) -> Self {
+        let of = |edge: &&EdgeOf| columns.contains(&edge.source) || columns.contains(&edge.target);
+        let edges = |all: &[EdgeOf]| all.iter().filter(of).cloned().collect();
+        let renamed = difference.renamed.iter().filter(|renamed| columns.contains(&renamed.to)).cloned().collect();
+        Self::found(&Difference { added: edges(&difference.added), removed: edges(&difference.removed), renamed })
+    }
+
+    /// What a report tells.
     pub(super) fn told(change: &LineageChange) -> Self {
         let edge = |edge: &fieldmark_model::migration::LineageEdge| EdgeLine {
             from: edge.source.to_string(),
@@ -69,9 +79,10 @@ impl Lineage {
         lineage.bounded()
     }
 
+    /// Of whatever was found.
     fn found(difference: &Difference) -> Self {
-        let name = |column: &crate::lineage::ColumnOf| format!("{}.{}", column.table, column.column);
-        let edge = |edge: &crate::lineage::EdgeOf| EdgeLine {
+        let name = |column: &ColumnOf| format!("{}.{}", column.table, column.column);
+        let edge = |edge: &EdgeOf| EdgeLine {
             from: name(&edge.source),
             to: name(&edge.target),
             kind: words(edge.kind),
@@ -89,5 +100,35 @@ impl Lineage {
     /// Whether nothing did.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use fieldmark_model::SourceName;
+    use fieldmark_model::lineage::Certainty;
+
+    #[test]
+    fn of_what_changed_that_is_told_which_is_about_the_columns() {
+        let column =
+            |table: &str| ColumnOf { source: SourceName::new("shop"), table: table.into(), column: "c".into() };
+        let edge = |from: &str, to: &str| EdgeOf {
+            source: column(from),
+            target: column(to),
+            kind: Kind::GroupBy,
+            masked: false,
+            origin: "view".into(),
+            certainty: Certainty::Exact,
+            since: DateTime::UNIX_EPOCH,
+        };
+        let difference =
+            Difference { added: vec![edge("a", "b"), edge("x", "y")], removed: vec![edge("z", "a")], renamed: vec![] };
+        let told = Lineage::about(&difference, &BTreeSet::from([&column("a")]));
+        let said: Vec<_> =
+            told.added.iter().chain(&told.removed).map(|edge| (edge.from.as_str(), edge.kind.as_str())).collect();
+        assert_eq!(said, [("a.c", "group by"), ("z.c", "group by")]);
+        assert!(Lineage::about(&difference, &BTreeSet::new()).is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! What a column is made from, and what is made from it.
 
+use super::difference::Lineage;
 use super::graph::{self, Graph};
 use super::link;
 use super::paging::Paging;
@@ -36,6 +37,7 @@ struct View {
     lines: Vec<Line>,
     paging: Paging,
     cut_off: bool,
+    difference: Option<Lineage>,
     difference_unknown: bool,
     exports: [(&'static str, String); 2],
     most_drawn: usize,
@@ -185,6 +187,8 @@ pub(super) async fn page(
             difference_unknown = true;
         }
     }
+    let about: BTreeSet<&ColumnOf> = focus.iter().chain(&others).collect();
+    let told = difference.as_ref().map(|difference| Lineage::about(difference, &about));
     let graph = Graph::of(&focus, &others, &edges, difference.as_ref());
     let (piece, paging) = Paging::of(reached, asked.page.parse().unwrap_or(1), "/lineage", &asked.pairs());
     let own = focus.first().filter(|own| crate::api::named(&own.table).is_some());
@@ -198,6 +202,7 @@ pub(super) async fn page(
         lines: piece.into_iter().map(|(way, reached)| Line::of(way, reached, shell.now)).collect(),
         paging,
         cut_off: all.iter().any(|(_, walked)| walked.cut_off),
+        difference: told,
         difference_unknown,
         exports: exports.map(|(name, path)| (name, format!("{path}{}", link::query(&asked.pairs())))),
         most_drawn: graph::MOST,

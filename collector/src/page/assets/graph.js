@@ -92,7 +92,8 @@
       }
       world.append(group);
     }
-    const width = size.width || WIDTH, height = size.height || 120;
+    // room for the buttons below
+    const width = size.width || WIDTH, height = (size.height || 120) + 36;
     const shown = Math.min(620, Math.max(160, height, place.clientWidth < 600 ? 300 : 0));
     const svg = make("svg", { height: shown, role: "group", "aria-label": `Graph of ${nodes.length} columns and ${edges.length} edges` },
       make("defs", {}, make("marker", { id: "end", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 6, markerHeight: 6, orient: "auto" },
