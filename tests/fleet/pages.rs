@@ -135,10 +135,10 @@ async fn whoever_has_a_token_of_a_person_gets_in_until_it_is_revoked() {
         (way_in.status(), &way_in.headers()["location"]),
         (StatusCode::SEE_OTHER, &"/sign-in?to=%2Fincidents%3Fstate%3Dall".parse().unwrap())
     );
-    // from a link elsewhere, a browser comes without what it holds: it is asked once more from here
+    // from a link elsewhere, a browser comes without what it holds: it takes a step from here
     let elsewhere = browser.get("", "/fleet").header("sec-fetch-site", "cross-site").send().await.unwrap();
     assert_eq!(elsewhere.status(), StatusCode::OK);
-    assert!(elsewhere.text().await.unwrap().contains("http-equiv=\"refresh\""));
+    assert!(elsewhere.text().await.unwrap().contains("http-equiv=\"refresh\" content=\"0; url=/sign-in?to=%2Ffleet\""));
     for (token, status, said) in [
         ("fieldmark_wrong", 401, "not known, or was revoked"),
         ("", 401, "not known"),
@@ -164,6 +164,8 @@ async fn whoever_has_a_token_of_a_person_gets_in_until_it_is_revoked() {
         assert!(page.contains("ann") && page.contains("<main id=\"main\"") && page.contains("Sign out"), "{path}");
     }
     assert_eq!(browser.get(&cookie, "/").send().await.unwrap().headers()["location"], "/fleet");
+    let again = browser.get(&cookie, "/sign-in?to=%2Fowners").send().await.unwrap();
+    assert_eq!(again.headers()["location"], "/owners", "whoever is signed in goes on");
     // what a browser holds is no token, and a token is still what programs come with
     let key = cookie.split_once('=').unwrap().1;
     assert_eq!(collector.get(key, "/v1/whoami").send().await.unwrap().status(), StatusCode::UNAUTHORIZED);

@@ -30,10 +30,6 @@ pub(super) struct Gate {
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// A link elsewhere leads here without what this host knows its visitor by: asked once more from here, he is known.
-const AGAIN: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Fieldmark</title>\
-                     <meta http-equiv=\"refresh\" content=\"0\"><p>One moment.</p></html>";
-
 /// Lets those through who may, with who they are and what they sent.
 pub(super) async fn admitted(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, Wrong> {
     let Gate { collector, needed, secure } = gate;
@@ -78,12 +74,18 @@ pub(super) async fn admitted(State(gate): State<Gate>, mut request: Request, nex
 /// For one whom nobody knows: the way in, and back here.
 fn stranger(request: &Request) -> Response {
     let looks = request.method() == Method::GET;
-    if looks && request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
-        return Html(AGAIN).into_response();
-    }
     let to = request.uri().path_and_query().map_or("/fleet", |to| to.as_str());
     let to: String = url::form_urlencoded::byte_serialize(if looks { to } else { "/fleet" }.as_bytes()).collect();
-    Redirect::to(&format!("/sign-in?to={to}")).into_response()
+    let way_in = format!("/sign-in?to={to}");
+    if looks && request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        // a link elsewhere leads here without what a browser holds; a step from here has it, and who is signed in goes on
+        return Html(format!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Fieldmark</title>\
+             <meta http-equiv=\"refresh\" content=\"0; url={way_in}\"><p><a href=\"{way_in}\">Go on</a></p></html>"
+        ))
+        .into_response();
+    }
+    Redirect::to(&way_in).into_response()
 }
 
 /// The page, or that it is what it was.

@@ -31,8 +31,20 @@ fn form(to: String, wrong: Option<&'static str>) -> Response {
     shown(&View { shell: Shell::nobody().titled("Sign in", ""), to, wrong })
 }
 
-pub(super) async fn page(Query(Asked { to }): Query<Asked>) -> Response {
-    form(local(&to), None)
+pub(super) async fn page(
+    State(collector): State<Collector>,
+    Extension(Secure(secure)): Extension<Secure>,
+    headers: HeaderMap,
+    Query(Asked { to }): Query<Asked>,
+) -> Answer {
+    let (to, now) = (local(&to), collector.clock.now());
+    let session = session::held(&headers, secure).and_then(|key| collector.sessions.of(&key, now));
+    if let Some(session) = session
+        && collector.store.principal(session.token).await?.is_some_and(|who| who.role.may(Role::Viewer))
+    {
+        return Ok(Redirect::to(&to).into_response());
+    }
+    Ok(form(to, None))
 }
 
 pub(super) async fn sign_in(

@@ -28,7 +28,7 @@
       c.clip();
       c.lineWidth = devicePixelRatio;
       c.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-      for (const [time, name] of data.marks) {
+      for (const [at, [time, name]] of data.marks.entries()) {
         const x = u.valToPos(time, "x", true);
         if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
         c.strokeStyle = bad;
@@ -39,7 +39,7 @@
         c.fillStyle = soft;
         const right = x > u.bbox.left + u.bbox.width * 0.7;
         c.textAlign = right ? "right" : "left";
-        c.fillText(name.slice(0, 30), x + (right ? -5 : 5) * devicePixelRatio, u.bbox.top + 12 * devicePixelRatio);
+        c.fillText(name.slice(0, 30), x + (right ? -5 : 5) * devicePixelRatio, u.bbox.top + (12 + 13 * (at % 3)) * devicePixelRatio);
       }
       if (data.tolerance > 0) {
         const y = u.valToPos(data.tolerance, "y", true);
