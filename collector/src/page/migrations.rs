@@ -174,6 +174,7 @@ mod tests {
                 name: None,
                 noticed_by: NoticedBy::Catalogue,
                 began: DateTime::UNIX_EPOCH,
+                takes_back: None,
                 phase,
             })),
         };
