@@ -12,6 +12,7 @@ pub mod lineage;
 pub mod measures;
 mod meters;
 pub mod openlineage;
+pub mod page;
 mod principal;
 mod prompt;
 mod refusals;
@@ -99,6 +100,8 @@ pub struct Collector {
     /// What nobody is to be told of for a while, as the configuration says.
     maintenance: Arc<[store::Silenced]>,
     refusals: Refusals,
+    /// Who is signed in.
+    pub(crate) sessions: page::Sessions,
     /// How long things are given to heal.
     patience: Patience,
     listening: Arc<tokio::sync::Mutex<Listens>>,
@@ -125,6 +128,7 @@ impl Collector {
             fresh: Arc::default(),
             maintenance: Arc::from([]),
             refusals: Refusals::default(),
+            sessions: page::Sessions::default(),
             patience,
             listening: Arc::default(),
         }

@@ -63,7 +63,7 @@ pub struct Principal {
 pub struct Token(String);
 
 /// What is kept of a token: SHA-256 of it. A secret of that many random bits needs no salt and no slow hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
 /// The system gives no random numbers.

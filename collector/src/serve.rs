@@ -92,7 +92,7 @@ pub async fn serve(collector: Collector, listening: &Listening) -> Result<Served
     let address = listener.local_addr().map_err(refused)?;
     let stop = CancellationToken::new();
     let limits = collector.limits;
-    let router = api::router(collector);
+    let router = api::router(collector, tls.is_some());
     let task = tokio::spawn(accept(listener, tls, router, limits, stop.clone()));
     Ok(Served { address, stop, task })
 }

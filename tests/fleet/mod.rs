@@ -9,6 +9,7 @@ mod faults;
 mod incidents;
 mod kill;
 mod lineage;
+mod pages;
 mod people;
 mod reports;
 mod routes;

@@ -134,7 +134,7 @@ async fn each_kind_is_told_until_it_takes_what_it_is_told() {
         assert!(came.iter().all(|one| !is_over(kind, one)), "{kind}");
         let said = &came[2].text;
         for word in
-            ["paid", "27 of 2843 rows fail", "https://wiki.example/paid", "https://fieldmark.example/v1/incidents/"]
+            ["paid", "27 of 2843 rows fail", "https://wiki.example/paid", "https://fieldmark.example/incidents/"]
         {
             assert!(said.contains(word), "{kind}: {word}: {said}");
         }

@@ -32,7 +32,7 @@ impl Authority {
     }
 
     /// A client that trusts it alone.
-    fn client(&self) -> ClientBuilder {
+    pub(super) fn client(&self) -> ClientBuilder {
         Client::builder().tls_certs_only([Certificate::from_pem(self.0.pem().as_bytes()).unwrap()])
     }
 }

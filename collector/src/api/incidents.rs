@@ -76,7 +76,7 @@ pub(super) struct Note {
 }
 
 /// What somebody says, without what no reader sees.
-fn words(text: &str) -> String {
+pub(crate) fn words(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(WORDS).collect::<String>().trim().to_owned()
 }
 
@@ -88,14 +88,24 @@ pub(super) async fn acknowledge(
 ) -> Result<Json<Shown>, Problem> {
     let wrong = |_| Problem::new(StatusCode::BAD_REQUEST, "an object, with a `note` or without one");
     let Json(Note { note }) = body.map_err(wrong)?;
-    let note = note.map(|note| words(&note)).filter(|note| !note.is_empty());
+    let incident = take_up(&collector, by, id, note.as_deref()).await?;
+    one(&collector, Some(incident)).await
+}
+
+/// Somebody takes an incident up, and may say something of it.
+pub(crate) async fn take_up(
+    collector: &Collector,
+    by: Principal,
+    id: String,
+    note: Option<&str>,
+) -> Result<Incident, StoreError> {
+    let note = note.map(words).filter(|note| !note.is_empty());
     let now = collector.clock.now();
-    let by = Acknowledged { by: by.name, at: now, note };
-    let who = by.by.clone();
-    let incident = collector.store.acknowledge(id.clone(), by).await?;
+    let who = by.name.clone();
+    let incident = collector.store.acknowledge(id.clone(), Acknowledged { by: by.name, at: now, note }).await?;
     collector.store.audit(Audited { time: now, who, what: "acknowledged".to_owned(), detail: id }).await?;
     collector.fresh.notify_one();
-    one(&collector, Some(incident)).await
+    Ok(incident)
 }
 
 pub(super) async fn silences(State(collector): State<Collector>) -> Result<Json<Vec<SilenceRow>>, Problem> {
@@ -124,11 +134,16 @@ pub(super) async fn silence(
     let Json(new) = body.map_err(|_| wrong(form))?;
     let (now, why) = (collector.clock.now(), words(&new.why));
     let silenced = silenced(new.matches, (new.from, new.until), by.name, why, now).map_err(|what| wrong(&what))?;
+    Ok((StatusCode::CREATED, Json(keep(&collector, silenced).await?)))
+}
+
+/// Keeps a silence.
+pub(crate) async fn keep(collector: &Collector, silenced: Silenced) -> Result<SilenceRow, StoreError> {
     let id = collector.store.silence(silenced.clone()).await?;
     let detail = format!("{id} until {}", silenced.until.to_rfc3339());
-    let who = silenced.by.clone();
-    collector.store.audit(Audited { time: now, who, what: "silenced".to_owned(), detail }).await?;
-    Ok((StatusCode::CREATED, Json(SilenceRow { id, silenced })))
+    let (time, who) = (collector.clock.now(), silenced.by.clone());
+    collector.store.audit(Audited { time, who, what: "silenced".to_owned(), detail }).await?;
+    Ok(SilenceRow { id, silenced })
 }
 
 /// A silence of these, from then (or now) until then.

@@ -122,7 +122,7 @@ pub(super) async fn difference(
 }
 
 /// From before a migration until the next one, or now.
-async fn around(
+pub(crate) async fn around(
     collector: &Collector,
     source: &SourceName,
     id: &str,

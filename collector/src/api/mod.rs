@@ -10,20 +10,23 @@ mod routes;
 mod shown;
 
 pub use incidents::silenced;
+pub(crate) use incidents::{keep, take_up, words};
+pub(crate) use lineage::around;
 pub use people::is_name;
 pub use problem::Problem;
 pub use routes::{Access, Endpoint, ROUTES};
+pub(crate) use shown::named;
 
-use crate::{Collector, Principal, Role, Token};
+use crate::{Collector, Principal, Role, Token, page};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
-/// The routes of a collector.
-pub(crate) fn router(collector: Collector) -> Router {
-    let mut router = Router::new();
+/// The routes of a collector: the API's, and the pages'. `secure`: whoever asks does so over TLS.
+pub(crate) fn router(collector: Collector, secure: bool) -> Router {
+    let mut router = page::router(&collector, secure);
     for endpoint in &ROUTES {
         let handled = (endpoint.handler)();
         let handled = match endpoint.access {
@@ -33,8 +36,12 @@ pub(crate) fn router(collector: Collector) -> Router {
         router = router.route(endpoint.path, handled);
     }
     router
-        .fallback(|| async {
+        .fallback(|headers: HeaderMap| async move {
+            if page::is_looking(&headers) {
+                return page::nowhere();
+            }
             Problem::new(StatusCode::NOT_FOUND, "there is no such place; /openapi.json says what there is")
+                .into_response()
         })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method; /openapi.json says what there is")

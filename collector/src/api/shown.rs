@@ -2,7 +2,7 @@
 
 use super::Problem;
 use crate::Collector;
-use crate::store::{AgentRow, Hour, RuleNow, Wanted};
+use crate::store::{AgentRow, Hour, RuleNow, StoreError, Wanted};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -47,10 +47,15 @@ pub(super) fn asked(query: AskedFor) -> Result<Asked, Problem> {
 }
 
 fn table(name: &str) -> Result<TableName, Problem> {
-    match TableName::split(name).as_deref() {
-        Some([schema, name]) => Ok(TableName::new(schema, name)),
-        Some([name]) => Ok(TableName::new("", name)),
-        _ => Err(Problem::new(StatusCode::BAD_REQUEST, "a table is named schema.table")),
+    named(name).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "a table is named schema.table"))
+}
+
+/// The table of this name, where it can be one's.
+pub(crate) fn named(name: &str) -> Option<TableName> {
+    match TableName::split(name)?.as_slice() {
+        [schema, name] => Some(TableName::new(schema, name)),
+        [name] => Some(TableName::new("", name)),
+        _ => None,
     }
 }
 
@@ -100,15 +105,22 @@ pub(super) async fn agents(State(collector): State<Collector>) -> Result<Json<Ve
 }
 
 pub(super) async fn sources(State(collector): State<Collector>) -> Result<Json<Vec<Observation>>, Problem> {
-    let wanted = Wanted { kind: Some(Body::SOURCE.to_owned()), limit: SOURCES, ..Wanted::default() };
-    let mut seen = BTreeSet::new();
-    let mut latest = collector.store.observations(wanted).await?;
-    latest.retain(|observation| {
-        let source = observation.body.source().map(|source| (observation.id.agent.clone(), source.clone()));
-        source.is_some_and(|source| seen.insert(source))
-    });
-    latest.sort_by(|one, other| one.body.source().cmp(&other.body.source()));
-    Ok(Json(latest))
+    Ok(Json(collector.sources_seen().await?))
+}
+
+impl Collector {
+    /// Each source as each of its agents saw it last, by name.
+    pub(crate) async fn sources_seen(&self) -> Result<Vec<Observation>, StoreError> {
+        let wanted = Wanted { kind: Some(Body::SOURCE.to_owned()), limit: SOURCES, ..Wanted::default() };
+        let mut seen = BTreeSet::new();
+        let mut latest = self.store.observations(wanted).await?;
+        latest.retain(|observation| {
+            let source = observation.body.source().map(|source| (observation.id.agent.clone(), source.clone()));
+            source.is_some_and(|source| seen.insert(source))
+        });
+        latest.sort_by(|one, other| one.body.source().cmp(&other.body.source()));
+        Ok(latest)
+    }
 }
 
 pub(super) async fn rules(State(collector): State<Collector>, query: AskedFor) -> Result<Json<Vec<RuleNow>>, Problem> {

@@ -16,6 +16,7 @@ pub use given::{Given, Key, Value};
 pub use hours::Hours;
 pub(crate) use http::{client, ping};
 pub use matches::Matches;
+pub(crate) use words::summary;
 
 use crate::store::{About, Notified};
 use async_trait::async_trait;

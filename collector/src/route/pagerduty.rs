@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(opened["dedup_key"], event(Notice::Resolved)["dedup_key"]);
         assert_eq!(opened["payload"]["severity"], "critical");
         assert_eq!(opened["payload"]["summary"], "shop: paid on public.orders: systemic");
-        assert_eq!(opened["client_url"], "https://fieldmark.example/v1/incidents/5f");
+        assert_eq!(opened["client_url"], "https://fieldmark.example/incidents/5f");
         assert_eq!(opened["links"][0]["href"], "https://wiki.example/orders");
     }
 }

@@ -251,7 +251,7 @@ mod tests {
                 "annotations": annotations,
                 "startsAt": "1970-01-01T00:00:00.000Z",
                 "endsAt": "0001-01-01T00:00:00Z",
-                "generatorURL": "https://fieldmark.example/v1/incidents/5f",
+                "generatorURL": "https://fieldmark.example/incidents/5f",
                 "fingerprint": payload["alerts"][0]["fingerprint"],
             }],
         });

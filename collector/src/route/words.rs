@@ -33,7 +33,7 @@ fn plural(count: usize, what: &str) -> String {
 }
 
 /// What it is about, in a line.
-pub(super) fn summary(incident: &Incident) -> String {
+pub(crate) fn summary(incident: &Incident) -> String {
     let class = if incident.class == State::Transient { "healed by itself" } else { incident.class.as_str() };
     let sources: BTreeSet<&str> = incident.sources().map(|source| source.as_str()).collect();
     let source = match (sources.len(), sources.first()) {
@@ -114,7 +114,7 @@ pub(super) fn lines(telling: &Telling<'_>, incident: &Incident) -> Vec<String> {
 
 /// Where to look at an incident.
 pub(super) fn page(link: &str, id: &str) -> String {
-    format!("{}/v1/incidents/{id}", link.trim_end_matches('/'))
+    format!("{}/incidents/{id}", link.trim_end_matches('/'))
 }
 
 /// A migration in a line.

@@ -15,6 +15,7 @@ pub mod lineage;
 pub mod metric;
 pub mod migration;
 pub mod name;
+pub mod number;
 pub mod observation;
 pub mod outcome;
 pub mod shape;

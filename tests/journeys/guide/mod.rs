@@ -80,6 +80,11 @@ async fn daemons_run_as_the_guide_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_are_shown_as_the_guide_says() {
+    run("pages.md", Reader::Given).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lineage_is_told_as_the_guide_says() {
     run("lineage.md", Reader::Given).await;
 }
@@ -166,6 +171,7 @@ fn every_page_is_run() {
         "lineage.md",
         "mariadb.md",
         "on-call.md",
+        "pages.md",
         "pipelines.md",
         "privacy.md",
         "privileges.md",

@@ -5,11 +5,10 @@
 mod change;
 mod cost;
 mod lineage;
-mod number;
 mod outcome;
 
 pub use change::*;
 pub use cost::*;
+pub use fieldmark_model::number::*;
 pub use lineage::*;
-pub use number::*;
 pub use outcome::*;

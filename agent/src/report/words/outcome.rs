@@ -1,7 +1,7 @@
 //! What a rule gave.
 
-use super::number::whole;
 use super::{count, duration, estimate, how_many, percent, percent_over, plural};
+use fieldmark_model::number::whole;
 use fieldmark_model::{NotEvaluated, Outcome, Status};
 
 /// What an outcome is for its reader: its status, and whether a failure is one that the baseline knows. The worst first.

@@ -1,4 +1,6 @@
-//! Numbers, spans of time and sizes.
+//! Numbers, spans of time and sizes as people read them: one wording for reports and pages.
+//!
+//! Groups of digits and units are joined by [`NARROW`], a space that does not break.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -145,7 +147,7 @@ pub fn duration(seconds: f64) -> String {
 }
 
 /// The nearest whole number.
-pub(super) fn whole(value: f64) -> u64 {
+pub fn whole(value: f64) -> u64 {
     // a float cast saturates, and no number here comes near 2^64
     value.round() as u64
 }
