@@ -31,8 +31,10 @@ insert into totals as t (customer, amount) select o.customer, sum(o.net) from or
 do $$ begin execute 'select 1'; end $$;
 with late as (select id from orders where net > 100) delete from orders using late where orders.id = late.id and false;
 alter table orders rename column total to gross;
-update customers set name = upper(name);
 create index concurrently none on orders (id);
+update customers set name = upper(name);
+create materialized view sums as select customer, sum(net) as net from orders group by 1 with data;
+with seen as (insert into customers (id) select -customer from sums where false returning id) select count(*) from seen;
 -- migrate:down
 drop table totals;
 ";
@@ -87,7 +89,8 @@ async fn guarded(shop: &Shop, url: &str) -> Value {
             "public.totals.amount <- public.orders.net AGGREGATION migration 2_net.sql:5",
             "public.totals.amount <- public.customers.id JOIN migration 2_net.sql:5",
             "public.totals.customer <- public.orders.customer IDENTITY migration 2_net.sql:5",
-            "public.customers.name <- public.customers.name TRANSFORMATION migration 2_net.sql:10",
+            "public.customers.name <- public.customers.name TRANSFORMATION migration 2_net.sql:11",
+            "public.customers.id <- public.sums.customer TRANSFORMATION migration 2_net.sql:13",
         ],
     );
     assert!(!added.iter().any(|edge| edge.contains("1_orders")), "it had run: {added:#?}");

@@ -309,3 +309,21 @@ async fn known(connection: &mut PgConnection) -> Result<Relations, sqlx::Error> 
     }
     Ok(relations)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::unfilled;
+
+    #[test]
+    fn no_table_is_filled_however_its_statement_ends() {
+        let filled = |text: &str| unfilled(text).split_whitespace().collect::<Vec<_>>().join(" ");
+        for text in [
+            "CREATE TABLE a AS SELECT 1",
+            "CREATE TABLE a AS SELECT 1 with\n data",
+            "CREATE TABLE a AS SELECT 1 WITH NO DATA",
+        ] {
+            assert_eq!(filled(text), "CREATE TABLE a AS SELECT 1 WITH NO DATA", "{text}");
+        }
+        assert_eq!(filled("CREATE TABLE a AS TABLE data"), "CREATE TABLE a AS TABLE data WITH NO DATA");
+    }
+}

@@ -346,6 +346,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_statement_is_for_is_known_by_its_words() {
+        for (text, expected) in [
+            ("CREATE FUNCTION f(x int) RETURNS TABLE (k int) LANGUAGE sql AS $$ SELECT 1 $$", Does::Shapes),
+            ("CREATE OR REPLACE VIEW v AS TABLE t", Does::Shapes),
+            ("CREATE UNLOGGED TABLE IF NOT EXISTS u AS SELECT 1", Does::Fills),
+            ("CREATE GLOBAL TEMPORARY TABLE u (a int)", Does::Shapes),
+            ("CREATE MATERIALIZED VIEW m AS SELECT 1 WITH NO DATA", Does::Fills),
+            ("WITH a AS (INSERT INTO t SELECT 1 RETURNING x) SELECT count(*) FROM a", Does::Writes),
+            ("WITH a AS (SELECT 1) SELECT * FROM a", Does::Other),
+        ] {
+            let all = statements(text, Dialect::Postgres).unwrap();
+            assert_eq!(all[0].does, expected, "{text}");
+        }
+    }
+
+    #[test]
     fn other_names_are_known_by_what_a_script_does() {
         for (text, expected) in [
             ("ALTER TABLE orders RENAME COLUMN total TO amount", vec!["public.orders total>amount 1"]),

@@ -290,3 +290,32 @@ const WORDS: [&str; 60] = [
     "LATERAL",
     "::int",
 ];
+
+/// What few words say may be more than anybody has time or memory for.
+#[test]
+fn what_grows_with_each_level_ends_and_is_told() {
+    let mut catalogue = Catalogue::new(Some("public"));
+    catalogue.add(&["public", "t"], ["a", "b"].map(|name| (name, None)));
+    let nested = (0..24).fold("SELECT a FROM t".to_owned(), |inner, level| {
+        let arms = format!("SELECT a, b FROM t UNION ALL SELECT x.b, y.a FROM r{level} x, ({inner}) y");
+        format!("WITH RECURSIVE r{level} (a, b) AS ({arms}) SELECT a FROM r{level}")
+    });
+    let mut doubled = "WITH c0 AS (SELECT * FROM t)".to_owned();
+    for level in 1..24 {
+        doubled.push_str(&format!(", c{level} AS (SELECT x.*, y.* FROM c{0} x, c{0} y)", level - 1));
+    }
+    doubled.push_str(" SELECT * FROM c23");
+    let columns = |count: usize, name: &str| (0..count).map(|at| format!("{name}{at}")).collect::<Vec<_>>();
+    let wide = columns(1_500, "w");
+    catalogue.add(&["public", "wide"], wide.iter().map(|name| (name.as_str(), None)));
+    let outputs = (0..20_000).map(|at| format!("a AS o{at}")).collect::<Vec<_>>().join(", ");
+    let conditions = wide.iter().map(|name| format!("{name} = 1")).collect::<Vec<_>>().join(" AND ");
+    let many = format!("SELECT {outputs} FROM t, wide WHERE {conditions}");
+    for (text, reason) in
+        [(nested, "more than are followed"), (doubled, "columns that are followed"), (many, "edges that are told")]
+    {
+        let resolved = resolve(&text, Dialect::Postgres, &catalogue, None);
+        let told = &resolved[0].unresolved;
+        assert!(told.iter().any(|one| one.reason.contains(reason)), "{reason}: {told:?}");
+    }
+}
