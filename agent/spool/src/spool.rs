@@ -357,16 +357,18 @@ impl<D: Disk> Spool<D> {
 
     /// Throws away what has to go, first to go first, oldest first, until so many bytes more are within a limit.
     fn make_room(&mut self, bytes: u64, limit: u64) -> Result<(), Error> {
-        // a head, and what will be said of what is thrown away, take room as well
+        // a head, and what will be said of what is thrown away, take room as well, and what is lost and not said yet: several crashes may
+        // have left much of that, though never so much that nothing else fits
         const BESIDE: u64 = 512;
-        let over = |spool: &Self| spool.bytes() + bytes + BESIDE > limit;
+        let beside = BESIDE + self.unsaid_bytes().min(limit / 4);
+        let over = |spool: &Self| spool.bytes() + bytes + beside > limit;
         // nothing is thrown away for what would not fit all the same
-        if over(self) && self.kept_bytes() + bytes + BESIDE > limit {
+        if over(self) && self.kept_bytes() + bytes + beside > limit {
             return Err(Error::Full);
         }
         for class in Class::SHED {
             while over(self) {
-                let holds = |segment: &Segment| segment.counted.get(&class).is_some_and(|counted| counted.records > 0);
+                let holds = |segment: &Segment| to_shed(segment, class) > 0;
                 let Some(at) = self.segments.iter().position(holds) else { break };
                 self.shed(at, class)?;
             }
@@ -374,16 +376,19 @@ impl<D: Disk> Spool<D> {
         if over(self) { Err(Error::Full) } else { Ok(()) }
     }
 
+    /// Bytes of the records of losses that no record tells of yet.
+    fn unsaid_bytes(&self) -> u64 {
+        let unsaid = self.losses.iter().filter(|told| told.by.is_none());
+        unsaid.map(|told| (record::HEAD + said(&told.loss).1.len()) as u64).sum()
+    }
+
     /// Bytes that may not be thrown away.
     fn kept_bytes(&self) -> u64 {
-        let shed = |segment: &Segment| -> u64 {
-            let of = |class: &Class| segment.counted.get(class).copied().unwrap_or_default();
-            Class::SHED.iter().map(of).map(|counted| counted.bytes + counted.records * record::HEAD as u64).sum()
-        };
         let kept = |segment: &Segment| {
-            let kept = segment.valid.saturating_sub(shed(segment));
-            // a segment of which nothing is kept goes as a whole
-            if kept <= head::BYTES as u64 { 0 } else { kept }
+            let shed = Class::SHED.iter().map(|class| to_shed(segment, *class)).filter(|bytes| *bytes > 0);
+            let kept = segment.valid.saturating_sub(shed.clone().sum());
+            // a segment of which nothing is kept goes as a whole; what went is recorded
+            (if kept <= head::BYTES as u64 { 0 } else { kept }) + shed.count() as u64 * A_LOSS
         };
         self.segments.iter().map(kept).sum()
     }
@@ -601,6 +606,16 @@ impl<D: Disk> Spool<D> {
     pub fn incarnation(&self) -> u64 {
         self.incarnation
     }
+}
+
+/// Bytes that the record of a loss takes, at most.
+const A_LOSS: u64 = 200;
+
+/// Bytes of a class in a segment that can be thrown away; none, where to say so would take more than it gives.
+fn to_shed(segment: &Segment, class: Class) -> u64 {
+    let counted = segment.counted.get(&class).copied().unwrap_or_default();
+    let bytes = counted.bytes + counted.records * record::HEAD as u64;
+    if bytes > A_LOSS { bytes } else { 0 }
 }
 
 /// A loss as a record.
