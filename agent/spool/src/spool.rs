@@ -5,7 +5,7 @@ use crate::head::{self, Head};
 use crate::ledger::{self, Counted, Ledger, Losses};
 use crate::record::{self, Checked, Class, Found, Loss, Record, Why};
 use crate::segment::{self, Segment, scan};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::{Range, RangeInclusive};
 use thiserror::Error;
@@ -83,6 +83,8 @@ pub struct Spool<D: Disk> {
     /// In order; the last one is written to while `file` is there.
     segments: Vec<Segment>,
     file: Option<D::File>,
+    /// Segments that hold something that was thrown away: they could not be written anew.
+    stale: BTreeSet<u64>,
     /// The number of the next segment.
     next_number: u64,
     /// The sequence number of the next record.
@@ -137,6 +139,7 @@ impl<D: Disk> Spool<D> {
             settled: 0,
             segments: Vec::new(),
             file: None,
+            stale: BTreeSet::new(),
             next_number: numbers.last().map_or(1, |last| last.saturating_add(1)),
             next: 1,
             failed: None,
@@ -301,11 +304,9 @@ impl<D: Disk> Spool<D> {
 
     /// Records the losses that no record tells of yet.
     fn say(&mut self) -> Result<(), Error> {
-        let unsaid: Vec<(Class, Vec<u8>)> =
-            self.losses.iter().filter(|told| told.by.is_none()).map(|told| said(&told.loss)).collect();
-        let first = self.next;
+        let (unsaid, first) = (self.unsaid(), self.next);
         self.write(&unsaid.iter().map(|(class, payload)| (*class, payload.as_slice())).collect::<Vec<_>>())?;
-        for (by, told) in (first..).zip(self.losses.iter_mut().filter(|told| told.by.is_none())) {
+        for (by, told) in (first..self.next).zip(self.losses.iter_mut().filter(|told| told.by.is_none())) {
             told.by = Some(by);
         }
         Ok(())
@@ -360,7 +361,8 @@ impl<D: Disk> Spool<D> {
         // a head, and what will be said of what is thrown away, take room as well, and what is lost and not said yet: several crashes may
         // have left much of that, though never so much that nothing else fits
         const BESIDE: u64 = 512;
-        let beside = BESIDE + self.unsaid_bytes().min(limit / 4);
+        let unsaid: usize = self.unsaid().iter().map(|(_, payload)| record::HEAD + payload.len()).sum();
+        let beside = BESIDE + unsaid as u64;
         let over = |spool: &Self| spool.bytes() + bytes + beside > limit;
         // nothing is thrown away for what would not fit all the same
         if over(self) && self.kept_bytes() + bytes + beside > limit {
@@ -370,16 +372,43 @@ impl<D: Disk> Spool<D> {
             while over(self) {
                 let holds = |segment: &Segment| to_shed(segment, class) > 0;
                 let Some(at) = self.segments.iter().position(holds) else { break };
+                // that something goes is recorded before it does
+                if self.bytes() + A_LOSS + head::BYTES as u64 > self.limits.bytes {
+                    self.shrink()?;
+                    if self.bytes() + A_LOSS + head::BYTES as u64 > self.limits.bytes {
+                        return Err(Error::Full);
+                    }
+                    continue;
+                }
                 self.shed(at, class)?;
             }
         }
         if over(self) { Err(Error::Full) } else { Ok(()) }
     }
 
-    /// Bytes of the records of losses that no record tells of yet.
-    fn unsaid_bytes(&self) -> u64 {
-        let unsaid = self.losses.iter().filter(|told| told.by.is_none());
-        unsaid.map(|told| (record::HEAD + said(&told.loss).1.len()) as u64).sum()
+    /// Records of the losses that none tells of yet: the first of them, as many as there is room for.
+    fn unsaid(&self) -> Vec<(Class, Vec<u8>)> {
+        let used = self.bytes() + head::BYTES as u64;
+        let mut room = self.limits.bytes.saturating_sub(used).min(self.limits.bytes / 5);
+        let records = self.losses.iter().filter(|told| told.by.is_none()).map(|told| said(&told.loss));
+        let fits = |(_, payload): &(Class, Vec<u8>)| {
+            let rest = room.checked_sub((record::HEAD + payload.len()) as u64);
+            room = rest.unwrap_or(0);
+            rest.is_some()
+        };
+        records.take_while(fits).collect()
+    }
+
+    /// Writes those segments anew from which something was thrown away when that could not be done.
+    fn shrink(&mut self) -> Result<(), Error> {
+        for number in self.stale.clone() {
+            if let Some(at) = self.segments.iter().position(|segment| segment.head.number == number) {
+                self.file = None;
+                self.rewrite(at)?;
+            }
+            self.stale.remove(&number);
+        }
+        Ok(())
     }
 
     /// Bytes that may not be thrown away.
@@ -424,6 +453,7 @@ impl<D: Disk> Spool<D> {
         let Some(at) = self.segments.iter().position(|segment| segment.head.number == number) else { return Ok(()) };
         let rewritten = self.rewrite(at);
         if let (Err(_), Some(segment)) = (&rewritten, self.segments.get_mut(at)) {
+            self.stale.insert(number);
             // its bytes are there until it is acknowledged or the next start; nobody is given them
             segment.counted.remove(&class);
         }
