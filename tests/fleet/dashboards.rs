@@ -191,8 +191,8 @@ async fn every_query_of_every_panel_and_rule_is_answered() {
     given(&prometheus, &client, "fieldmark_ingest_refused_total").await;
     database.close().await;
     given(&prometheus, &client, "fieldmark_source_up == 0").await;
-    // as often as a growth takes
-    given(&prometheus, &client, "increase(fieldmark_source_faults_total[10s])").await;
+    // as often as a growth takes, and for as long as a panel looks from one moment to the next
+    given(&prometheus, &client, "increase(fieldmark_source_faults_total[10s] offset 4s)").await;
     given(&prometheus, &client, "ALERTS{alertname=\"FieldmarkSourceUnreadable\", alertstate=\"pending\"}").await;
 
     let mut unanswered = Vec::new();
