@@ -125,7 +125,7 @@ async fn a_private_server_says_what_a_migrations_statements_write() {
     // what is made while it runs is told, and so is what runs in no transaction; nothing else
     assert!(
         notes.contains("migration 2_net.sql:7: execute: the statement is made while it runs")
-            && notes.contains("2_net.sql:11 was not understood"),
+            && notes.contains("2_net.sql:10 was not understood"),
         "{notes}"
     );
     assert!(notes.matches("not understood").count() == 1 && !notes.contains("not on the shadow"), "{notes}");
