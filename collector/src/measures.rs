@@ -134,6 +134,13 @@ impl Measures {
         let within = |time: DateTime<Utc>| since <= time && time < before;
         let incidents: Vec<&Incident> = stored.incidents.iter().filter(|own| within(own.opened)).collect();
         let over = over(&stored.migrations);
+        let mut caused: BTreeMap<&str, DateTime<Utc>> = BTreeMap::new();
+        for incident in &stored.incidents {
+            if let Cause::Migration { id, .. } = &incident.cause {
+                let first = caused.entry(id.as_str()).or_insert(incident.opened);
+                *first = incident.opened.min(*first);
+            }
+        }
         let taken_back: BTreeSet<&str> = over.iter().filter_map(|own| own.seen.takes_back.as_deref()).collect();
         let lives: Vec<&Life<'_>> = over.iter().filter(|own| within(own.over)).collect();
         let weeks = (before - since).as_seconds_f64() / (7.0 * 24.0 * 3600.0);
@@ -144,7 +151,7 @@ impl Measures {
             source: source.clone(),
             migrations: Migrations::of(
                 lives.iter().copied().filter(|own| own.seen.source == *source),
-                (&stored.incidents, &taken_back, weeks),
+                (&caused, &taken_back, weeks),
             ),
             incidents: Incidents::of(incidents.iter().copied().filter(|own| own.sources().any(|own| own == source))),
             quality: Quality::of(stored.outcomes.iter().filter(|own| own.source == *source)),
@@ -210,16 +217,15 @@ fn over(observations: &[Observation]) -> Vec<Life<'_>> {
 impl Migrations {
     fn of<'o>(
         lives: impl Iterator<Item = &'o Life<'o>>,
-        (incidents, taken_back, weeks): (&[Incident], &BTreeSet<&str>, f64),
+        // when the incident was opened that a migration is the cause of, and which were taken back
+        (caused, taken_back, weeks): (&BTreeMap<&str, DateTime<Utc>>, &BTreeSet<&str>, f64),
     ) -> Self {
         let mut own = Self::default();
         let (mut durations, mut verdicts, mut detections) = (Vec::new(), Vec::new(), Vec::new());
         for life in lives {
             own.over += 1;
             *own.verdicts.entry(life.verdict.map_or("not_judged", Verdict::as_str)).or_default() += 1;
-            let is_cause =
-                |incident: &&Incident| matches!(&incident.cause, Cause::Migration { id, .. } if *id == life.seen.id);
-            let caused = incidents.iter().filter(is_cause).map(|incident| incident.opened).min();
+            let caused = caused.get(life.seen.id.as_str()).copied();
             let is_broken = matches!(life.verdict, Some(Verdict::Broken | Verdict::RestoredWithLoss));
             let is_taken_back = taken_back.contains(life.seen.id.as_str());
             own.taken_back += u64::from(is_taken_back);

@@ -373,17 +373,22 @@ impl<D: Disk> Spool<D> {
                 let holds = |segment: &Segment| to_shed(segment, class) > 0;
                 let Some(at) = self.segments.iter().position(holds) else { break };
                 // that something goes is recorded before it does
-                if self.bytes() + A_LOSS + head::BYTES as u64 > self.limits.bytes {
-                    self.shrink()?;
-                    if self.bytes() + A_LOSS + head::BYTES as u64 > self.limits.bytes {
-                        return Err(Error::Full);
-                    }
+                if self.has_room_to_say() {
+                    self.shed(at, class)?;
                     continue;
                 }
-                self.shed(at, class)?;
+                self.shrink()?;
+                if !self.has_room_to_say() {
+                    return Err(Error::Full);
+                }
             }
         }
         if over(self) { Err(Error::Full) } else { Ok(()) }
+    }
+
+    /// Whether the record of one more loss is within the bound, in a new segment if it has to be.
+    fn has_room_to_say(&self) -> bool {
+        self.bytes() + A_LOSS + head::BYTES as u64 <= self.limits.bytes
     }
 
     /// Records of the losses that none tells of yet: the first of them, as many as there is room for.

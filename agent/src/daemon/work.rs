@@ -260,11 +260,11 @@ impl AtWork {
                 (vec!["the schema is another one than when the agent last ran".to_owned()], None)
             }
             (None, _) => {
-                let base = self.seen(&fingerprint).await?;
-                let folder = self.loaded.config.migrations.value.clone();
-                let mut scripts = std::mem::take(&mut self.scripts);
-                scripts.look(&folder, self.idle().await?, &base.catalogue).await;
-                (self.base, self.scripts) = (Some(base), scripts);
+                let seen = self.seen(&fingerprint).await?;
+                let base = self.base.insert(seen);
+                if let Some(idle) = &mut self.idle {
+                    self.scripts.look(&self.loaded.config.migrations.value, idle, &base.catalogue).await;
+                }
                 (Vec::new(), None)
             }
         };
@@ -342,12 +342,7 @@ impl AtWork {
         self.idle = None;
         let session = self.session(ROUTINE)?;
         let source = Self::configured(&session)?;
-        let mut report = report("check", &session);
-        match check::check_source(&session, &source, None, &mut report).await? {
-            Some((checked, mut reader)) => session.remember(&source.name, &checked, &mut reader, &mut report),
-            None => failed(&report)?,
-        }
-        meters::spent(&report.sources);
+        let report = checked(&session, &source).await?;
         let unwell = unwell(&report);
         let summary = report.sources.into_iter().next();
         let (database, address) = summary.map(|of| (of.database, of.address)).unwrap_or_default();
@@ -369,12 +364,7 @@ impl AtWork {
             source.full_every.value = source.full_every.value.min(session_patience(&self.loaded));
         }
         let source = Self::configured(&session)?;
-        let mut report = report("check", &session);
-        match check::check_source(&session, &source, None, &mut report).await? {
-            Some((checked, mut reader)) => session.remember(&source.name, &checked, &mut reader, &mut report),
-            None => failed(&report)?,
-        }
-        meters::spent(&report.sources);
+        let report = checked(&session, &source).await?;
         let mut bodies: Vec<Body> = report.findings.into_iter().map(Body::Finding).collect();
         bodies.extend(self.helped(&session, report.outcomes));
         Ok(Done::Rechecked { bodies })
@@ -422,15 +412,13 @@ impl AtWork {
 
     /// How the scripts are taken back that the migration has run.
     async fn ways_back(&mut self) -> Result<Vec<Fix>, String> {
-        let config = &self.loaded.config;
-        let folder = config.migrations.value.clone();
-        let shown = folder.strip_prefix(&config.folder).unwrap_or(&folder).to_owned();
-        let mut scripts = std::mem::take(&mut self.scripts);
-        let idle = self.idle().await.map_err(|undone| fault(&undone).what)?;
-        let catalogue = idle.catalogue().await.map_err(|error| error.to_string())?;
-        let ways_back = scripts.run_since((&folder, &shown), idle, &catalogue).await;
-        self.scripts = scripts;
-        ways_back
+        let loaded = Arc::clone(&self.loaded);
+        let folder = &loaded.config.migrations.value;
+        let shown = folder.strip_prefix(&loaded.config.folder).unwrap_or(folder);
+        self.idle().await.map_err(|undone| fault(&undone).what)?;
+        // the schema as it was last seen has the tool's table, too
+        let (Some(idle), Some(base)) = (&mut self.idle, &self.base) else { return Ok(Vec::new()) };
+        self.scripts.run_since((folder, shown), idle, &base.catalogue).await
     }
 
     /// Outcomes, with what may help where something is gone.
@@ -441,6 +429,17 @@ impl AtWork {
         }
         outcomes.into_iter().map(|outcome| Body::Outcome(Box::new(outcome))).collect()
     }
+}
+
+/// The rules that the session takes are checked, and what was drawn is remembered.
+async fn checked(session: &Session, source: &SourceConfig) -> Result<Report, Undone> {
+    let mut report = report("check", session);
+    match check::check_source(session, source, None, &mut report).await? {
+        Some((checked, mut reader)) => session.remember(&source.name, &checked, &mut reader, &mut report),
+        None => failed(&report)?,
+    }
+    meters::spent(&report.sources);
+    Ok(report)
 }
 
 /// What a failover is, in words.

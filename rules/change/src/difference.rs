@@ -78,35 +78,16 @@ fn types(column: &ColumnPair) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::datatypes::DataType;
-    use fieldmark_model::{Column, Table, TableKind};
+    use crate::testing;
+    use fieldmark_model::{Column, Table};
 
     fn table(name: &str, identity: u64, columns: &[(&str, u32, &str, bool)]) -> Table {
-        Table {
-            name: TableName::new("public", name),
-            identity: Some(identity),
-            storage: None,
-            kind: TableKind::Table,
-            columns: columns
-                .iter()
-                .map(|(name, identity, declared, nullable)| Column {
-                    name: (*name).into(),
-                    identity: Some((*identity).into()),
-                    declared: (*declared).into(),
-                    data_type: DataType::Utf8,
-                    canonical_text: false,
-                    nullable: *nullable,
-                    readable: true,
-                })
-                .collect(),
-            row_number: None,
-            primary_key: None,
-            unique: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            estimated_rows: None,
-            pages: None,
-        }
+        let column = |(name, identity, declared, nullable): &(&str, u32, &str, bool)| Column {
+            nullable: *nullable,
+            ..testing::column(name, declared, Some((*identity).into()))
+        };
+        let columns: Vec<Column> = columns.iter().map(column).collect();
+        Table { identity: Some(identity), primary_key: None, ..testing::table(name, &columns) }
     }
 
     #[test]

@@ -159,35 +159,12 @@ fn of_columns(pair: TablePair<'_>, gone: &mut Vec<Gone>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::datatypes::DataType;
-    use fieldmark_model::TableKind;
+    use crate::testing;
 
     fn table(name: &str, identity: Option<u64>, columns: &[(&str, Option<u64>, &str)]) -> Table {
-        Table {
-            name: TableName::new("public", name),
-            identity,
-            storage: None,
-            kind: TableKind::Table,
-            columns: columns
-                .iter()
-                .map(|(name, identity, declared)| Column {
-                    name: (*name).into(),
-                    identity: *identity,
-                    declared: (*declared).into(),
-                    data_type: DataType::Utf8,
-                    canonical_text: false,
-                    nullable: true,
-                    readable: true,
-                })
-                .collect(),
-            row_number: None,
-            primary_key: None,
-            unique: Vec::new(),
-            indexes: Vec::new(),
-            foreign_keys: Vec::new(),
-            estimated_rows: None,
-            pages: None,
-        }
+        let columns: Vec<Column> =
+            columns.iter().map(|(name, identity, declared)| testing::column(name, declared, *identity)).collect();
+        Table { identity, primary_key: None, ..testing::table(name, &columns) }
     }
 
     /// What is gone, in words.

@@ -21,6 +21,13 @@ pub(crate) struct Outer<'o> {
     pub(crate) with: Option<&'o With<'o>>,
 }
 
+impl<'o> Outer<'o> {
+    /// The scope of what reads no table of its own.
+    pub(crate) fn with_nothing_read(&self, empty: &'o From) -> Scope<'o> {
+        Scope { parent: self.scope, from: empty, aliases: &[], aliases_first: false, windows: &[], with: self.with }
+    }
+}
+
 /// How often a recursive query is gone through: each time more of its columns may be made from more, up to all that there are.
 const ROUNDS: usize = 16;
 
@@ -194,14 +201,7 @@ impl Resolver<'_> {
                 let names = table.schema_name.iter().chain(&table.table_name).map(|name| Ident::new(name.clone()));
                 let name = ObjectName::from(names.collect::<Vec<_>>());
                 let empty = From::default();
-                let scope = Scope {
-                    parent: outer.scope,
-                    from: &empty,
-                    aliases: &[],
-                    aliases_first: false,
-                    windows: &[],
-                    with: outer.with,
-                };
+                let scope = outer.with_nothing_read(&empty);
                 let relation = self.table_relation(&scope, &name);
                 match self.outs(&relation.columns) {
                     Some(outs) => Relation { columns: Columns::These(outs), rows: relation.rows },
@@ -259,14 +259,7 @@ impl Resolver<'_> {
     fn sorted(&mut self, relation: Relation, order: &OrderBy, outer: &Outer<'_>) -> Relation {
         let Some(outs) = self.outs(&relation.columns) else { return relation };
         let empty = From::default();
-        let scope = Scope {
-            parent: outer.scope,
-            from: &empty,
-            aliases: &outs,
-            aliases_first: true,
-            windows: &[],
-            with: outer.with,
-        };
+        let scope = Scope { aliases: &outs, aliases_first: true, ..outer.with_nothing_read(&empty) };
         let mut rows = Deps::clone(&relation.rows);
         self.order(&scope, order, &outs, &mut rows);
         Relation { columns: Columns::These(outs), rows: Rc::new(rows) }
@@ -293,14 +286,7 @@ impl Resolver<'_> {
 
     fn values(&mut self, values: &Values, outer: &Outer<'_>) -> Relation {
         let empty = From::default();
-        let scope = Scope {
-            parent: outer.scope,
-            from: &empty,
-            aliases: &[],
-            aliases_first: false,
-            windows: &[],
-            with: outer.with,
-        };
+        let scope = outer.with_nothing_read(&empty);
         let mut columns: Vec<Deps> = Vec::new();
         for row in &values.rows {
             for (number, value) in row.content.iter().enumerate() {
